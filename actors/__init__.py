@@ -1,0 +1,1 @@
+"""Everything that waits, and nothing that knows a provider."""

@@ -1,0 +1,1 @@
+"""One file a provider: speaks its protocol and turns its answers into outcomes."""

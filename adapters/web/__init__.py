@@ -1,0 +1,1 @@
+"""The HTTP face: what clients send in, and what they may ask."""

@@ -1,0 +1,1 @@
+"""The log: what happened, in order, and the vault that holds what must be forgettable."""

@@ -1,0 +1,1 @@
+"""The simulated world on virtual time: scenario files, the laws, and what runs them."""

@@ -1,0 +1,1 @@
+"""What must hold, told as promises; the rooms are rules, contracts, promises and edges."""

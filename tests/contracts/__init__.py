@@ -1,0 +1,1 @@
+"""One text for each port, which every implementation passes."""

@@ -1,0 +1,1 @@
+"""API, command line and configuration as a user meets them."""

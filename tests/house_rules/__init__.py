@@ -1,0 +1,1 @@
+"""What the code promises about itself, each rule a function over source text."""

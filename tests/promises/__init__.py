@@ -1,0 +1,1 @@
+"""What users rely on, run through the real parts."""
