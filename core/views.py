@@ -2,7 +2,7 @@
 
 This file answers for the shape of those states and for the one translation that needs more than the log's own word
 for it: a message's status depends on the instant and on what its lane is allowed. It must never decide anything, and
-nothing here is ever stored. Instants and spans are microseconds, ids are numbers; the outside forms are made at the door.
+nothing here is ever stored. Instants and spans are microseconds, ids are numbers; outside forms are made at the door.
 """
 
 from collections.abc import Collection, Mapping
@@ -87,8 +87,8 @@ class LimitUse(msgspec.Struct, frozen=True, kw_only=True):
 class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     """One lane now. `depth` counts its waiting messages, `lateness_us` how long the oldest has been due (0: none is).
 
-    `breaker_until_us` is when an open breaker lets a probe out. `drain_forecast_s` is None where nothing can be said: the
-    lane stands still, or nothing was measured yet.
+    `breaker_until_us` is when an open breaker lets a probe out. `drain_forecast_s` is None where nothing can be said:
+    the lane stands still, or nothing was measured yet.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RedriveState(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulk redrive now. `count` is how many dead letters it found at its start, `moved` how many are on the agenda."""
+    """One bulk redrive now. `count` dead letters were found at its start, `moved` of them are back on the agenda."""
 
     id: int
     tenant: str | None
