@@ -1,0 +1,62 @@
+"""Answers for what the house rules read: the Python files of every room, parsed once, and all tracked texts.
+
+It must never judge; it only says which files there are and what stands in them.
+"""
+
+import ast
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PACKAGES: Final = ("core", "actors", "eventstore", "adapters", "scenarios")
+ROOMS: Final = (*PACKAGES, "tests", "benchmarks")
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One Python file: its path from the root of the project with `/` between the parts, its text and its tree."""
+
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        """The top-level package that the file belongs to."""
+        return self.path.partition("/")[0]
+
+
+def source(path: str, text: str) -> Source:
+    """A source from its text; a SyntaxError names the path."""
+    return Source(path=path, text=text, tree=ast.parse(text, filename=path))
+
+
+@cache
+def sources() -> tuple[Source, ...]:
+    """Every Python file of every room that exists, sorted by path, tracked or not: a new file is judged at once."""
+    paths = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    return tuple(source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in paths)
+
+
+def tracked_texts() -> dict[str, str] | None:
+    """Every tracked file by its path; files that are not UTF-8 are left out, None where there is no git to ask."""
+    try:
+        listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True)  # noqa: S607 (wherever git lies)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    texts: dict[str, str] = {}
+    for name in filter(None, listing.stdout.decode().split("\0")):
+        path = ROOT / name
+        if path.is_file() and (text := _decoded(path.read_bytes())) is not None:
+            texts[name] = text
+    return texts
+
+
+def _decoded(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
