@@ -1,0 +1,51 @@
+"""Chance and secrets: numbers that replay, and bytes that nobody can guess.
+
+This file answers for the two ports and must never mix them up: what is drawn by key from the logged seed can be known
+by anybody who reads the log, so no salt, key or token comes from there.
+"""
+
+import hmac
+import secrets
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+# A double holds 53 bits of a fraction exactly; more would round up to 1.0 now and then.
+_FRACTION_BITS: Final = 53
+_KEYED_HASH_BYTES: Final = 16
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class KeyedChance:
+    """Draws by key under a seed that the log keeps, so that a replay draws the same jitter."""
+
+    __slots__ = ("_seed",)
+
+    def __init__(self, seed: int) -> None:
+        assert 0 <= seed < 1 << 64, f"a seed has 64 bits and no sign, not {seed}"
+        self._seed = seed.to_bytes(8, "big")
+
+    def draw(self, purpose: str, *key: int | str) -> float:
+        """A number in [0, 1), the same for the same seed, purpose and key."""
+        # msgpack tells 1 from "1" and ("a", "bc") from ("ab", "c"), which joined text would not.
+        digest = blake2b(_ENCODER.encode((purpose, *key)), digest_size=8, key=self._seed).digest()
+        return (int.from_bytes(digest, "big") >> (64 - _FRACTION_BITS)) / (1 << _FRACTION_BITS)
+
+
+class SystemSecrets:
+    """The machine's secure randomness, and hashes under the installation key."""
+
+    __slots__ = ("_installation_key",)
+
+    def __init__(self, installation_key: bytes) -> None:
+        assert len(installation_key) >= 32, f"an installation key has 32 bytes at least, not {len(installation_key)}"
+        self._installation_key = installation_key
+
+    def fresh(self, count_bytes: int) -> bytes:
+        """So many unpredictable bytes."""
+        return secrets.token_bytes(count_bytes)
+
+    def keyed_hash(self, purpose: str, *parts: str) -> bytes:
+        """16 bytes of HMAC-SHA256 (RFC 2104) under the installation key; the purpose keeps uses apart."""
+        return hmac.digest(self._installation_key, _ENCODER.encode((purpose, *parts)), "sha256")[:_KEYED_HASH_BYTES]
