@@ -20,7 +20,7 @@ SWEEP ?= 5
 CASE ?=
 ARGS ?=
 
-.PHONY: run test check bench simulate format lint types fast-tests clean lock
+.PHONY: run test check bench simulate format lint types fast-tests clean lock anew
 
 run: $(RUN_READY)
 	@exec $(BIN)/tidings serve $(ARGS)
@@ -57,11 +57,12 @@ clean:
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "Tidings needs Python 3.11 or newer; found none. Try: make PYTHON=/path/to/python" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+# An interpreter that moved or went away leaves an environment that cannot start, so the environment is made anew.
+.venv/pyvenv.cfg: $(if $(shell .venv/bin/python -c '' 2>/dev/null || echo broken),anew)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
 
-$(RUN_READY): requirements/run.txt requirements/build.txt pyproject.toml | .venv/bin/python
+$(RUN_READY): .venv/pyvenv.cfg requirements/run.txt requirements/build.txt pyproject.toml
 	$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -70,8 +71,8 @@ $(TEST_READY): requirements/test.txt $(RUN_READY)
 	$(PIP) install --require-hashes -r requirements/test.txt
 	@touch $@
 
-# Locks again from pyproject.toml and the .in files in an environment that is thrown away. Versions stay where they are unless
-# UPGRADE=--upgrade is given. The oldest Python that we support does it, since it needs the most packages.
+# Locks pyproject.toml and the .in files again, in an environment that is thrown away. Versions stay where they are
+# unless UPGRADE=--upgrade is given. The oldest Python that we support does it, since it needs the most packages.
 UPGRADE ?=
 COMPILE = pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options $(UPGRADE)
