@@ -1,0 +1,274 @@
+"""A conversation's actor: the only writer of its messages' streams after acceptance, and of its own.
+
+This file answers for the turn: one command at a time decides, records and only then folds. It holds a bounded part of
+the conversation's open messages; the rest is in the log. It must never carry on after an append of unknown result: it
+forgets what it knew and reads the log again.
+"""
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+
+from actors.pages import Page
+from actors.turn import Turn
+from core import conversation as c
+from core import events as e
+from core.errors import AppendUnknown, Forbidden
+from core.ids import shard_of
+from core.message import Message, evolve, fold, head_of
+from core.outcomes import Ambiguous
+from core.policies import Policy
+from core.ports import Chance, Clock, Log
+from core.records import FIFO_LINE, LOOSE_LINE, Append, Draft, HeadChange
+
+_LINES: Final = (FIFO_LINE, LOOSE_LINE)
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every conversation shares. `terms_of` gives policy, version and time zone for a message."""
+
+    log: Log
+    clock: Clock
+    chance: Chance
+    terms_of: Callable[[Message], c.Terms]
+    window_max: int
+    mail_max: int
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An attempt whose intent is durable: it may be sent now."""
+
+    message: Message
+    number: int
+
+
+class ConversationActor:
+    """One awake conversation. Every method that changes something waits for its turn."""
+
+    __slots__ = ("_flying", "_pages", "_world", "is_lost", "open", "shard", "state", "turn", "used_us")
+
+    def __init__(self, conversation: int, tenant: str, world: Surroundings) -> None:
+        self._world = world
+        self.state = c.Conversation(id=conversation, tenant=tenant)
+        self.shard = shard_of(tenant, conversation)
+        self.open: dict[int, Message] = {}
+        self._pages = {line: Page() for line in _LINES}
+        # Messages whose running attempt somebody in this process answers for.
+        self._flying: set[int] = set()
+        self.turn = Turn(world.mail_max)
+        self.is_lost = True
+        self.used_us = 0
+
+    # -- what it wants
+
+    def dues(self) -> list[c.Due]:
+        """When it next wants each lane."""
+        return c.dues(self.state, self.open.values(), self._policy_of)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody has its turn, or an attempt of it is in flight: then it stays awake."""
+        return self.turn.is_taken or bool(self._flying)
+
+    # -- an attempt
+
+    async def begin(self, lane: str) -> Attempt | None:
+        """Records the intent to send what is due on `lane`. None where nothing is (any more)."""
+        async with self.turn:
+            while True:
+                await self._recall()
+                message, now_us = self._due_on(lane)
+                if message is None:
+                    return None
+                number = message.attempt + 1
+                self._flying.add(message.id)
+                try:
+                    await self._record(message, (self._next_step(message, now_us),), at_us=now_us)
+                except AppendUnknown:
+                    await self._recall()
+                finally:
+                    fresh = self.open.get(message.id)
+                    started = fresh is not None and fresh.in_flight == number
+                    if not started:
+                        self._flying.discard(message.id)
+                if fresh is not None and started:
+                    return Attempt(message=fresh, number=number)
+
+    async def conclude(self, attempt: Attempt, flight: c.Flight) -> None:
+        """Records what an attempt came to, and everything that follows from it."""
+        async with self.turn:
+            await self._recall()
+            message = self.open.get(attempt.message.id)
+            # Where an earlier call of unknown result had landed, the log already tells how it ended.
+            if message is not None and message.in_flight == attempt.number:
+                await self._conclude(message, flight)
+            self._flying.discard(attempt.message.id)
+
+    async def abort(self, attempt: Attempt, reason: Literal["stopping", "lane_gone", "content_gone"]) -> None:
+        """Records that a started attempt sent nothing."""
+        async with self.turn:
+            await self._recall()
+            message = self.open.get(attempt.message.id)
+            if message is not None and message.in_flight == attempt.number:
+                now_us = self._world.clock.now_us()
+                aborted = e.AttemptAborted(attempt=attempt.number, reason=reason, due_us=now_us)
+                await self._record(message, (aborted,), at_us=now_us)
+            self._flying.discard(attempt.message.id)
+
+    async def _conclude(self, message: Message, flight: c.Flight) -> None:
+        now_us = self._world.clock.now_us()
+        policy = self._policy_of(message)
+        chance = self._world.chance.draw("jitter", message.id, message.in_flight)
+        decision = c.conclude(self.state, message, flight, policy, now_us=now_us, chance=chance)
+        await self._record(message, decision.message, decision.conversation, at_us=now_us)
+
+    def _due_on(self, lane: str) -> tuple[Message | None, int]:
+        now_us = self._world.clock.now_us()
+        due = next((due for due in self.dues() if due.lane == lane and due.due_us <= now_us), None)
+        return (self.open[due.message] if due is not None else None), now_us
+
+    def _next_step(self, message: Message, now_us: int) -> e.Event:
+        """What a due message comes to now: its end where time alone has decided, else the attempt (or a deferral)."""
+        terms = self._world.terms_of(message)
+        return c.tidy(message, terms.policy, now_us) or c.begin(self.state, message, terms, now_us)
+
+    # -- mail
+
+    def arrived(self, message: Message) -> None:
+        """A message was durably accepted while this conversation was awake."""
+        if not self.is_lost:
+            self._keep(message)
+
+    async def change(self, stream: int, decide: Callable[[Message, int], tuple[e.Event, ...]]) -> Message:
+        """Records what `decide` makes of a message's state at this instant; its errors change nothing."""
+        async with self.turn:
+            await self._recall()
+            message = self.open.get(stream) or await self._read(stream)
+            now_us = self._world.clock.now_us()
+            return await self._record(message, decide(message, now_us), at_us=now_us)
+
+    async def reset(self) -> None:
+        """Closes the circuit by a person's word."""
+        async with self.turn:
+            await self._recall()
+            now_us = self._world.clock.now_us()
+            if self.state.circuit.is_closed and self.state.paused_until_us <= now_us:
+                raise Forbidden("the circuit of this conversation is closed already")
+            await self._record(None, (), (e.CircuitClosed(by="operator"),), at_us=now_us)
+
+    async def look(self) -> c.Conversation:
+        """Its state, read from the log where it was not awake."""
+        async with self.turn:
+            await self._recall()
+            return self.state
+
+    # -- record, then fold
+
+    async def _record(
+        self,
+        message: Message | None,
+        events: tuple[e.Event, ...],
+        own: tuple[e.Event, ...] = (),
+        *,
+        at_us: int,
+    ) -> Message:
+        """One append for the message and the conversation; folded only once it is durable."""
+        after, state, drafts, heads = message, self.state, [], []
+        for event in events:
+            assert after is not None, "message events need a message"
+            after = evolve(after, event, at_us)
+            drafts.append(Draft(stream=after.id, version=after.version, event=event))
+        if after is not None and message is not None and events:
+            heads.append(HeadChange(head=head_of(after, self.shard), was=message.status))
+        for event in own:
+            state = c.evolve(state, event, at_us)
+            drafts.append(Draft(stream=state.id, version=state.version, event=event))
+        if own:
+            was = ("closed" if self.state.circuit.is_closed else "open") if self.state.version else None
+            heads.append(HeadChange(head=c.head_of(state, self.shard), was=was))
+        if drafts:
+            await self._append(
+                Append(shard=self.shard, tenant=state.tenant, at_us=at_us, drafts=tuple(drafts), heads=tuple(heads))
+            )
+            self.state = state
+        if after is None:
+            return None  # type: ignore[return-value]  # Only reset() passes no message, and it asks for none back.
+        self._keep(after)
+        return after
+
+    async def _append(self, append: Append) -> None:
+        self.is_lost = True
+        await self._world.log.append(append)
+        # Reached only once it is durable; after an error or a cancellation the log has to say what it holds.
+        self.is_lost = False
+
+    # -- what it keeps in memory
+
+    def _policy_of(self, message: Message) -> Policy:
+        return self._world.terms_of(message).policy
+
+    def _keep(self, message: Message) -> None:
+        """Takes a message's new state, within the bounds of what is kept of its line."""
+        if not message.is_open or message.place is None:
+            self.open.pop(message.id, None)
+        elif message.in_flight or self._pages[message.line].holds(message):
+            self.open[message.id] = message
+            self._trim(message.line)
+        else:
+            self.open.pop(message.id, None)
+
+    def _trim(self, line: int) -> None:
+        most = self._world.window_max
+        if len(self.open) <= 2 * most:
+            return
+        kept = sorted((m for m in self.open.values() if m.line == line and not m.in_flight), key=_rank)
+        for message in kept[most:]:
+            del self.open[message.id]
+        if len(kept) > most:
+            self._pages[line].ends_after(_rank(kept[most - 1]))
+
+    async def _recall(self) -> None:
+        """Reads the log where memory is gone or in doubt; attempts that nobody answers for become ambiguous."""
+        if not self.is_lost:
+            await self._refill()
+            return
+        self.open.clear()
+        self._pages = {line: Page() for line in _LINES}
+        state = c.Conversation(id=self.state.id, tenant=self.state.tenant)
+        for entry in await self._world.log.events_of(self.state.id):
+            state = c.evolve(state, entry.event, entry.at_us)
+        self.state = state
+        await self._refill()
+        self.is_lost = False
+        for message in list(self.open.values()):
+            if message.in_flight and message.id not in self._flying:
+                await self._interrupted(message)
+
+    async def _interrupted(self, message: Message) -> None:
+        """The process that started this attempt is gone: its outcome is unknown, and it counts as sent just now."""
+        now_us = self._world.clock.now_us()
+        flight = c.Flight(outcome=Ambiguous(code="interrupted"), sent_us=now_us, took_us=now_us - message.started_us)
+        await self._conclude(message, flight)
+
+    async def _refill(self) -> None:
+        """Reads the next part of a line whose kept part is used up."""
+        for line in _LINES:
+            page = self._pages[line]
+            while page.beyond and not self._has_waiting(line):
+                heads = await self._world.log.line_of(self.state.id, line, after=page.end, limit=self._world.window_max)
+                page.read([(head.place or 0, head.stream) for head in heads], limit=self._world.window_max)
+                events = await self._world.log.events_of_many([head.stream for head in heads])
+                for head in heads:
+                    if head.stream not in self.open:
+                        self.open[head.stream] = fold(events[head.stream])
+
+    def _has_waiting(self, line: int) -> bool:
+        return any(message.line == line and not message.in_flight for message in self.open.values())
+
+    async def _read(self, stream: int) -> Message:
+        return fold(await self._world.log.events_of(stream))
+
+
+def _rank(message: Message) -> tuple[int, int]:
+    return message.place or 0, message.id

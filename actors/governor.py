@@ -1,0 +1,187 @@
+"""The one governor: leave to start an attempt, under limits that hold in every window.
+
+This file answers for which scopes an attempt falls under and for their bookkeeping; the arithmetic is core/limits.py.
+First sends and retries draw on the same scopes. It must never drop work: what has no room is told when.
+"""
+
+from typing import Final, TypeVar
+
+from core.events import AttemptFailed, AttemptTaken
+from core.limits import Bound, Scope, host_bound, lane_bound, recipient_bound, tenant_bound
+from core.policies import Limits
+from core.records import Head, Recorded
+
+# The events that tell of a hand-over: what a restart reads back.
+HAND_OVERS: Final = (AttemptTaken.__name__, AttemptFailed.__name__)
+
+_SWEEP_AT_LEAST: Final = 1_024
+
+
+class Permit:
+    """Leave to start one attempt. It is out until it is given back, used (`is_sent`) or not.
+
+    `is_probe`: it is the one that an open breaker let through.
+    """
+
+    __slots__ = ("conversation", "host", "is_probe", "is_sent", "lane", "scopes", "tenant")
+
+    def __init__(self, *, lane: str, tenant: str, conversation: int, host: int | None, scopes: list[Scope]) -> None:
+        self.lane = lane
+        self.tenant = tenant
+        self.conversation = conversation
+        self.host = host
+        self.scopes = scopes
+        self.is_sent = False
+        self.is_probe = False
+
+
+class LaneLimits:
+    """The scopes of one lane: itself, its tenants, its recipients and its webhook hosts."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._bounds: dict[str, Bound] = {}
+        self.lane = Scope(Bound())
+        self.tenants: dict[str, Scope] = {}
+        self.peers: dict[int, Scope] = {}
+        self.hosts: dict[int, Scope] = {}
+        self._sweep_at = _SWEEP_AT_LEAST
+        self.adopt(limits)
+
+    def adopt(self, limits: Limits) -> None:
+        """Goes on under other limits; what was handed over so far counts under them too."""
+        self.tenant_bound, self.peer_bound = tenant_bound(limits), recipient_bound(limits)
+        self.host_bound = host_bound(limits)
+        self.lane.bound = lane_bound(limits)
+        _rebind(self.tenants, self.tenant_bound)
+        _rebind(self.peers, self.peer_bound)
+        _rebind(self.hosts, self.host_bound)
+
+    @property
+    def window_us(self) -> int:
+        """The longest window of any of its scopes: how far back a restart must look."""
+        return max(self.lane.bound.window_us, self.tenant_bound.window_us, self.peer_bound.window_us)
+
+    def scopes_of(self, tenant: str, conversation: int, host: int | None) -> list[Scope]:
+        """The scopes that an attempt falls under; those that bound nothing are left out."""
+        scopes = [self.lane]
+        if not self.tenant_bound.is_free:
+            scopes.append(_scope(self.tenants, tenant, self.tenant_bound))
+        if not self.peer_bound.is_free:
+            scopes.append(_scope(self.peers, conversation, self.peer_bound))
+        if host is not None:
+            scopes.append(_scope(self.hosts, host, self.host_bound))
+        return scopes
+
+    def sweep(self, now_us: int) -> None:
+        """Forgets scopes whose windows are empty, once there are many."""
+        size = len(self.tenants) + len(self.peers) + len(self.hosts)
+        if size < self._sweep_at:
+            return
+        _forget_idle(self.tenants, now_us)
+        _forget_idle(self.peers, now_us)
+        _forget_idle(self.hosts, now_us)
+        self._sweep_at = max(_SWEEP_AT_LEAST, 2 * (len(self.tenants) + len(self.peers) + len(self.hosts)))
+
+
+class Governor:
+    """Permits for every lane. All instants are log time in microseconds."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, LaneLimits] = {}
+
+    def adopt(self, lane: str, limits: Limits) -> None:
+        """A lane's limits from now on."""
+        known = self._lanes.get(lane)
+        if known is None:
+            self._lanes[lane] = LaneLimits(limits)
+        else:
+            known.adopt(limits)
+
+    def lane(self, name: str) -> LaneLimits:
+        """The scopes of a lane."""
+        return self._lanes[name]
+
+    def lane_room_at(self, lane: str) -> int:
+        """When the lane as a whole has room (0: at once), UNKNOWN until a permit comes back."""
+        return self._lanes[lane].lane.room_at()
+
+    def tenant_room_at(self, lane: str, tenant: str) -> int:
+        """When the tenant has room in the lane."""
+        limits = self._lanes[lane]
+        scope = limits.tenants.get(tenant)
+        return scope.room_at() if scope is not None and not limits.tenant_bound.is_free else 0
+
+    def peer_room_at(self, lane: str, conversation: int) -> int:
+        """When the recipient has room in the lane."""
+        limits = self._lanes[lane]
+        scope = limits.peers.get(conversation)
+        return scope.room_at() if scope is not None and not limits.peer_bound.is_free else 0
+
+    def host_room_at(self, lane: str, host: int) -> int:
+        """When the webhook host has room in the lane."""
+        scope = self._lanes[lane].hosts.get(host)
+        return scope.room_at() if scope is not None else 0
+
+    def take(self, lane: str, tenant: str, conversation: int, host: int | None) -> Permit:
+        """A permit; the caller has seen that every scope has room."""
+        scopes = self._lanes[lane].scopes_of(tenant, conversation, host)
+        for scope in scopes:
+            scope.take()
+        return Permit(lane=lane, tenant=tenant, conversation=conversation, host=host, scopes=scopes)
+
+    def handed_over(self, permit: Permit, sent_us: int) -> None:
+        """The first byte of the attempt left at `sent_us`: from here its slots have an instant."""
+        assert not permit.is_sent, "a permit is handed over once"
+        permit.is_sent = True
+        for scope in permit.scopes:
+            scope.handed_over(sent_us)
+
+    def give_back(self, permit: Permit, now_us: int) -> None:
+        """The attempt is over, or never began."""
+        for scope in permit.scopes:
+            scope.give_back(unused=not permit.is_sent)
+        self._lanes[permit.lane].sweep(now_us)
+
+    # -- after a restart
+
+    @property
+    def window_us(self) -> int:
+        """The longest window of all lanes: how far back a restart must read."""
+        return max((limits.window_us for limits in self._lanes.values()), default=0)
+
+    def remember(self, recorded: list[Recorded], heads: dict[int, Head]) -> None:
+        """Counts the hand-overs of the log's last window, so that limits hold across a restart."""
+        for entry in recorded:
+            sent_us, head = sent_at(entry), heads.get(entry.stream)
+            if sent_us is None or head is None or head.lane not in self._lanes:
+                continue
+            for scope in self._lanes[head.lane].scopes_of(head.tenant, head.conversation, head.host):
+                scope.note(sent_us)
+
+
+def sent_at(entry: Recorded) -> int | None:
+    """The hand-over that an event tells of, None where it tells of none."""
+    event = entry.event
+    if isinstance(event, AttemptTaken):
+        return event.sent_at_us
+    return event.sent_at_us if isinstance(event, AttemptFailed) else None
+
+
+_Key = TypeVar("_Key", int, str)
+
+
+def _scope(scopes: dict[_Key, Scope], key: _Key, bound: Bound) -> Scope:
+    scope = scopes.get(key)
+    if scope is None:
+        scope = scopes[key] = Scope(bound)
+    return scope
+
+
+def _rebind(scopes: dict[_Key, Scope], bound: Bound) -> None:
+    for scope in scopes.values():
+        scope.bound = bound
+
+
+def _forget_idle(scopes: dict[_Key, Scope], now_us: int) -> None:
+    for key in [key for key, scope in scopes.items() if scope.is_idle(now_us)]:
+        del scopes[key]

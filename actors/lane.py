@@ -1,0 +1,231 @@
+"""A lane's own actor: the only writer of its stream, and the watcher of its provider's health.
+
+This file answers for pause, throttle, breaker and policy version of one lane. It records each change before it acts
+on it; what it merely counts (the last outcomes) lives in memory.
+"""
+
+from collections import deque
+from typing import Final, Literal
+
+import anyio
+import msgspec
+
+from core import events as e
+from core.circuit import Breaker, cooldown_us
+from core.conversation import pause_us
+from core.errors import Impossible
+from core.ids import shard_of
+from core.limits import UNKNOWN
+from core.outcomes import Config, Outcome, Rate, is_fault
+from core.policies import Policy
+from core.ports import Clock, Log, Witness
+from core.records import NO_TENANT, Append, Draft, Head, HeadChange, Recorded
+from core.settings import Lane
+
+# 429 from so many conversations of one host within this time pauses the host (DESIGN: a host's limit, not a URL's).
+HOST_REFUSALS: Final = 5
+HOST_REFUSALS_WITHIN_US: Final = 10_000_000
+# Hosts whose health is remembered; the one unheard of for longest is forgotten first.
+HOSTS_MAX: Final = 10_000
+
+
+class _Host:
+    """What is known of one webhook host."""
+
+    __slots__ = ("breaker", "refusals", "throttled_until_us")
+
+    def __init__(self) -> None:
+        self.breaker = Breaker()
+        self.throttled_until_us = 0
+        self.refusals: deque[tuple[int, int]] = deque()
+
+
+class LaneActor:
+    """One lane while the daemon runs. `room_at` is asked before every permit, so it never waits."""
+
+    def __init__(self, lane: Lane, stream: int, *, log: Log, clock: Clock, witness: Witness) -> None:
+        self.lane = lane
+        self.stream = stream
+        self.shard = shard_of(NO_TENANT, stream)
+        self._log = log
+        self._clock = clock
+        self._witness = witness
+        self._turn = anyio.Lock(fast_acquire=True)
+        self.version = 0
+        self.policy_version = 0
+        self.policy_body = b""
+        self.paused_by: Literal["operator", "config"] | None = None
+        self.paused_code = ""
+        self.throttled_until_us = 0
+        self.breaker = Breaker()
+        self._hosts: dict[int, _Host] = {}
+
+    # -- what the scheduler asks
+
+    def room_at(self, now_us: int) -> int:
+        """When the lane itself allows a start: UNKNOWN while it is paused or its probe is out."""
+        if self.paused_by is not None:
+            return UNKNOWN
+        room_us = self.breaker.room_at(now_us)
+        return UNKNOWN if room_us is None else max(room_us, self.throttled_until_us)
+
+    def host_room_at(self, host: int, now_us: int) -> int:
+        """When a webhook host allows a start."""
+        known = self._hosts.get(host)
+        if known is None:
+            return 0
+        room_us = known.breaker.room_at(now_us)
+        return UNKNOWN if room_us is None else max(room_us, known.throttled_until_us)
+
+    def took(self, host: int | None, now_us: int) -> bool:
+        """A permit goes out; answers whether it is the probe of an open breaker."""
+        # A webhook lane has no provider of its own: its other side are the hosts, each with its own breaker, so that
+        # one broken host never stops the others.
+        if host is None:
+            return self.breaker.took(now_us)
+        known = self._hosts.get(host)
+        return known is not None and known.breaker.took(now_us)
+
+    def probe_back(self, host: int | None) -> None:
+        """The probe's permit came back, used or not: where it proved nothing, another may go."""
+        breaker = self.breaker if host is None else self._host(host).breaker
+        breaker.gave_back()
+
+    # -- what attempts tell
+
+    async def saw(self, outcome: Outcome, *, host: int | None, conversation: int, is_probe: bool) -> None:
+        """Weighs an outcome; what follows from it (pause, throttle, breaker) is durable when this returns."""
+        now_us = self._clock.now_us()
+        if isinstance(outcome, Config):
+            events: list[e.Event] = [] if self.paused_by else [e.LanePaused(by="config", code=outcome.code)]
+        elif isinstance(outcome, Rate):
+            events = self._refused(outcome, host, conversation, now_us)
+        else:
+            events = self._judge(host, outcome, now_us, is_probe=is_probe)
+        if events:
+            await self._record(*events)
+
+    def _judge(self, host: int | None, outcome: Outcome, now_us: int, *, is_probe: bool) -> list[e.Event]:
+        rule, fault = self.lane.policy.breaker, is_fault(outcome)
+        breaker = self.breaker if host is None else self._host(host).breaker
+        host = host or 0
+        if is_probe and breaker.open_until_us is not None:
+            if not fault:
+                return [e.BreakerClosed(host=host)]
+            seen: tuple[int, int] | None = (1, 1)
+        else:
+            seen = breaker.saw(rule, fault=fault, now_us=now_us)
+        if seen is None:
+            return []
+        openings = breaker.openings + 1
+        until_us = now_us + cooldown_us(rule.cooldown_us, rule.ceiling_us, openings)
+        return [e.BreakerOpened(until_us=until_us, faults=seen[0], outcomes=seen[1], openings=openings, host=host)]
+
+    def _refused(self, outcome: Rate, host: int | None, conversation: int, now_us: int) -> list[e.Event]:
+        until_us = now_us + pause_us(outcome.after_us, self.lane.policy)
+        if outcome.scope != "pair":
+            return [e.LaneThrottled(until_us=until_us, code=outcome.code)]
+        if host is None:
+            return []
+        refusals = self._host(host).refusals
+        refusals.append((now_us, conversation))
+        while refusals[0][0] < now_us - HOST_REFUSALS_WITHIN_US:
+            refusals.popleft()
+        if len({peer for _, peer in refusals}) < HOST_REFUSALS:
+            return []
+        refusals.clear()
+        return [e.LaneThrottled(until_us=until_us, host=host, code=outcome.code)]
+
+    def _host(self, host: int) -> _Host:
+        known = self._hosts.get(host)
+        if known is None:
+            known = self._hosts[host] = _Host()
+            if len(self._hosts) > HOSTS_MAX:
+                del self._hosts[next(iter(self._hosts))]
+        return known
+
+    # -- what people ask
+
+    async def pause(self) -> None:
+        """Stops the lane until it is resumed. Pausing a paused lane changes nothing."""
+        if self.paused_by != "operator":
+            await self._record(e.LanePaused(by="operator"))
+
+    async def resume(self) -> None:
+        """Lets a paused lane go on. Resuming a running lane changes nothing."""
+        if self.paused_by is not None:
+            await self._record(e.LaneResumed())
+
+    async def adopt(self, lane: Lane) -> None:
+        """Goes on under this configuration; a changed policy is recorded as a new version."""
+        body = msgspec.json.encode(lane.policy)
+        if not self.version:
+            await self._record(e.LaneOpened(name=lane.name, channel=lane.channel))
+        self.lane = lane
+        if body != self.policy_body:
+            await self._record(e.PolicyAdopted(version=self.policy_version + 1, body=body))
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.lane.policy
+
+    # -- record, then fold
+
+    async def _record(self, *events: e.Event) -> None:
+        async with self._turn:
+            at_us = self._clock.now_us()
+            drafts = tuple(
+                Draft(stream=self.stream, version=self.version + n, event=event) for n, event in enumerate(events, 1)
+            )
+            head = HeadChange(head=self._head(len(events), at_us), was="open" if self.version else None)
+            await self._log.append(
+                Append(shard=self.shard, tenant=NO_TENANT, at_us=at_us, drafts=drafts, heads=(head,))
+            )
+            for event in events:
+                self.fold(event, at_us)
+                self._witness.note("lane", lane=self.lane.name, event=type(event).__name__)
+
+    def _head(self, more: int, at_us: int) -> Head:
+        return Head(
+            stream=self.stream,
+            kind="lane",
+            shard=self.shard,
+            tenant=NO_TENANT,
+            version=self.version + more,
+            status="open",
+            channel=self.lane.channel,
+            lane=self.lane.name,
+            changed_us=at_us,
+        )
+
+    def replay(self, recorded: list[Recorded]) -> None:
+        """Folds what the log holds of the lane."""
+        for entry in recorded:
+            self.fold(entry.event, entry.at_us)
+
+    def fold(self, event: e.Event, at_us: int) -> None:
+        """One event of the lane's stream."""
+        self.version += 1
+        match event:
+            case e.LaneOpened():
+                pass
+            case e.PolicyAdopted():
+                self.policy_version, self.policy_body = event.version, event.body
+            case e.LanePaused():
+                self.paused_by, self.paused_code = event.by, event.code
+            case e.LaneResumed():
+                self.paused_by, self.paused_code = None, ""
+            case e.LaneThrottled(host=0):
+                self.throttled_until_us = event.until_us
+            case e.LaneThrottled():
+                self._host(event.host).throttled_until_us = event.until_us
+            case e.BreakerOpened():
+                self._breaker(event.host).opened(event.until_us, event.openings)
+            case e.BreakerClosed():
+                self._breaker(event.host).closed(at_us)
+            case _:
+                raise Impossible(f"{type(event).__name__} is no event of a lane")
+
+    def _breaker(self, host: int) -> Breaker:
+        return self._host(host).breaker if host else self.breaker

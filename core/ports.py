@@ -1,0 +1,225 @@
+"""What the house asks of the world: time, chance, secrets, channels and the log.
+
+Every waiting method is declared `def f(...) -> Awaitable[T]`; implementations live in eventstore/, adapters/ and
+scenarios/, and pass the contract suites in tests/contracts.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from core.outcomes import Outcome
+from core.records import (
+    Acceptance,
+    AgendaGroup,
+    AgendaRow,
+    Append,
+    Head,
+    MessageFilter,
+    Recorded,
+    Repeated,
+    Sealed,
+    Snapshot,
+    Stored,
+    Tally,
+)
+
+
+class Clock(Protocol):
+    """Log time: microseconds since 1970 UTC that never go back, whatever the machine's wall clock does."""
+
+    def now_us(self) -> int:
+        """The present instant. Two calls in a row never decrease."""
+        ...
+
+    def sleep_until(self, instant_us: int) -> Awaitable[None]:
+        """Returns once `now_us() >= instant_us`, also after the wall clock stepped in between."""
+        ...
+
+
+class Chance(Protocol):
+    """Chance by key: the same purpose and key always draw the same number, so replay and simulation draw alike."""
+
+    def draw(self, purpose: str, *key: int | str) -> float:
+        """A number in [0, 1)."""
+        ...
+
+
+class Secrets(Protocol):
+    """Secure randomness and the installation key: never logged, never seeded."""
+
+    def fresh(self, count_bytes: int) -> bytes:
+        """So many unpredictable bytes."""
+        ...
+
+    def keyed_hash(self, purpose: str, *parts: str) -> bytes:
+        """16 bytes of HMAC-SHA256 under the installation key: how personal data is found without being kept."""
+        ...
+
+
+class Witness(Protocol):
+    """Where the actors say what happens, for logs and metrics. Nothing depends on anybody listening."""
+
+    def note(self, name: str, /, **values: str | int | float | None) -> None:
+        """One thing that happened, with ids and codes only: never an address or content."""
+        ...
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One attempt as a channel sees it. `content` is the JSON that was accepted; `deadline_us` is absolute.
+
+    `message` is the outside id and the same in every attempt, so it can serve as the provider's idempotency key.
+    """
+
+    message: str
+    stream: int
+    attempt: int
+    tenant: str
+    to: str
+    content: bytes
+    accepted_us: int
+    deadline_us: int
+    cause: str | None = None
+
+
+class Channel(Protocol):
+    """One provider account. Whatever the provider does becomes an Outcome; only bugs raise."""
+
+    def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Awaitable[Outcome]:
+        """Tries once, within the parcel's deadline. Calls `handed_over` when the first byte of the message leaves.
+
+        A fault before that call is never ambiguous.
+        """
+        ...
+
+    def close(self) -> Awaitable[None]:
+        """Gives back every connection."""
+        ...
+
+
+Health = Literal["ok", "failing"]
+
+
+class Log(Protocol):
+    """The event log with its heads, dedup rows and vault: one writer, durable before it answers.
+
+    Raises StoreUnavailable or Overloaded where nothing was written, AppendUnknown where only a replay can tell, and
+    StreamConflict where a version was already there.
+    """
+
+    # -- writing
+
+    def append(self, append: Append) -> Awaitable[None]:
+        """Events and heads of one shard, atomically, in the order of the calls."""
+        ...
+
+    def accept(self, acceptance: Acceptance) -> Awaitable[Stored | Repeated]:
+        """Takes charge of a message, or answers with the one that came before under the same idempotency key."""
+        ...
+
+    def save_snapshot(self, snapshot: Snapshot) -> Awaitable[None]:
+        """Keeps a long stream's state; only the newest of a stream is kept."""
+        ...
+
+    # -- one stream, one conversation
+
+    def events_of(self, stream: int, *, after_version: int = 0) -> Awaitable[list[Recorded]]:
+        """A stream's events in order; empty for an unknown stream."""
+        ...
+
+    def events_of_many(self, streams: Sequence[int]) -> Awaitable[dict[int, list[Recorded]]]:
+        """Several streams in one read; concurrent calls may share one."""
+        ...
+
+    def snapshot_of(self, stream: int) -> Awaitable[Snapshot | None]:
+        """The newest snapshot of a stream."""
+        ...
+
+    def head_of(self, stream: int) -> Awaitable[Head | None]:
+        """The head row of a stream."""
+        ...
+
+    def line_of(
+        self, conversation: int, line: int, *, after: tuple[int, int] | None, limit: int
+    ) -> Awaitable[list[Head]]:
+        """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""
+        ...
+
+    def sealed_of(self, stream: int) -> Awaitable[Sealed | None]:
+        """The vault row of a message; None once it was erased. Concurrent calls may share one read."""
+        ...
+
+    def conversation_at(self, tenant: str, channel: str, subject: bytes) -> Awaitable[int | None]:
+        """The conversation with this peer (the keyed hash of its address), None for a peer never written to."""
+        ...
+
+    def peer_of(self, conversation: int) -> Awaitable[tuple[str, str] | None]:
+        """(tenant, channel) of a conversation, None where there is none."""
+        ...
+
+    def repeated(self, tenant: str, key_hash: bytes) -> Awaitable[tuple[int, bytes] | None]:
+        """(stream, request hash) of an idempotency key that came before; None where it is new or forgotten."""
+        ...
+
+    # -- the agenda
+
+    def agenda_groups(self) -> Awaitable[list[AgendaGroup]]:
+        """Every (lane, tenant, priority) with something waiting."""
+        ...
+
+    def agenda_page(
+        self, lane: str, tenant: str, priority: int, *, after: tuple[int, int] | None, limit: int
+    ) -> Awaitable[list[AgendaRow]]:
+        """Waiting messages of a group, ordered by (due, stream), beyond `after`."""
+        ...
+
+    # -- finding and counting
+
+    def heads(self, wanted: MessageFilter, *, limit: int, oldest_first: bool = False) -> Awaitable[list[Head]]:
+        """Messages that match, newest first unless asked otherwise; `before` and `after` are exclusive."""
+        ...
+
+    def heads_by(self, streams: Sequence[int]) -> Awaitable[dict[int, Head]]:
+        """The head rows of several streams in one read; unknown ones are missing."""
+        ...
+
+    def heads_of_kind(self, kind: Literal["lane", "sys"]) -> Awaitable[list[Head]]:
+        """All lane or sys streams (they are few)."""
+        ...
+
+    def count(self, wanted: MessageFilter, *, at_most: int) -> Awaitable[int]:
+        """How many messages match, counted no further than `at_most`."""
+        ...
+
+    def tallies(self, tenant: str | None) -> Awaitable[list[Tally]]:
+        """Counts by channel, lane and status, kept with each commit and never counted anew."""
+        ...
+
+    def recorded_since(self, at_us: int, types: tuple[str, ...]) -> Awaitable[list[Recorded]]:
+        """Events of these types recorded at or after an instant, oldest first: what the governor is folded from."""
+        ...
+
+    def log_page(
+        self, after: dict[int, int], *, tenant: str | None, limit: int
+    ) -> Awaitable[tuple[list[Recorded], dict[int, int]]]:
+        """Events beyond a position a shard (missing: from its start), and the position reached."""
+        ...
+
+    def changed(self) -> Awaitable[None]:
+        """Returns at the next commit: for followers, who then read."""
+        ...
+
+    # -- life
+
+    def newest(self) -> tuple[int, int]:
+        """(largest stream id, latest instant in the log): where ids and log time go on; (0, 0) for an empty log."""
+        ...
+
+    def health(self) -> tuple[Health, str]:
+        """Whether writes work now, and why not."""
+        ...
+
+    def close(self) -> Awaitable[None]:
+        """Finishes what is queued and lets go of files."""
+        ...
