@@ -61,6 +61,10 @@ class Invalid(TidingsError):
         self.detail = detail
 
 
+class Malformed(Invalid):
+    """What was sent cannot be read at all: it is not JSON (an HTTP 400)."""
+
+
 class KeyReused(TidingsError):
     """An idempotency key came again with another request (an HTTP 409); `stream` is the message it belongs to."""
 
