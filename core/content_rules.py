@@ -1,0 +1,123 @@
+"""Rules of a content that its shape cannot say: one of several fields, sizes together, nothing that forges a header.
+
+This file answers for whether a decoded content can be sent at all. It must never change what it checks.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from core import addresses
+from core.content_shapes import Content, EmailContent, PushContent, WebhookContent, WhatsAppContent
+from core.errors import Invalid
+from core.mail_headers import check_headers
+from core.pointers import pointer
+
+# FCM and APNs take 4,096 bytes a notification.
+PUSH_BYTES_MAX: Final = 4_096
+
+_WORD: Final = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
+_MEDIA_TYPE: Final = re.compile(rf'{_WORD}/{_WORD}(?:\s*;\s*{_WORD}=(?:{_WORD}|"[^"\\\r\n]*"))*')
+# A part of these types has rules of its own, which base64 breaks (RFC 2046 section 5).
+_NOT_ATTACHED: Final = ("multipart/", "message/")
+
+
+def check_content(content: Content, at: str) -> None:
+    """Raises Invalid for the first thing in a content that cannot be sent; `at` is where the content stands."""
+    match content:
+        case EmailContent():
+            _check_email(content, at)
+        case WhatsAppContent():
+            _check_whatsapp(content, at)
+        case PushContent():
+            _check_push(content, at)
+        case WebhookContent():
+            _check_webhook(content, at)
+
+
+def _check_email(content: EmailContent, at: str) -> None:
+    if not content.subject.isprintable():
+        raise Invalid(f"{at}/subject", "expected one line without control characters")
+    if not content.text and not content.html:
+        raise Invalid(f"{at}/text", "expected a text, an html form, or both")
+    for name, body in (("text", content.text), ("html", content.html)):
+        if body and "\0" in body:
+            raise Invalid(f"{at}/{name}", "expected no NUL character")
+    for name, mailbox in (("from", content.from_), ("reply_to", content.reply_to)):
+        if mailbox is not None:
+            _check_mailbox(mailbox, f"{at}/{name}")
+    if content.headers:
+        check_headers(content.headers, f"{at}/headers")
+    for index, attachment in enumerate(content.attachments):
+        place = pointer(at, "attachments", index)
+        if not attachment.filename.isprintable():
+            raise Invalid(f"{place}/filename", "expected printable characters")
+        _check_media_type(attachment.content_type, f"{place}/content_type")
+        if attachment.content_type.lower().startswith(_NOT_ATTACHED):
+            raise Invalid(f"{place}/content_type", "expected a single part; application/octet-stream takes any file")
+
+
+def _check_whatsapp(content: WhatsAppContent, at: str) -> None:
+    given = [part for part in (content.text, content.template, content.media) if part is not None]
+    if len(given) != 1:
+        raise Invalid(at, "expected exactly one of text, template and media")
+    if content.text is not None and not content.text.strip():
+        raise Invalid(f"{at}/text", "expected a text that is not blank")
+    components = msgspec.UNSET if content.template is None else content.template.components
+    if components is not msgspec.UNSET and not bytes(components).startswith(b"["):
+        raise Invalid(f"{at}/template/components", "expected an array")
+    if (media := content.media) is not None:
+        try:
+            addresses.endpoint(media.url)
+        except addresses.Unfit as unfit:
+            raise Invalid(f"{at}/media/url", str(unfit)) from None
+
+
+def _check_push(content: PushContent, at: str) -> None:
+    if not content.title.strip() and not content.body.strip():
+        raise Invalid(at, "expected a title or a body that is not blank")
+    size_bytes = len(content.title.encode()) + len(content.body.encode())
+    size_bytes += sum(len(name.encode()) + len(value.encode()) for name, value in content.data.items())
+    if size_bytes > PUSH_BYTES_MAX:
+        raise Invalid(at, f"expected at most {PUSH_BYTES_MAX} bytes of title, body and data together, not {size_bytes}")
+
+
+def _check_webhook(content: WebhookContent, at: str) -> None:
+    is_event = content.type is not None or content.data is not msgspec.UNSET
+    is_body = content.body is not None or content.content_type is not None
+    if is_event == is_body:
+        raise Invalid(at, "expected either type and data, or body and content_type")
+    if is_event:
+        _check_event(content, at)
+    else:
+        _check_body(content, at)
+
+
+def _check_event(content: WebhookContent, at: str) -> None:
+    if content.type is None:
+        raise Invalid(f"{at}/type", "is required beside data")
+    if content.data is msgspec.UNSET:
+        raise Invalid(f"{at}/data", "is required beside type")
+    if not content.type.isprintable():
+        raise Invalid(f"{at}/type", "expected printable characters")
+
+
+def _check_body(content: WebhookContent, at: str) -> None:
+    if content.body is None:
+        raise Invalid(f"{at}/body", "is required beside content_type")
+    if content.content_type is None:
+        raise Invalid(f"{at}/content_type", "is required beside body")
+    _check_media_type(content.content_type, f"{at}/content_type")
+
+
+def _check_mailbox(text: str, place: str) -> None:
+    try:
+        addresses.mailbox(text)
+    except addresses.Unfit as unfit:
+        raise Invalid(place, str(unfit)) from None
+
+
+def _check_media_type(text: str, place: str) -> None:
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise Invalid(place, "expected a media type such as text/plain")

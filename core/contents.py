@@ -1,0 +1,234 @@
+"""What a caller asks for: the request for one message, and the submission that is made from it.
+
+This file answers for reading a request strictly and for everything that can be said about it without asking anybody.
+Whether its lane and policy exist, or its idempotency key was used before, is the intake's business; the clock is passed
+in. Whatever is wrong with a request is raised as errors.Invalid with a JSON pointer.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, get_args
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from core import addresses
+from core.content_rules import check_content
+from core.content_shapes import CONTENTS, ChannelName, Short
+from core.errors import Invalid
+from core.events import OnAmbiguous, Order
+from core.pointers import decoded
+from core.policies import DAY_US, MINUTE_US
+
+# Clocks differ and requests travel: a `send_at` so far in the past still means now.
+PAST_TOLERANCE_US: Final = MINUTE_US
+METADATA_BYTES_MAX: Final = 8_192
+
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Scalar = str | int | float | bool | None
+Metadata = dict[Annotated[str, Meta(max_length=100)], Scalar | list[Scalar] | dict[str, Scalar]]
+
+
+class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One message as it is asked for over HTTP. Moments are RFC 3339 with an offset; `content` depends on the channel.
+
+    `time_zone` is the recipient's, for quiet hours; `metadata` is a JSON object of scalars, or of lists and objects of
+    them, kept and given back unread.
+    """
+
+    channel: ChannelName
+    to: Annotated[str, Meta(min_length=1, max_length=addresses.URL_CHARS_MAX)]
+    content: msgspec.Raw
+    idempotency_key: Short | None = None
+    reference: Short | None = None
+    send_at: Moment | None = None
+    expires_at: Moment | None = None
+    lane: Name | None = None
+    order: Order | None = None
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    on_ambiguous: OnAmbiguous | None = None
+    policy: Name | None = None
+    time_zone: Annotated[str, Meta(max_length=64)] | None = None
+    metadata: Metadata | None = None
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is well-formed: typed, checked, and in normal form.
+
+    `content` is the JSON of the channel's content struct; `host` the lower-case host of a webhook's URL, else None;
+    `subject` the normal form of the address, by which the peer is known. `request` is everything that was asked for
+    but the key itself, in one canonical order, empty where there is no key that it could be compared under.
+    """
+
+    channel: str
+    to: str
+    content: bytes
+    host: str | None
+    subject: str
+    idempotency_key: str | None
+    reference: str | None
+    send_at_us: int | None
+    expires_at_us: int | None
+    lane: str | None
+    order: Order | None
+    priority: int
+    on_ambiguous: OnAmbiguous | None
+    policy: str | None
+    zone: str | None
+    metadata: bytes | None
+    trace: str
+    correlation: str | None
+    request: bytes
+
+
+def submission_of(
+    body: bytes,
+    *,
+    now_us: int,
+    send_at_max_us: int,
+    trace: str = "",
+    correlation: str | None = None,
+    idempotency_key: str | None = None,
+) -> Submission:
+    """The submission that a JSON body asks for at `now_us`; raises Invalid for the first mistake.
+
+    `idempotency_key` is the one of the header, which may stand for the field.
+    """
+    submission = read(body, trace=trace, correlation=correlation, idempotency_key=idempotency_key)
+    return in_time(submission, now_us=now_us, send_at_max_us=send_at_max_us)
+
+
+def read(
+    body: bytes, *, trace: str = "", correlation: str | None = None, idempotency_key: str | None = None
+) -> Submission:
+    """The submission that a JSON body asks for, whenever it is read: its instants are not held against a clock."""
+    request = _request_of(body)
+    content = decoded(_CONTENT_DECODERS[request.channel], request.content, at="/content")
+    check_content(content, "/content")
+    to, host = _address(request.channel, request.to)
+    if request.time_zone is not None and not _ZONE.fullmatch(request.time_zone):
+        raise Invalid("/time_zone", "expected the name of a time zone such as Europe/Berlin")
+    submission = Submission(
+        channel=request.channel,
+        to=to,
+        content=_ENCODER.encode(content),
+        host=host,
+        subject=to,
+        idempotency_key=_key(request.idempotency_key, idempotency_key),
+        reference=request.reference,
+        send_at_us=None if request.send_at is None else _instant_us(request.send_at),
+        expires_at_us=None if request.expires_at is None else _instant_us(request.expires_at),
+        lane=request.lane,
+        order=request.order,
+        priority=request.priority,
+        on_ambiguous=request.on_ambiguous,
+        policy=request.policy,
+        zone=request.time_zone,
+        metadata=None if request.metadata is None else _metadata(request.metadata),
+        trace=trace,
+        correlation=correlation,
+        request=b"",
+    )
+    return submission if submission.idempotency_key is None else replace(submission, request=_canonical(submission))
+
+
+def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Submission:
+    """The same submission held against the clock: a `send_at` of just now becomes None.
+
+    Raises Invalid where its instants lie in the past, or `send_at` further ahead than `send_at_max_us`.
+    """
+    send_at_us, expires_at_us = submission.send_at_us, submission.expires_at_us
+    if send_at_us is not None:
+        if send_at_us < now_us - PAST_TOLERANCE_US:
+            raise Invalid("/send_at", "lies in the past")
+        if send_at_us > now_us + send_at_max_us:
+            raise Invalid("/send_at", f"lies more than {send_at_max_us // DAY_US} days ahead")
+    if expires_at_us is not None:
+        if expires_at_us <= now_us:
+            raise Invalid("/expires_at", "lies in the past")
+        if send_at_us is not None and expires_at_us <= send_at_us:
+            raise Invalid("/expires_at", "expected a moment after send_at")
+    if send_at_us is not None and send_at_us <= now_us:
+        return replace(submission, send_at_us=None)
+    return submission
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+_REQUEST_DECODER: Final = msgspec.json.Decoder(MessageRequest)
+_CONTENT_DECODERS: Final = {channel: msgspec.json.Decoder(kind) for channel, kind in CONTENTS.items()}
+_CHOICES: Final = {"/channel": ChannelName, "/order": Order, "/on_ambiguous": OnAmbiguous}
+_ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_ADDRESSES: Final[dict[str, Callable[[str], str]]] = {
+    "email": addresses.email,
+    "whatsapp": addresses.phone,
+    "push": addresses.push_user,
+}
+
+
+def _request_of(body: bytes) -> MessageRequest:
+    # The decoder leaves strings that it only passes on unread, and a broken one would come back at delivery.
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise Invalid("", "expected JSON in UTF-8") from None
+    try:
+        return decoded(_REQUEST_DECODER, body)
+    except Invalid as invalid:
+        if invalid.at in _CHOICES and invalid.detail.startswith("invalid enum value"):
+            raise Invalid(invalid.at, f"expected one of {', '.join(get_args(_CHOICES[invalid.at]))}") from None
+        raise
+
+
+def _address(channel: str, to: str) -> tuple[str, str | None]:
+    try:
+        if channel == "webhook":
+            return addresses.endpoint(to)
+        return _ADDRESSES[channel](to), None
+    except addresses.Unfit as unfit:
+        raise Invalid("/to", str(unfit)) from None
+
+
+def _key(field: str | None, header: str | None) -> str | None:
+    if header is None:
+        return field
+    if not 1 <= len(header) <= 255:
+        raise Invalid("/idempotency_key", "expected 1 to 255 characters in the header Idempotency-Key")
+    if field is not None and field != header:
+        raise Invalid("/idempotency_key", "differs from the header Idempotency-Key")
+    return header
+
+
+def _instant_us(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _metadata(metadata: Metadata) -> bytes:
+    encoded = _ENCODER.encode(metadata)
+    if len(encoded) > METADATA_BYTES_MAX:
+        raise Invalid("/metadata", f"expected at most {METADATA_BYTES_MAX} bytes of JSON, not {len(encoded)}")
+    return encoded
+
+
+def _canonical(asked: Submission) -> bytes:
+    """The same bytes for the same request, in whatever order its fields came and however its strings were escaped."""
+    parts = (
+        asked.channel, asked.to, _ordered(asked.content), asked.reference, asked.send_at_us, asked.expires_at_us,
+        asked.lane, asked.order, asked.priority, asked.on_ambiguous, asked.policy, asked.zone,
+        None if asked.metadata is None else _ordered(asked.metadata),
+    )  # fmt: skip  # One row of values; a line each would hide that their order is what counts.
+    return _ENCODER.encode(parts)
+
+
+def _ordered(encoded: bytes) -> msgspec.Raw:
+    try:
+        return msgspec.Raw(_SORTED.encode(msgspec.json.decode(encoded)))
+    except msgspec.DecodeError:
+        # A number beyond any float is valid JSON: such a content is the same only if its bytes are.
+        return msgspec.Raw(encoded)
