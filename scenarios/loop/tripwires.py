@@ -1,0 +1,127 @@
+"""Tripwires: in a simulated run real time, chance, threads, sockets, files and processes fail at the line that asks.
+
+Two kinds are needed. Clocks and chance are replaced in their modules. Everything else is heard through Python's audit
+events, which also see what was imported by name long before. Not seen are clocks and chance that were imported by name
+(`from time import time`) and `datetime.now`, which is read in C: the linter keeps those out of our own code.
+
+Only the thread that runs the simulation trips. This file must never change what other threads, or this one outside a
+run, see.
+"""
+
+import os
+import random
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePath
+from types import FrameType, ModuleType
+from typing import NoReturn, Protocol
+
+_CLOCK = "ask the Clock port, which knows virtual time"
+_CHANCE = "draw by key from the Chance port, or take secrets from the Secrets port"
+_OUTSIDE = "the world outside is reached through ports, which the scenario implements"
+
+_CLOCKS = tuple(
+    f"{name}{unit}"
+    for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time", "clock_gettime")
+    for unit in ("", "_ns")
+)
+_REPLACED: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
+    (time, (*_CLOCKS, "sleep"), _CLOCK),
+    # Every function of the module's hidden generator; the classes stay, since others inherit from them.
+    (random, tuple(name for name in random.__all__ if callable(getattr(random, name)) and name.islower()), _CHANCE),
+    (random, ("_urandom",), _CHANCE),  # what `secrets` draws from
+    (os, ("urandom", "getrandom"), _CHANCE),
+    (uuid, ("uuid1", "uuid4"), _CHANCE),
+)
+_EVENTS = frozenset({
+    "_thread.start_joinable_thread", "_thread.start_new_thread",
+    "open", "os.listdir", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "os.truncate",
+    "sqlite3.connect",
+    "os.exec", "os.fork", "os.kill", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen",
+    "socket.__new__", "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr",
+    "socket.gethostbyname", "socket.gethostname", "socket.getnameinfo", "socket.getservbyname", "socket.sendto",
+})  # fmt: skip
+# These may: imports read modules, tracebacks read source lines, and a log record carries a wall time nobody folds.
+_ALLOWED = frozenset(
+    {"_pytest.assertion.rewrite", "importlib._bootstrap_external", "linecache", "logging", "tokenize", "zipimport"}
+)
+
+
+class Refuse(Protocol):
+    """Ends the run and raises."""
+
+    def __call__(self, call: str, instead: str) -> NoReturn:
+        """`call` is what was called and where, `instead` what to do."""
+        ...
+
+
+class _Wires:
+    """One run's tripwires."""
+
+    def __init__(self, refuse: Refuse, allowed: frozenset[str]) -> None:
+        self._thread = threading.get_ident()
+        self._refuse = refuse
+        self._allowed = allowed
+
+    def touched(self, call: str, instead: str, caller: FrameType) -> None:
+        """Returns only where the caller is allowed, or runs in another thread."""
+        if threading.get_ident() == self._thread and caller.f_globals.get("__name__") not in self._allowed:
+            self._refuse(f"{call}, at {_first_line_of_ours(caller)},", instead)
+
+
+# The wires of the run that is under way. An audit hook cannot be taken out again, so there is one for all runs.
+_armed: list[_Wires] = []
+
+
+@contextmanager
+def tripwires(refuse: Refuse, *, allowed: Collection[str] = ()) -> Iterator[None]:
+    """Arms all of them. `allowed` names modules that may still ask the machine, beyond the interpreter's own needs."""
+    _listen()
+    wires = _Wires(refuse, _ALLOWED | frozenset(allowed))
+    with ExitStack() as stack:
+        for module, names, instead in _REPLACED:
+            for name in names:
+                # Not every platform has every clock.
+                if (real := getattr(module, name, None)) is not None:
+                    stack.callback(setattr, module, name, real)
+                    setattr(module, name, _tripping(wires, f"{module.__name__}.{name}", instead, real))
+        _armed.append(wires)
+        stack.callback(_armed.remove, wires)
+        yield
+
+
+def _tripping(wires: _Wires, call: str, instead: str, real: Callable[..., object]) -> Callable[..., object]:
+    def tripping(*args: object, **options: object) -> object:
+        wires.touched(call, instead, sys._getframe(1))  # noqa: SLF001 - the caller's module decides
+        return real(*args, **options)
+
+    return tripping
+
+
+def _heard(event: str, args: tuple[object, ...]) -> None:
+    if _armed and event in _EVENTS:
+        detail = repr(args[0]) if args and isinstance(args[0], str | int) else "..."
+        _armed[-1].touched(f"{event}({detail})", _OUTSIDE, sys._getframe(1))  # noqa: SLF001 - likewise
+
+
+_listening = threading.Event()
+
+
+def _listen() -> None:
+    if not _listening.is_set():
+        _listening.set()
+        sys.addaudithook(_heard)
+
+
+def _first_line_of_ours(frame: FrameType) -> str:
+    """The innermost line that belongs neither to the standard library nor to anyio, which only pass the call on."""
+    at: FrameType | None = frame
+    while at is not None:
+        if str(at.f_globals.get("__name__", "")).partition(".")[0] not in {*sys.stdlib_module_names, "anyio"}:
+            return f"{PurePath(at.f_code.co_filename).name}:{at.f_lineno}"
+        at = at.f_back
+    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"

@@ -1,0 +1,238 @@
+"""An event loop on virtual time: when nothing is ready, the clock jumps to the next deadline.
+
+This file answers for when callbacks run: at their deadline exactly, equal deadlines first in, first out, and in one
+order in every process. It must never wait for real, and never ask the machine for anything.
+"""
+# ruff: noqa: SLF001 - a loop reads the private state of its own handles, as asyncio's loops do
+
+import asyncio
+import heapq
+import math
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from itertools import count
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+
+from scenarios.loop.boundary import BoundaryLoop
+from scenarios.loop.numbered import InOrder, NumberedFuture, NumberedTask, in_order, numbered_primitives
+from scenarios.loop.schedules import Fifo, Ready, Schedule
+from scenarios.loop.stuck import Budget, DeadlockError, LivelockError, RunawayError, StuckError, report
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+# Below this, cancelled timers are left to be dropped when their time comes.
+_CANCELLED_TIMERS_MIN = 100
+
+
+class PowerCut(BaseException):
+    """The run was stopped where it stood, as its scenario asked. A restart goes on from the same `now_s`."""
+
+    def __init__(self, *, now_s: float, steps: int) -> None:
+        super().__init__(f"power cut at {now_s:.6f} s of virtual time, after {steps} steps")
+        self.now_s = now_s
+        self.steps = steps
+
+
+class UnhandledError(Exception):
+    """Something went wrong in the loop where nobody was waiting for it, and there is no exception to show for it."""
+
+
+class VirtualLoop(BoundaryLoop):
+    """asyncio without waiting. Usable as anyio's `loop_factory` as it is.
+
+    `after_batch` is called after each round of callbacks, between two steps of any task: it may look at anything, call
+    `cut_power()` or raise. `broken` is true once the loop was stopped by something other than its own end.
+    """
+
+    _ready: Ready
+    _asyncgens: InOrder
+    _stopping: bool
+
+    def __init__(
+        self,
+        *,
+        schedule: Callable[[Ready], Schedule] = Fifo,
+        start_s: float = 0.0,
+        budget: Budget = Budget(),  # noqa: B008 - it is frozen
+        after_batch: Callable[["VirtualLoop"], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._now_s = float(start_s)
+        self._end_s = start_s + budget.virtual_s_max
+        self._budget = budget
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers_cancelled = 0
+        self._timers_set = count()
+        self._numbers = count(1)
+        self._tasks_made = count(1)
+        self._steps_before = 0
+        self._steps_at_this_instant = 0
+        self._after_batch = after_batch
+        chosen = schedule(self._ready)
+        self._take, self._count_ready = chosen.take, chosen.count
+        self._asyncgens = InOrder()
+        self.broken = False
+        self.set_exception_handler(_end_the_run)
+
+    # -- what the simulation asks
+
+    @property
+    def steps(self) -> int:
+        """Callbacks run so far."""
+        return self._steps_before + self._steps_at_this_instant
+
+    def cut_power(self) -> None:
+        """Stops the loop as soon as the present callback returns. Under `run_virtual` nothing of the run goes on."""
+        self.halt(PowerCut(now_s=self._now_s, steps=self.steps))
+
+    def pending_tasks(self) -> list[asyncio.Task[Any]]:
+        """Tasks that have not ended, in the order of their creation."""
+        return in_order(asyncio.all_tasks(self))
+
+    def next_number(self) -> int:
+        """The next creation number of this run."""
+        return next(self._numbers)
+
+    # -- what asyncio asks
+
+    def time(self) -> float:
+        """Virtual seconds. They go on from `start_s`."""
+        return self._now_s
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Runs the callback at this virtual instant. An infinite one never comes, and keeps nobody from a deadlock."""
+        if self.is_closed():
+            raise RuntimeError("this loop has ended")
+        if when != when:  # noqa: PLR0124 - only NaN differs from itself, and this is the busiest line of the loop
+            raise ValueError("a deadline must be a number, not NaN")
+        timer = _Timer(when, callback, args, self, context)
+        timer.waiting = when != math.inf
+        if timer.waiting:
+            heapq.heappush(self._timers, (when, next(self._timers_set), timer))
+        return timer
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        """A numbered task."""
+        if self.is_closed():
+            raise RuntimeError("this loop has ended")
+        # asyncio's default names count across runs, and names end up in reports.
+        chosen = f"task-{next(self._tasks_made)}" if name is None else str(name)
+        return NumberedTask(coro, loop=self, name=chosen, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """A numbered future."""
+        return NumberedFuture(loop=self)
+
+    def run_forever(self) -> None:
+        """Runs until stopped; meanwhile anyio's scopes and events are numbered too."""
+        try:
+            with numbered_primitives():
+                super().run_forever()
+        except BaseException:
+            self.broken = True
+            raise
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        super().close()
+        self._timers.clear()
+
+    def _run_once(self) -> None:
+        if not self._count_ready() and not self._stopping:
+            self._jump()
+        timers, now_s = self._timers, self._now_s
+        # `<=`, where asyncio adds its clock's resolution first: from 2**24 s on that addition changes nothing, and a
+        # timer due exactly now would never fire.
+        while timers and timers[0][0] <= now_s:
+            self._wake(heapq.heappop(timers)[2])
+        self._run_batch()
+        if self._after_batch is not None:
+            self._after_batch(self)
+            if self._halted_by is not None:
+                self._stop_here()
+
+    def _run_batch(self) -> None:
+        steps = self._count_ready()
+        for _ in range(steps):
+            handle = self._take()
+            if not handle._cancelled:
+                handle._run()
+                if self._halted_by is not None:
+                    self._stop_here()
+            # The traceback of an exception may keep this frame, and must not keep with it the task that failed.
+            del handle
+        self._steps_at_this_instant += steps
+        if self._steps_at_this_instant > self._budget.steps_at_one_instant_max:
+            self._give_up(LivelockError, f"{self._steps_at_this_instant} steps without time advancing")
+
+    def _jump(self) -> None:
+        timers = self._timers
+        if self._timers_cancelled > max(_CANCELLED_TIMERS_MIN, len(timers) // 2):
+            self._drop_cancelled()
+        while timers and timers[0][2]._cancelled:
+            self._wake(heapq.heappop(timers)[2])
+        if not timers:
+            self._give_up(DeadlockError, "nothing is ready and no timer is set")
+        when = timers[0][0]
+        if when <= self._now_s:
+            return
+        if when > self._end_s:
+            self._give_up(RunawayError, f"more than {self._budget.virtual_s_max:g} s of virtual time have passed")
+        if self.steps > self._budget.steps_max:
+            self._give_up(RunawayError, f"more than {self._budget.steps_max} steps were taken")
+        self._steps_before, self._steps_at_this_instant = self.steps, 0
+        self._now_s = when
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if isinstance(handle, _Timer) and handle.waiting:
+            self._timers_cancelled += 1
+
+    def _wake(self, timer: "_Timer") -> None:
+        timer.waiting = False
+        if timer._cancelled:
+            self._timers_cancelled -= 1
+        else:
+            self._ready.append(timer)
+
+    def _drop_cancelled(self) -> None:
+        for _, _, timer in self._timers:
+            timer.waiting = not timer._cancelled
+        # In place: _run_once holds on to the list.
+        self._timers[:] = [entry for entry in self._timers if entry[2].waiting]
+        heapq.heapify(self._timers)
+        self._timers_cancelled = 0
+
+    def _stop_here(self) -> NoReturn:
+        error, self._halted_by = self._halted_by, None
+        assert error is not None, "only a halted loop stops here"
+        raise error
+
+    def _give_up(self, kind: type[StuckError], finding: str) -> NoReturn:
+        raise kind(report(finding, self._now_s, self.pending_tasks()))
+
+
+class _Timer(asyncio.TimerHandle):
+    """A timer that knows whether it is still in the heap: cancelling one that fired leaves nothing to clean up."""
+
+    __slots__ = ("waiting",)
+    waiting: bool
+
+
+def _end_the_run(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """asyncio would log an exception that nobody waits for and go on; a simulated run ends with it."""
+    if isinstance(loop, VirtualLoop) and loop.is_running():
+        loop.halt(context.get("exception") or UnhandledError(context["message"]))
+    else:
+        loop.default_exception_handler(context)
