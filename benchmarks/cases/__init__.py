@@ -1,0 +1,22 @@
+"""One file a case or two: what is measured, beside what, against which target."""
+
+from collections.abc import Callable
+from typing import Final
+
+from benchmarks.cases import accept, batch, drain, fair, flaky, idle, limits, live, pending, smtp, steady
+from benchmarks.figures import Figure
+from benchmarks.sitting import Sitting
+
+CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
+    "accept": accept.run,
+    "accept-batch": batch.run,
+    "live": live.run,
+    "drain": drain.run,
+    "steady": steady.run,
+    "flaky": flaky.run,
+    "smtp": smtp.run,
+    "pending": pending.run,
+    "idle": idle.run,
+    "fair": fair.run,
+    "limits": limits.run,
+}
