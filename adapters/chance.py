@@ -49,3 +49,8 @@ class SystemSecrets:
     def keyed_hash(self, purpose: str, *parts: str) -> bytes:
         """16 bytes of HMAC-SHA256 (RFC 2104) under the installation key; the purpose keeps uses apart."""
         return hmac.digest(self._installation_key, _ENCODER.encode((purpose, *parts)), "sha256")[:_KEYED_HASH_BYTES]
+
+
+def fresh_installation_key() -> bytes:
+    """A new installation key: 32 bytes, the size of the hash that it keys."""
+    return secrets.token_bytes(32)

@@ -1,0 +1,152 @@
+"""From a file and the environment to everything that the daemon is told, or to every mistake at once.
+
+This file answers for the order of reading and for what a configuration as a whole must hold. It must never open what
+a configuration names, nor keep a secret anywhere but in the value that its user needs.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from adapters.config import store
+from adapters.config.hidden import Secret
+from adapters.config.lanes import ProviderSettings, lanes_of
+from adapters.config.overrides import overridden
+from adapters.config.policies import Policies
+from adapters.config.positions import KeyPath, lines_of
+from adapters.config.reading import Mistake, Reader, shown
+from adapters.config.tables import CHANNELS, BoundsTable, FileTable, StoreTable
+from adapters.config.units import Listen
+from core.errors import TidingsError
+from core.settings import Bounds, Settings
+
+_SYNTAX: Final = re.compile(r"(?P<words>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
+# HMAC-SHA256 gains nothing from a longer key and loses by a shorter one (RFC 2104, section 3).
+_INSTALLATION_KEY: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a file and the environment say. `providers` are by lane; without an `installation_key` it lies
+    beside the store; `warnings` are whole sentences for whoever starts the daemon.
+    """
+
+    file: Path | None
+    data: Path
+    listen: Listen
+    public_url: str | None
+    store: Path
+    installation_key: Secret | None
+    body_bytes_max: int
+    settings: Settings
+    providers: dict[str, ProviderSettings]
+    warnings: tuple[str, ...]
+
+
+class Mistaken(TidingsError):
+    """The configuration cannot be used: every mistake in it, in the order of the lines."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+def load(file: Path | None, *, data: Path, environ: Mapping[str, str]) -> Config:
+    """The configuration in `file` (None: there is none) under `environ`; raises Mistaken."""
+    text = "" if file is None else _text(file)
+    tree = _parsed(text, file)
+    lines = lines_of(text)
+    tree, variables = overridden(tree, environ)
+    if file is None and "lanes" not in tree:
+        tree["lanes"] = {channel: {"channel": channel, "provider": "sandbox"} for channel in CHANNELS}
+    where = "the environment" if file is None else str(file)
+    reader = Reader(file=where, lines=lines, variables=variables, environ=environ, base=data)
+    config = _compiled(reader, tree, file, data)
+    if reader.mistakes:
+        raise Mistaken(reader.ordered())
+    return config
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except OSError as error:
+        raise _mistaken(file, None, f"cannot be read ({error.strerror})", "a configuration file") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise _mistaken(file, line, f"a byte {error.object[error.start]:#04x} that is no UTF-8", "UTF-8") from None
+
+
+def _parsed(text: str, file: Path | None) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _SYNTAX.fullmatch(str(error))
+        words = found["words"] if found else str(error)
+        last = text.count("\n") + 1
+        line = int(found["line"]) if found and found["line"] else last
+        raise _mistaken(file, line, words, "TOML 1.0") from None
+    except RecursionError:
+        raise _mistaken(file, None, "nested too deeply", "tables within a few tables") from None
+
+
+def _mistaken(file: Path | None, line: int | None, seen: str, expected: str) -> Mistaken:
+    return Mistaken([Mistake(where=str(file), line=line, at="the file", seen=seen, expected=expected)])
+
+
+def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, data: Path) -> Config:
+    whole = reader.table(FileTable, tree, ())
+    bounds = msgspec.structs.asdict(reader.table(BoundsTable, whole.bounds, ("bounds",)))
+    body_bytes_max = bounds.pop("body_bytes_max")
+    policies = Policies(reader, whole.policies)
+    found = lanes_of(reader, whole.lanes, policies, data)
+    nameable, indefinite = policies.for_messages(found.users, {lane.channel for lane in found.lanes})
+    warnings = [
+        *_of_listening(whole.server.listen),
+        *found.warnings,
+        *(f"Policy {name} extends its channel's preset and there are several channels, so no message can name it."
+          for name in indefinite if name in whole.policies),
+    ]  # fmt: skip  # One line a source of warnings.
+    return Config(
+        file=file,
+        data=data,
+        listen=whole.server.listen,
+        public_url=whole.server.public_url,
+        store=_store(reader, whole.store, data),
+        installation_key=whole.store.installation_key,
+        body_bytes_max=body_bytes_max,
+        settings=Settings(
+            lanes=found.lanes,
+            policies=nameable,
+            bounds=Bounds(**bounds, dedup_for_us=whole.store.dedup_for_us),
+        ),
+        providers=found.providers,
+        warnings=tuple(warnings),
+    )
+
+
+def _store(reader: Reader, table: StoreTable, data: Path) -> Path:
+    path: KeyPath = ("store", "installation_key")
+    key = table.installation_key
+    if key is not None and _INSTALLATION_KEY.fullmatch(key.reveal()) is None:
+        reader.mistake(path, "a text of another form", "64 hexadecimal digits, such as `openssl rand -hex 32` prints")
+    if table.url is None:
+        return data / store.DEFAULT_NAME
+    found = store.path_of(table.url, data)
+    if found is None:
+        reader.mistake(("store", "url"), shown(table.url), store.EXPECTED)
+    return found or data / store.DEFAULT_NAME
+
+
+def _of_listening(listen: Listen) -> list[str]:
+    return [] if is_loopback(listen.host) else [
+        f"Listening on {listen}, beyond this machine, without encryption: put a proxy with TLS in front of it."
+    ]  # fmt: skip  # One condition, one sentence.
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reachable from this machine only."""
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None

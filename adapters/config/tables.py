@@ -1,0 +1,245 @@
+"""The tables of a configuration file: which keys there are, how each is read, and its default.
+
+This file answers for the form of the file and nothing else; what the values come to is compiled in policies.py and
+lanes.py. An attribute carries the unit that a key's text spells out (`gap = "2s"` is `gap_us`). UNSET means that the
+file says nothing, so that what it extends stands; "none" takes away what may be absent.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from msgspec import UNSET, UnsetType, field
+
+from adapters.config.hidden import Secret
+from adapters.config.reading import Required
+from adapters.config.units import (
+    Listen,
+    Unfit,
+    choice,
+    fraction,
+    listen,
+    minute_of_day,
+    rate,
+    size,
+    span,
+    switch,
+    text,
+    web_address,
+    whole,
+    zone,
+)
+from core.events import OnAmbiguous, Order
+from core.policies import DAY_US, Poison, Quota
+from core.settings import Bounds
+
+CHANNELS = ("email", "whatsapp", "push", "webhook")
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """One table of the file."""
+
+
+def _network(raw: object) -> str:
+    try:
+        return str(ip_network(raw)) if isinstance(raw, str) else _no_network()
+    except ValueError:
+        return _no_network()
+
+
+def _no_network() -> str:
+    raise Unfit('a network such as "127.0.0.0/8" or "fd00::/8"')
+
+
+def _poison(raw: object) -> Poison:
+    match raw:
+        case "block":
+            return Poison(kind="block")
+        case "park":
+            return Poison(kind="park")
+        case {"skip_after": wait, **rest} if not rest:
+            skip_after_us = _POSITIVE(wait)
+            assert isinstance(skip_after_us, int), "a span reads as whole microseconds"
+            return Poison(kind="skip", skip_after_us=skip_after_us)
+        case _:
+            raise Unfit('"block" or "park" or { skip_after = "1h" }')
+
+
+_SPAN = span()
+_POSITIVE = span(least_us=1_000)
+
+SpanUs = Annotated[int, _SPAN]
+PositiveUs = Annotated[int, _POSITIVE]
+Rate = Annotated[Quota, rate]
+Count = Annotated[int, whole(1)]
+Text = Annotated[str, text]
+
+
+class ServerTable(Table, frozen=True, kw_only=True):
+    """Where the daemon listens, and under which address others reach it."""
+
+    listen: Annotated[Listen, listen] = Listen(host="127.0.0.1", port=8420)
+    public_url: Annotated[str, web_address] | None = None
+
+
+class StoreTable(Table, frozen=True, kw_only=True):
+    """Where the log is. Without `installation_key` it lies in a file beside the store."""
+
+    url: Text | None = None
+    installation_key: Secret | None = None
+    dedup_for_us: PositiveUs = field(default=35 * DAY_US, name="dedup_for")
+
+
+class RetryTable(Table, frozen=True, kw_only=True):
+    """A list of waits, or first * factor ... `times` of them up to a ceiling."""
+
+    after_us: tuple[PositiveUs, ...] | UnsetType = field(default=UNSET, name="after")
+    first_us: PositiveUs | UnsetType = field(default=UNSET, name="first")
+    factor: Annotated[float, fraction(1, 100)] | UnsetType = UNSET
+    times: Annotated[int, whole(0, 1_000)] | UnsetType = UNSET
+    ceiling_us: PositiveUs | UnsetType = field(default=UNSET, name="ceiling")
+    jitter: Annotated[float, fraction(0, 1)] | UnsetType = UNSET
+
+
+class LimitsTable(Table, frozen=True, kw_only=True):
+    """Bounds of a lane's traffic."""
+
+    lane: Rate | UnsetType | None = UNSET
+    tenant: Rate | UnsetType | None = UNSET
+    recipient: Rate | UnsetType | None = UNSET
+    burst: Count | UnsetType | None = UNSET
+    gap_us: SpanUs | UnsetType = field(default=UNSET, name="gap")
+    concurrency: Count | UnsetType = UNSET
+    host_concurrency: Count | UnsetType = UNSET
+
+
+class CircuitTable(Table, frozen=True, kw_only=True):
+    """A conversation's circuit."""
+
+    failures: Count | UnsetType = UNSET
+    cooldown_us: PositiveUs | UnsetType = field(default=UNSET, name="cooldown")
+    ceiling_us: PositiveUs | UnsetType = field(default=UNSET, name="ceiling")
+
+
+class BreakerTable(Table, frozen=True, kw_only=True):
+    """A lane's breaker."""
+
+    share: Annotated[float, fraction(0.01, 1)] | UnsetType = UNSET
+    of: Annotated[int, whole(1, 10_000)] | UnsetType = UNSET
+    within_us: PositiveUs | UnsetType = field(default=UNSET, name="within")
+    cooldown_us: PositiveUs | UnsetType = field(default=UNSET, name="cooldown")
+    ceiling_us: PositiveUs | UnsetType = field(default=UNSET, name="ceiling")
+
+
+class QuietHoursTable(Table, frozen=True, kw_only=True):
+    """No sends between two times of day in a zone."""
+
+    from_minute: Annotated[int, minute_of_day, Required] = field(default=0, name="from")
+    to_minute: Annotated[int, minute_of_day, Required] = field(default=0, name="to")
+    zone: Annotated[str, zone, Required] = "UTC"
+
+
+class PolicyTable(Table, frozen=True, kw_only=True):
+    """What a policy changes about the one that it extends."""
+
+    retry: RetryTable | UnsetType = UNSET
+    limits: LimitsTable | UnsetType = UNSET
+    circuit: CircuitTable | UnsetType = UNSET
+    breaker: BreakerTable | UnsetType = UNSET
+    quiet_hours: QuietHoursTable | UnsetType | None = UNSET
+    on_ambiguous: Annotated[OnAmbiguous, choice("resend", "hold", "fail")] | UnsetType = UNSET
+    poison: Annotated[Poison, _poison] | UnsetType = UNSET
+    order: Annotated[Order, choice("fifo", "any")] | UnsetType = UNSET
+    in_flight_max: Count | UnsetType = UNSET
+    retry_after_ceiling_us: PositiveUs | UnsetType = field(default=UNSET, name="retry_after_ceiling")
+    rate_pause_us: PositiveUs | UnsetType = field(default=UNSET, name="rate_pause")
+    give_up_after_us: PositiveUs | UnsetType = field(default=UNSET, name="give_up_after")
+    timeout_us: PositiveUs | UnsetType = field(default=UNSET, name="timeout")
+
+
+class NamedPolicyTable(PolicyTable, frozen=True, kw_only=True):
+    """A policy of one's own; without `extends` it changes its channel's preset."""
+
+    extends: Text | None = None
+
+
+class LanePolicyTable(PolicyTable, frozen=True, kw_only=True):
+    """A lane's policy: a preset by name, its channel's where none is named, and what the lane changes about it."""
+
+    preset: Text | None = None
+
+
+class SmtpTable(Table, frozen=True, kw_only=True):
+    """A mail server and the account there."""
+
+    host: Annotated[str, text, Required] = ""
+    port: Annotated[int, whole(1, 65_535)] | None = None
+    tls: Annotated[Literal["none", "starttls", "implicit"], choice("none", "starttls", "implicit")] = "starttls"
+    sender: Annotated[str, text, Required] = field(default="", name="from")
+    user: Text | None = None
+    password: Secret | None = None
+
+
+class WebhookTable(Table, frozen=True, kw_only=True):
+    """How deliveries are signed, and what else than public https addresses may be called."""
+
+    secrets: tuple[Secret, ...] = ()
+    allow_private: tuple[Annotated[str, _network], ...] = ()
+    allow_http: Annotated[bool, switch] = False
+    timeout_us: PositiveUs | UnsetType = field(default=UNSET, name="timeout")
+
+
+class SandboxTable(Table, frozen=True, kw_only=True):
+    """Where a sandbox lane writes; below the data directory unless absolute."""
+
+    directory: Text | None = None
+
+
+class LaneTable(Table, frozen=True, kw_only=True):
+    """A channel through one provider account."""
+
+    channel: Annotated[str, choice(*CHANNELS), Required] = ""
+    provider: Annotated[str, choice("smtp", "webhook", "sandbox"), Required] = ""
+    smtp: SmtpTable | UnsetType = UNSET
+    webhook: WebhookTable | UnsetType = UNSET
+    sandbox: SandboxTable | UnsetType = UNSET
+    policy: LanePolicyTable = LanePolicyTable()
+
+
+def _bounds_table() -> type[msgspec.Struct]:
+    # Made from the bounds themselves, so that one that is added there can be configured at once. The unit goes from
+    # the name into the text: `idle_us` is `idle = "120s"`, `parcels_bytes_max` is `parcels_max = "32MiB"`.
+    fields: list[tuple[str, object, object]] = [("body_bytes_max", _SIZE, field(default=1 << 20, name="body_max"))]
+    for bound in msgspec.structs.fields(Bounds):
+        if bound.name in _ELSEWHERE:
+            continue
+        kind: object = Count
+        key = bound.name.replace("_bytes", "")
+        if bound.name.endswith("_us"):
+            kind, key = PositiveUs, bound.name.removesuffix("_us")
+        elif key != bound.name:
+            kind = _SIZE
+        fields.append((bound.name, kind, field(default=bound.default, name=key)))
+    return msgspec.defstruct("BoundsTable", cast("Iterable[tuple[str, type, Any]]", fields), frozen=True, kw_only=True)
+
+
+_SIZE = Annotated[int, size]
+# `[store] dedup_for` is this one's place.
+_ELSEWHERE = {"dedup_for_us"}
+BoundsTable = _bounds_table()
+
+
+def _kept(raw: object) -> object:
+    return raw
+
+
+class FileTable(Table, frozen=True, kw_only=True):
+    """The whole file. `bounds` is read as BoundsTable afterwards, since that one is not known to the type checker."""
+
+    bounds: Annotated[object, _kept] = msgspec.field(default_factory=dict)
+
+    server: ServerTable = ServerTable()
+    store: StoreTable = StoreTable()
+    lanes: dict[str, LaneTable] = {}
+    policies: dict[str, NamedPolicyTable] = {}

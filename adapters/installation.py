@@ -1,0 +1,81 @@
+"""The two files that belong to an installation: its key beside the store, and the first admin's key in the data directory.
+
+This file answers for writing them so that a crash at any point leaves something that the next start understands, and
+for who may read them (their owner alone). It must never show what is in them.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from adapters.chance import fresh_installation_key
+from core.errors import StoreRefused
+
+_KEY_HEX: Final = 64
+_OWNER_ONLY: Final = 0o600
+
+
+def installation_key(store: Path, configured: str | None) -> bytes:
+    """The key of this store: the configured one, or the one in the file beside it, made together with the store only.
+
+    Raises StoreRefused where the store is there and its key is not: another key would find no conversation, no
+    idempotency key and no API key again.
+    """
+    path = key_path(store)
+    kept = _read(path)
+    if configured is not None:
+        if kept is not None and kept != bytes.fromhex(configured):
+            raise StoreRefused(
+                f"[store] installation_key is not the key in {path}, which this store was made with."
+                " Configure that one, or remove the file if it never belonged to this store."
+            )
+        return bytes.fromhex(configured)
+    if kept is not None:
+        return kept
+    if store.exists():
+        raise StoreRefused(
+            f"The store {store} is there, but its installation key {path} is missing. Put the key file back"
+            " (it belongs into every backup of the store), or configure [store] installation_key."
+        )
+    fresh = fresh_installation_key()
+    # Before the store: a key without a store is used by the next start, a store without its key could not be.
+    write_for_owner(path, fresh.hex())
+    return fresh
+
+
+def key_path(store: Path) -> Path:
+    """Where the installation key of a store lies."""
+    return store.with_name(store.name + ".key")
+
+
+def write_for_owner(path: Path, text: str) -> None:
+    """Puts a text into a file that only its owner may read: all of it or none, and durable on return."""
+    beside = path.with_name(path.name + ".new")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n" if text else "")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        text = path.read_text().strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreRefused(f"The installation key {path} cannot be read: {error}.") from None
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) * 2 != _KEY_HEX:
+        raise StoreRefused(f"The installation key {path} is damaged: expected {_KEY_HEX} hexadecimal digits.")
+    return key

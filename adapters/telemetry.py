@@ -1,0 +1,153 @@
+"""What the daemon says while it works: JSON log lines and Prometheus figures.
+
+This file answers for the Witness port. It must never stop anybody: a closed terminal or a full disk loses lines, not
+messages. Notes carry ids and codes only; ids are written as they read outside.
+"""
+
+import logging
+from collections.abc import Mapping, MutableMapping
+from typing import BinaryIO, Final, Literal
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from adapters.clock import wall_us
+from adapters.moments import moment
+from core.ids import Prefix, encode
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
+
+# What is routine would bury the rest at thousands of messages a second; what needs a person must stand out.
+_LEVEL_OF: Final[Mapping[str, Level]] = {
+    "attempt": "debug",
+    "request": "debug",
+    "lane": "warning",
+    "lane_missing": "warning",
+    "begin_refused": "warning",
+    "page_refused": "warning",
+    "record_again": "warning",
+    "send_bug": "error",
+    "request_failed": "error",
+}
+_ID_OF: Final[Mapping[str, Prefix]] = {
+    "message": "msg",
+    "conversation": "conv",
+    "key": "key",
+    "job": "redrive",
+}
+# Webhooks answer within milliseconds, mail servers within minutes (RFC 5321, section 4.5.3.2).
+_ATTEMPT_BUCKETS_S: Final = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600)
+
+Value = str | int | float | None
+
+
+class Telemetry:
+    """Log lines to a stream and figures into a registry; the Witness of everything that has something to say."""
+
+    def __init__(self, *, stream: BinaryIO, level: Level = "info") -> None:
+        self.registry = CollectorRegistry()
+        self._figures = Figures(self.registry)
+        self._log = structlog.wrap_logger(
+            _Lines(stream),
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.add_log_level,
+                _stamped,
+                _as_json,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+            cache_logger_on_first_use=True,
+        )
+
+    def note(self, name: str, /, **values: Value) -> None:
+        """One thing that happened: a line in the log and a step of a counter."""
+        self._figures.count(name, values)
+        level = _LEVEL_OF.get(name, "info")
+        if name == "attempt" and values.get("outcome") != "taken":
+            level = "info"
+        self.say(level, name, {key: _shown(key, value) for key, value in values.items() if value is not None})
+
+    def say(self, level: Level, name: str, values: Mapping[str, object]) -> None:
+        """A line in the log that counts nowhere."""
+        getattr(self._log, level)(name, values=values)
+
+    def adopt_library_logs(self) -> None:
+        """Has what libraries log by themselves (aiohttp's server, mostly) written likewise, from warnings upwards."""
+        logging.basicConfig(handlers=[_FromLibraries(self)], level=logging.WARNING, force=True)
+
+
+class Figures:
+    """The counters of what is noted."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._notes = Counter("tidings_notes", "Things that happened, by name.", ["note"], registry=registry)
+        self._attempts = Counter(
+            "tidings_attempts", "Attempts by what they came to.", ["channel", "lane", "outcome"], registry=registry
+        )
+        self._took = Histogram(
+            "tidings_attempt_seconds",
+            "How long attempts took.",
+            ["lane"],
+            buckets=_ATTEMPT_BUCKETS_S,
+            registry=registry,
+        )
+
+    def count(self, name: str, values: Mapping[str, Value]) -> None:
+        """One step for a note."""
+        self._notes.labels(name).inc()
+        if name == "attempt":
+            lane = str(values.get("lane"))
+            self._attempts.labels(str(values.get("channel")), lane, str(values.get("outcome"))).inc()
+            took_us = values.get("took_us")
+            if isinstance(took_us, int | float):
+                self._took.labels(lane).observe(took_us / 1_000_000)
+
+
+class _Lines:
+    """The logger underneath: writes whole lines, and forgets them where they cannot be written."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: bytes) -> None:
+        try:
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            # The other end of the pipe is gone, or the disk is full. Nobody may depend on being listened to.
+            pass
+
+    debug = info = warning = error = msg
+
+
+class _FromLibraries(logging.Handler):
+    def __init__(self, telemetry: Telemetry) -> None:
+        super().__init__()
+        self._telemetry = telemetry
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level: Level = "error" if record.levelno >= logging.ERROR else "warning"
+        fault = {"fault": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
+        self._telemetry.say(level, "library", {"logger": record.name, "said": record.getMessage(), **fault})
+
+
+def _shown(key: str, value: Value) -> Value:
+    prefix = _ID_OF.get(key)
+    return encode(prefix, value) if prefix is not None and isinstance(value, int) else value
+
+
+def _stamped(_logger: object, _method: str, entry: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    # When, how grave and what come first, for whoever reads the lines raw.
+    values = entry.pop("values")
+    assert isinstance(values, Mapping), f"the values of a line are a mapping, not {values!r}"
+    return {"at": moment(wall_us()), "level": entry.pop("level"), "note": entry.pop("event"), **entry, **values}
+
+
+def _as_json(_logger: object, _method: str, event: MutableMapping[str, object]) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
