@@ -6,7 +6,7 @@ forgets what it knew and reads the log again.
 """
 
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -14,7 +14,7 @@ from actors.pages import Page
 from actors.turn import Turn
 from core import conversation as c
 from core import events as e
-from core.errors import AppendUnknown, Forbidden
+from core.errors import AppendUnknown, Forbidden, StreamConflict
 from core.ids import shard_of
 from core.message import Message, evolve, fold, head_of
 from core.outcomes import Ambiguous
@@ -23,6 +23,10 @@ from core.ports import Chance, Clock, Log
 from core.records import FIFO_LINE, LOOSE_LINE, Append, Draft, HeadChange
 
 _LINES: Final = (FIFO_LINE, LOOSE_LINE)
+
+
+Decide = Callable[[Message, int], tuple[e.Event, ...]]
+"""What a person's wish comes to: (message, now) give events, or Forbidden where its state does not allow it."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +50,19 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ConversationActor:
     """One awake conversation. Every method that changes something waits for its turn."""
 
-    __slots__ = ("_flying", "_pages", "_world", "is_lost", "open", "shard", "state", "turn", "used_us")
+    __slots__ = (
+        "_flying",
+        "_is_reading",
+        "_late",
+        "_pages",
+        "_world",
+        "is_lost",
+        "open",
+        "shard",
+        "state",
+        "turn",
+        "used_us",
+    )
 
     def __init__(self, conversation: int, tenant: str, world: Surroundings) -> None:
         self._world = world
@@ -56,6 +72,9 @@ class ConversationActor:
         self._pages = {line: Page() for line in _LINES}
         # Messages whose running attempt somebody in this process answers for.
         self._flying: set[int] = set()
+        # Messages that arrived while the log was being read: the page may have missed them.
+        self._late: tuple[Message, ...] = ()
+        self._is_reading = False
         self.turn = Turn(world.mail_max)
         self.is_lost = True
         self.used_us = 0
@@ -64,6 +83,8 @@ class ConversationActor:
 
     def dues(self) -> list[c.Due]:
         """When it next wants each lane."""
+        if self._flying and all(message.line == FIFO_LINE for message in self.open.values()):
+            return []  # The attempt in flight says it when it is over.
         return c.dues(self.state, self.open.values(), self._policy_of)
 
     @property
@@ -85,7 +106,7 @@ class ConversationActor:
                 self._flying.add(message.id)
                 try:
                     await self._record(message, (self._next_step(message, now_us),), at_us=now_us)
-                except AppendUnknown:
+                except (AppendUnknown, StreamConflict):
                     await self._recall()
                 finally:
                     fresh = self.open.get(message.id)
@@ -105,14 +126,14 @@ class ConversationActor:
                 await self._conclude(message, flight)
             self._flying.discard(attempt.message.id)
 
-    async def abort(self, attempt: Attempt, reason: Literal["stopping", "lane_gone", "content_gone"]) -> None:
+    async def abort(self, attempt: Attempt) -> None:
         """Records that a started attempt sent nothing."""
         async with self.turn:
             await self._recall()
             message = self.open.get(attempt.message.id)
             if message is not None and message.in_flight == attempt.number:
                 now_us = self._world.clock.now_us()
-                aborted = e.AttemptAborted(attempt=attempt.number, reason=reason, due_us=now_us)
+                aborted = e.AttemptAborted(attempt=attempt.number, reason="stopping", due_us=now_us)
                 await self._record(message, (aborted,), at_us=now_us)
             self._flying.discard(attempt.message.id)
 
@@ -135,12 +156,15 @@ class ConversationActor:
 
     # -- mail
 
-    def arrived(self, message: Message) -> None:
-        """A message was durably accepted while this conversation was awake."""
-        if not self.is_lost:
-            self._keep(message)
+    def arrived(self, message: Message) -> bool:
+        """A message was durably accepted while this conversation was awake. Answers whether `dues` knows of it now."""
+        if self.is_lost or self._is_reading:
+            self._late += (message,)
+            return False
+        self._keep(message)
+        return True
 
-    async def change(self, stream: int, decide: Callable[[Message, int], tuple[e.Event, ...]]) -> Message:
+    async def change(self, stream: int, decide: Decide) -> Message:
         """Records what `decide` makes of a message's state at this instant; its errors change nothing."""
         async with self.turn:
             await self._recall()
@@ -198,10 +222,12 @@ class ConversationActor:
         return after
 
     async def _append(self, append: Append) -> None:
-        self.is_lost = True
-        await self._world.log.append(append)
-        # Reached only once it is durable; after an error or a cancellation the log has to say what it holds.
-        self.is_lost = False
+        try:
+            await self._world.log.append(append)
+        except BaseException:
+            # Refused, unknown or cancelled while waiting: the log has to say what it holds.
+            self.is_lost = True
+            raise
 
     # -- what it keeps in memory
 
@@ -234,6 +260,7 @@ class ConversationActor:
             await self._refill()
             return
         self.open.clear()
+        self._late = ()
         self._pages = {line: Page() for line in _LINES}
         state = c.Conversation(id=self.state.id, tenant=self.state.tenant)
         for entry in await self._world.log.events_of(self.state.id):
@@ -254,14 +281,25 @@ class ConversationActor:
     async def _refill(self) -> None:
         """Reads the next part of a line whose kept part is used up."""
         for line in _LINES:
-            page = self._pages[line]
-            while page.beyond and not self._has_waiting(line):
-                heads = await self._world.log.line_of(self.state.id, line, after=page.end, limit=self._world.window_max)
-                page.read([(head.place or 0, head.stream) for head in heads], limit=self._world.window_max)
-                events = await self._world.log.events_of_many([head.stream for head in heads])
-                for head in heads:
-                    if head.stream not in self.open:
-                        self.open[head.stream] = fold(events[head.stream])
+            while self._pages[line].beyond and not self._has_waiting(line):
+                self._is_reading = True
+                try:
+                    await self._read_page(line, self._pages[line])
+                finally:
+                    self._is_reading = False
+        late, self._late = self._late, ()
+        for message in late:
+            if message.id not in self.open:
+                self._keep(message)
+
+    async def _read_page(self, line: int, page: Page) -> None:
+        most = self._world.window_max
+        heads = await self._world.log.line_of(self.state.id, line, after=page.end, limit=most)
+        events = await self._world.log.events_of_many([head.stream for head in heads])
+        page.read([(head.place or 0, head.stream) for head in heads], limit=most)
+        for head in heads:
+            if head.stream not in self.open:
+                self.open[head.stream] = fold(events[head.stream])
 
     def _has_waiting(self, line: int) -> bool:
         return any(message.line == line and not message.in_flight for message in self.open.values())

@@ -7,9 +7,10 @@ on it; what it merely counts (the last outcomes) lives in memory.
 from collections import deque
 from typing import Final, Literal
 
-import anyio
 import msgspec
 
+from actors.governor import Permit
+from actors.turn import Turn
 from core import events as e
 from core.circuit import Breaker, cooldown_us
 from core.conversation import pause_us
@@ -27,6 +28,8 @@ HOST_REFUSALS: Final = 5
 HOST_REFUSALS_WITHIN_US: Final = 10_000_000
 # Hosts whose health is remembered; the one unheard of for longest is forgotten first.
 HOSTS_MAX: Final = 10_000
+# Callers that may wait to record something about one lane.
+_CALLERS_MAX: Final = 4_096
 
 
 class _Host:
@@ -50,7 +53,7 @@ class LaneActor:
         self._log = log
         self._clock = clock
         self._witness = witness
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._turn = Turn(_CALLERS_MAX)
         self.version = 0
         self.policy_version = 0
         self.policy_body = b""
@@ -93,15 +96,15 @@ class LaneActor:
 
     # -- what attempts tell
 
-    async def saw(self, outcome: Outcome, *, host: int | None, conversation: int, is_probe: bool) -> None:
+    async def saw(self, outcome: Outcome, permit: Permit) -> None:
         """Weighs an outcome; what follows from it (pause, throttle, breaker) is durable when this returns."""
         now_us = self._clock.now_us()
         if isinstance(outcome, Config):
             events: list[e.Event] = [] if self.paused_by else [e.LanePaused(by="config", code=outcome.code)]
         elif isinstance(outcome, Rate):
-            events = self._refused(outcome, host, conversation, now_us)
+            events = self._refused(outcome, permit.host, permit.conversation, now_us)
         else:
-            events = self._judge(host, outcome, now_us, is_probe=is_probe)
+            events = self._judge(permit.host, outcome, now_us, is_probe=permit.is_probe)
         if events:
             await self._record(*events)
 

@@ -113,6 +113,11 @@ class Window:
         if known is not None and known.is_deferred:
             self.deferred -= 1
 
+    def ready_us_of(self, conversation: int) -> int | None:
+        """When a conversation is ready as far as this window knows, None where it does not know it."""
+        known = self._entries.get(conversation)
+        return None if known is None else known.ready_us
+
     def next_us(self) -> int | None:
         """When the next entry is ready or must be read, None where nothing waits."""
         self._drop_stale()

@@ -87,7 +87,7 @@ class AttemptAborted(Event, frozen=True, kw_only=True):
     """Nothing was sent and nothing is used up: we stopped between intent and send. Due again at `due_us`."""
 
     attempt: int
-    reason: Literal["stopping", "lane_gone", "content_gone"]
+    reason: Literal["stopping"]
     due_us: int
 
 

@@ -34,6 +34,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Callers that may wait for one conversation's turn."""
     parcels_bytes_max: int = 32 * 1024 * 1024
     """Recently accepted contents kept in memory, so that a first send reads nothing."""
+    peers_max: int = 100_000
+    """Addresses whose conversation is remembered, so that accepting for them reads nothing."""
     accepting_max: int = 20_000
     """Requests that may wait for their commit at once."""
     send_at_max_us: int = 400 * DAY_US

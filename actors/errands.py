@@ -1,0 +1,189 @@
+"""What people ask of messages, conversations and lanes that exist: mail to the one actor that may answer.
+
+This file answers for finding the right actor and for refusing what a tenant may not see. Every change is decided by the
+actor in its turn, recorded, and only then answered. `tenant` None stands for all tenants.
+"""
+
+from collections import Counter
+from typing import Final
+
+from actors.conversation import ConversationActor, Decide
+from actors.governor import Governor
+from actors.lane import LaneActor
+from actors.roster import Roster
+from actors.scheduler import Scheduler
+from actors.standing import lane_state
+from core import events as e
+from core.conversation import Conversation
+from core.errors import Forbidden, NotFound
+from core.message import OPEN, Message, fold
+from core.ports import Clock, Log
+from core.records import Head, MessageFilter
+from core.views import ConversationState, LaneState
+
+# Messages of one reference that one call cancels or moves: the caller repeats until none are left.
+REFERENCE_MAX: Final = 10_000
+# Open messages of one conversation that are counted for people.
+_COUNTED_MAX: Final = 10_000
+
+
+class Errands:
+    """The desk of the people who operate Tidings."""
+
+    def __init__(self, *, log: Log, clock: Clock, roster: Roster, scheduler: Scheduler, governor: Governor) -> None:
+        self._log = log
+        self._governor = governor
+        self._clock = clock
+        self._roster = roster
+        self._scheduler = scheduler
+        self.lane_actors: dict[str, LaneActor] = {}
+
+    # -- messages
+
+    async def message(self, tenant: str | None, stream: int) -> Message:
+        """A message's present state, folded from the log."""
+        await self._head(tenant, stream)
+        return fold(await self._log.events_of(stream))
+
+    async def cancel(self, tenant: str | None, stream: int, *, reason: str = "requested") -> Message:
+        """Ends an open message undelivered; one in flight is cancelled unless that attempt is taken."""
+
+        def decide(message: Message, _now_us: int) -> tuple[e.Event, ...]:
+            if message.status not in OPEN:
+                raise Forbidden(f"a message that is {message.status} cannot be cancelled, only an open one")
+            if message.cancel is not None:
+                return ()
+            if message.in_flight:
+                return (e.CancelRequested(reason=reason),)
+            return (e.MessageCancelled(reason=reason),)
+
+        return await self._change(await self._head(tenant, stream), decide)
+
+    async def redrive(self, tenant: str | None, stream: int, *, due_us: int = 0, job: int = 0) -> Message:
+        """Puts a dead letter back on the agenda, due at `due_us` or now."""
+
+        def decide(message: Message, now_us: int) -> tuple[e.Event, ...]:
+            if message.status != "dead":
+                raise Forbidden(f"a message that is {message.status} cannot be redriven, only a dead one")
+            return (e.MessageRedriven(due_us=max(now_us, due_us), job=job),)
+
+        return await self._change(await self._head(tenant, stream), decide)
+
+    async def reschedule(self, tenant: str | None, stream: int, send_at_us: int) -> Message:
+        """Moves a message that has not been tried yet."""
+
+        def decide(message: Message, now_us: int) -> tuple[e.Event, ...]:
+            if message.status not in {"queued", "scheduled"} or message.attempt:
+                raise Forbidden(f"a message that is {message.status} cannot be moved, only one not tried yet")
+            if message.expires_us is not None and message.expires_us <= send_at_us:
+                raise Forbidden("the message would expire before it is due")
+            return (e.MessageRescheduled(due_us=max(now_us, send_at_us)),)
+
+        return await self._change(await self._head(tenant, stream), decide)
+
+    async def of_reference(self, tenant: str, reference: bytes) -> list[int]:
+        """Open messages of a reference (its keyed hash), oldest first, at most REFERENCE_MAX."""
+        wanted = MessageFilter(tenant=tenant, reference=reference, status=tuple(sorted(OPEN)))
+        heads = await self._log.heads(wanted, limit=REFERENCE_MAX, oldest_first=True)
+        return [head.stream for head in heads]
+
+    # -- conversations
+
+    async def conversation(self, tenant: str | None, conversation: int) -> ConversationState:
+        """A conversation's present state."""
+        actor, channel = await self._actor_of(tenant, conversation)
+        state = await actor.look()
+        wanted = MessageFilter(conversation=conversation, status=tuple(sorted(OPEN)))
+        heads = await self._log.heads(wanted, limit=_COUNTED_MAX)
+        return self._shown(state, channel, heads)
+
+    async def reset(self, tenant: str | None, conversation: int) -> None:
+        """Closes a conversation's circuit, or ends its pause."""
+        actor, _ = await self._actor_of(tenant, conversation)
+        await actor.reset()
+        self._scheduler.remind(actor)
+
+    async def release(self, tenant: str | None, conversation: int) -> int:
+        """Lets held messages of a conversation go on; answers how many."""
+        actor, _ = await self._actor_of(tenant, conversation)
+        wanted = MessageFilter(conversation=conversation, status=("held",))
+        heads = await self._log.heads(wanted, limit=_COUNTED_MAX, oldest_first=True)
+        for head in heads:
+            await actor.change(head.stream, _release)
+        self._scheduler.remind(actor)
+        return len(heads)
+
+    def _shown(self, state: Conversation, channel: str, heads: list[Head]) -> ConversationState:
+        now_us = self._clock.now_us()
+        until_us = state.circuit.open_until_us
+        dues = [head.due_us for head in heads if head.due_us is not None]
+        return ConversationState(
+            id=state.id,
+            tenant=state.tenant,
+            channel=channel,
+            circuit="closed" if until_us is None else "open" if until_us > now_us else "half_open",
+            until_us=until_us,
+            streak=state.circuit.streak,
+            paused_until_us=state.paused_until_us if state.paused_until_us > now_us else None,
+            attempts=sum(head.attempts for head in heads),
+            next_due_us=max(min(dues), state.blocked_until_us) if dues else None,
+            open=dict(Counter(head.status for head in heads)),
+        )
+
+    # -- lanes
+
+    async def pause(self, lane: str) -> None:
+        """Starts nothing more on a lane until it is resumed; what is in flight goes on."""
+        await self._lane(lane).pause()
+
+    async def resume(self, lane: str) -> None:
+        """Lets a lane go on."""
+        await self._lane(lane).resume()
+        self._scheduler.ring()
+
+    async def lanes(self) -> list[LaneState]:
+        """Every configured lane's present state."""
+        tallies = await self._log.tallies(None)
+        groups = await self._log.agenda_groups()
+        now_us = self._clock.now_us()
+        return [
+            lane_state(actor, self._governor.lane(name), tallies, groups, now_us=now_us)
+            for name, actor in self.lane_actors.items()
+        ]
+
+    @property
+    def paused_lanes(self) -> set[str]:
+        """Lanes that let nothing out until they are resumed."""
+        return {name for name, actor in self.lane_actors.items() if actor.paused_by is not None}
+
+    def _lane(self, name: str) -> LaneActor:
+        actor = self.lane_actors.get(name)
+        if actor is None:
+            raise NotFound(f"no lane is called {name!r}, expected one of: {', '.join(sorted(self.lane_actors))}")
+        return actor
+
+    # -- the actor that may answer
+
+    async def _head(self, tenant: str | None, stream: int) -> Head:
+        head = await self._log.head_of(stream)
+        if head is None or head.kind != "msg" or (tenant is not None and head.tenant != tenant):
+            raise NotFound("there is no such message")
+        return head
+
+    async def _actor_of(self, tenant: str | None, conversation: int) -> tuple[ConversationActor, str]:
+        peer = await self._log.peer_of(conversation)
+        if peer is None or (tenant is not None and peer[0] != tenant):
+            raise NotFound("there is no such conversation")
+        return self._roster.wake(conversation, peer[0]), peer[1]
+
+    async def _change(self, head: Head, decide: Decide) -> Message:
+        actor = self._roster.wake(head.conversation, head.tenant)
+        message = await actor.change(head.stream, decide)
+        self._scheduler.remind(actor)
+        return message
+
+
+def _release(message: Message, now_us: int) -> tuple[e.Event, ...]:
+    if message.status != "held":
+        return ()
+    return (e.MessageReleased(due_us=now_us),)

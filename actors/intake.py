@@ -1,0 +1,271 @@
+"""Acceptance: where a submission becomes a message that Tidings has taken charge of.
+
+This file answers for naming the conversation and the lane, and for the one commit after which the sender may forget.
+Nothing is answered before it is durable; nothing that was refused leaves a trace.
+"""
+
+from typing import Final
+
+import msgspec
+
+from actors.parcels import Parcels
+from actors.roster import Roster
+from actors.scheduler import Scheduler
+from core import events as e
+from core.contents import Submission
+from core.errors import Invalid, KeyReused, Overloaded, StoreUnavailable
+from core.ids import Mint, shard_of
+from core.message import Message, accepted, head_of
+from core.policies import MINUTE_US, Policy
+from core.ports import Clock, Log, Secrets
+from core.records import Acceptance, Append, Dedup, Draft, HeadChange, Private, Repeated, Sealed
+from core.sealing import seal
+from core.settings import Lane, Settings
+
+_SALT_BYTES: Final = 16
+# Contents of messages due within this time are kept in memory for their first send.
+_SOON_US: Final = MINUTE_US
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What the submitter is told once its message is durable."""
+
+    id: int
+    conversation: int
+    status: str
+    due_us: int | None
+    duplicate: bool
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A submission that has found its lane, its peer and its conversation."""
+
+    tenant: str
+    submission: Submission
+    lane: Lane
+    policy: Policy
+    subject: bytes
+    conversation: int
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A message about to be written: everything that one commit makes durable, and what follows from it."""
+
+    acceptance: Acceptance
+    message: Message
+    private: Private
+
+
+class Intake:
+    """The door for new messages."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        clock: Clock,
+        secrets: Secrets,
+        mint: Mint,
+        roster: Roster,
+        scheduler: Scheduler,
+        parcels: Parcels,
+        settings: Settings,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._secrets = secrets
+        self._mint = mint
+        self._roster = roster
+        self._scheduler = scheduler
+        self._parcels = parcels
+        self._peers: dict[tuple[str, str, bytes], int] = {}
+        self._waiting = 0
+        self.is_open = False
+        self.adopt(settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """Goes on under these lanes and policies."""
+        self._bounds = settings.bounds
+        self._policies = settings.policies
+        self._lanes = {lane.name: lane for lane in settings.lanes}
+        # The first lane of a channel is its default.
+        self._default = {lane.channel: lane for lane in reversed(settings.lanes)}
+
+    async def accept(self, tenant: str, submission: Submission) -> Receipt:
+        """Takes charge of one message; durable when this returns.
+
+        Raises Invalid for a lane or policy that does not fit, KeyReused, and Refused where nothing can be taken now.
+        """
+        lane = self._check(submission)
+        self._waiting += 1
+        try:
+            prepared = self._prepare(await self._find(tenant, submission, lane))
+            answer = await self._log.accept(prepared.acceptance)
+        finally:
+            self._waiting -= 1
+        if isinstance(answer, Repeated):
+            return await self._repeated(answer)
+        return self._arrived(prepared)
+
+    # -- checks
+
+    def _check(self, submission: Submission) -> Lane:
+        if not self.is_open:
+            raise StoreUnavailable("the daemon is stopping and takes nothing new", retry_after_s=5)
+        if self._waiting >= self._bounds.accepting_max:
+            raise Overloaded(f"{self._bounds.accepting_max} requests wait for the store already")
+        if submission.policy is not None and submission.policy not in self._policies:
+            known = ", ".join(sorted(self._policies))
+            raise Invalid("/policy", f"no policy is called {submission.policy!r}, expected one of: {known}")
+        if submission.lane is None:
+            lane = self._default.get(submission.channel)
+            if lane is None:
+                raise Invalid("/channel", f"no lane is configured for the channel {submission.channel!r}")
+            return lane
+        lane = self._lanes.get(submission.lane)
+        if lane is None or lane.channel != submission.channel:
+            fitting = ", ".join(name for name, known in self._lanes.items() if known.channel == submission.channel)
+            raise Invalid(
+                "/lane", f"no {submission.channel} lane is called {submission.lane!r}, expected one of: {fitting}"
+            )
+        return lane
+
+    # -- the conversation
+
+    async def _find(self, tenant: str, submission: Submission, lane: Lane) -> Asked:
+        subject = self._secrets.keyed_hash("address", tenant, submission.channel, submission.subject)
+        return Asked(
+            tenant=tenant,
+            submission=submission,
+            lane=lane,
+            policy=self._policies[submission.policy] if submission.policy is not None else lane.policy,
+            subject=subject,
+            conversation=await self._conversation(tenant, submission.channel, subject),
+        )
+
+    async def _conversation(self, tenant: str, channel: str, subject: bytes) -> int:
+        """The conversation with this peer; a new one is minted, and its address row is part of the same commit."""
+        peer = (tenant, channel, subject)
+        known = self._peers.get(peer)
+        if known is None:
+            found = await self._log.conversation_at(tenant, channel, subject)
+            # Another request for the same new peer may have been faster while this one was reading.
+            known = self._peers.get(peer) or found or self._mint.next(self._clock.now_us())
+            self._peers[peer] = known
+            if len(self._peers) > self._bounds.peers_max:
+                del self._peers[next(iter(self._peers))]
+        return known
+
+    # -- one commit
+
+    def _prepare(self, asked: Asked) -> Prepared:
+        now_us = self._clock.now_us()
+        stream = self._mint.next(now_us)
+        private = _private(asked.submission)
+        salt = self._secrets.fresh(_SALT_BYTES)
+        body, commitment = seal(private, salt)
+        event = self._event(asked, now_us, commitment)
+        sealed = Sealed(
+            stream=stream,
+            tenant=asked.tenant,
+            subject=asked.subject,
+            salt=salt,
+            private=body,
+            reference=self.reference_hash(asked.tenant, asked.submission.reference),
+        )
+        message = accepted(stream, now_us, asked.tenant, event)
+        acceptance = Acceptance(
+            append=_first_append(message, event),
+            sealed=sealed,
+            conversation=asked.conversation,
+            channel=asked.submission.channel,
+            dedup=self._dedup(asked.tenant, asked.submission, now_us),
+        )
+        return Prepared(acceptance=acceptance, message=message, private=private)
+
+    def _event(self, asked: Asked, now_us: int, commitment: bytes) -> e.MessageAccepted:
+        submission = asked.submission
+        return e.MessageAccepted(
+            channel=submission.channel,
+            lane=asked.lane.name,
+            conversation=asked.conversation,
+            due_us=max(now_us, submission.send_at_us or 0),
+            expires_us=submission.expires_at_us,
+            order=submission.order or asked.policy.order,
+            priority=submission.priority,
+            on_ambiguous=submission.on_ambiguous,
+            policy=submission.policy,
+            host=None if submission.host is None else self._host_id(submission.host),
+            commitment=commitment,
+            size_bytes=len(submission.content),
+            trace=submission.trace,
+            zone=submission.zone,
+        )
+
+    def _host_id(self, host: str) -> int:
+        """A keyed hash of a webhook's host as a positive number: the log does not name it."""
+        return int.from_bytes(self._secrets.keyed_hash("host", host)[:8]) >> 1 | 1
+
+    def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:
+        """How a reference is found without being kept."""
+        return None if reference is None else self._secrets.keyed_hash("reference", tenant, reference)
+
+    def _dedup(self, tenant: str, submission: Submission, now_us: int) -> Dedup | None:
+        key = submission.idempotency_key
+        if key is None:
+            return None
+        return Dedup(
+            key_hash=self._secrets.keyed_hash("idempotency_key", tenant, key),
+            request_hash=self._secrets.keyed_hash("request", tenant, submission.request.decode()),
+            expires_us=now_us + self._bounds.dedup_for_us,
+        )
+
+    # -- after the commit
+
+    def _arrived(self, prepared: Prepared) -> Receipt:
+        message = prepared.message
+        if message.first_due_us <= message.accepted_us + _SOON_US:
+            self._parcels.keep(message.id, prepared.private)
+        actor = self._roster.find(message.conversation)
+        if actor is not None and actor.arrived(message):
+            self._scheduler.remind(actor)
+        else:
+            self._scheduler.arrived(message)
+        return Receipt(
+            id=message.id,
+            conversation=message.conversation,
+            status=message.status,
+            due_us=message.due_us,
+            duplicate=False,
+        )
+
+    async def _repeated(self, answer: Repeated) -> Receipt:
+        if not answer.same:
+            raise KeyReused(answer.stream)
+        head = await self._log.head_of(answer.stream)
+        assert head is not None, f"the dedup row names stream {answer.stream}, which has no head"
+        return Receipt(
+            id=head.stream, conversation=head.conversation, status=head.status, due_us=head.due_us, duplicate=True
+        )
+
+
+def _private(submission: Submission) -> Private:
+    return Private(
+        to=submission.to,
+        content=submission.content,
+        reference=submission.reference,
+        metadata=submission.metadata,
+        correlation=submission.correlation,
+        idempotency_key=submission.idempotency_key,
+    )
+
+
+def _first_append(message: Message, event: e.MessageAccepted) -> Append:
+    shard = shard_of(message.tenant, message.conversation)
+    return Append(
+        shard=shard,
+        tenant=message.tenant,
+        at_us=message.accepted_us,
+        drafts=(Draft(stream=message.id, version=1, event=event),),
+        heads=(HeadChange(head=head_of(message, shard), was=None),),
+    )

@@ -1,0 +1,53 @@
+"""Contents on their way out: recently accepted ones from memory, all others from the vault."""
+
+from core import ids
+from core.message import Message
+from core.ports import Log, Parcel
+from core.records import Private
+from core.sealing import unseal
+
+
+class Parcels:
+    """A bounded memory of private parts, so that the first send of a fresh message reads nothing.
+
+    It holds at most `bytes_max` bytes of contents; what does not fit is read from the vault when its turn comes.
+    """
+
+    def __init__(self, log: Log, *, bytes_max: int) -> None:
+        self._log = log
+        self._fresh: dict[int, Private] = {}
+        self._bytes = 0
+        self._bytes_max = bytes_max
+
+    def keep(self, stream: int, private: Private) -> None:
+        """Remembers a private part until its first attempt, or until newer ones need the room."""
+        self._fresh[stream] = private
+        self._bytes += _size(private)
+        while self._bytes > self._bytes_max:
+            oldest = next(iter(self._fresh))
+            self._bytes -= _size(self._fresh.pop(oldest))
+
+    async def of(self, message: Message, attempt: int) -> Parcel | None:
+        """What a channel needs for one attempt; None where the vault holds nothing of the message any more."""
+        private = self._fresh.pop(message.id, None)
+        if private is not None:
+            self._bytes -= _size(private)
+        else:
+            sealed = await self._log.sealed_of(message.id)
+            if sealed is None:
+                return None
+            private = unseal(sealed, message.commitment)
+        return Parcel(
+            message=ids.encode("msg", message.id),
+            stream=message.id,
+            attempt=attempt,
+            tenant=message.tenant,
+            to=private.to,
+            content=private.content,
+            accepted_us=message.accepted_us,
+            deadline_us=message.deadline_us,
+        )
+
+
+def _size(private: Private) -> int:
+    return len(private.content) + len(private.to) + len(private.metadata or b"")

@@ -1,0 +1,226 @@
+"""Bulk redrives: dead letters back on the agenda at a given pace, as jobs in the log that survive a restart.
+
+This file answers for the pace, the progress and the end of each job. A job moves a second's worth of messages at a
+time, each with a due instant of its own; limits and order are everybody else's, as for any message.
+"""
+
+import math
+from typing import Final
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+from msgspec.structs import replace
+
+from actors.errands import Errands
+from actors.sender import LOG_TROUBLE
+from core import events as e
+from core.errors import Forbidden, NotFound
+from core.ids import Mint, shard_of
+from core.policies import SECOND_US
+from core.ports import Clock, Log, Witness
+from core.records import Append, Draft, Head, HeadChange, MessageFilter, Recorded
+from core.views import Plan, RedriveState
+
+# Dead letters that a plan counts, and that one job moves without a pace in one go.
+COUNT_MAX: Final = 1_000_000
+_CHUNK_MAX: Final = 500
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job: what people see of it, and where it stands in its stream."""
+
+    state: RedriveState
+    version: int
+    after: int
+
+
+class Redrives:
+    """All bulk redrives. Running ones go on after a restart where the log says they were."""
+
+    def __init__(self, *, log: Log, clock: Clock, mint: Mint, errands: Errands, witness: Witness) -> None:
+        self._log = log
+        self._clock = clock
+        self._mint = mint
+        self._errands = errands
+        self._witness = witness
+        self._jobs: dict[int, Job] = {}
+        self._group: TaskGroup | None = None
+
+    # -- what people ask
+
+    async def plan(self, wanted: MessageFilter, per_s: float | None) -> Plan:
+        """What a redrive of the dead letters that match would move."""
+        dead = replace(wanted, status=("dead",))
+        oldest = await self._log.heads(dead, limit=1, oldest_first=True)
+        newest = await self._log.heads(dead, limit=1)
+        count = await self._log.count(dead, at_most=COUNT_MAX)
+        return Plan(
+            count=count,
+            oldest_us=oldest[0].accepted_us if oldest else None,
+            newest_us=newest[0].accepted_us if newest else None,
+            estimate_s=count / per_s if per_s else None,
+        )
+
+    async def start(self, tenant: str | None, wanted: MessageFilter, per_s: float | None) -> int:
+        """Begins a job over the dead letters that match now; answers its id."""
+        now_us = self._clock.now_us()
+        stream = self._mint.next(now_us)
+        started = e.RedriveStarted(
+            channel=wanted.channel,
+            lane=wanted.lane,
+            conversation=wanted.conversation,
+            before_us=now_us,
+            count=(await self.plan(replace(wanted, tenant=tenant), per_s)).count,
+            per_s=per_s,
+        )
+        await self._record(stream, tenant, started)
+        self._launch(stream)
+        return stream
+
+    async def job(self, tenant: str | None, job: int) -> RedriveState:
+        """A job's present state."""
+        return self._known(tenant, job).state
+
+    async def cancel(self, tenant: str | None, job: int) -> RedriveState:
+        """Stops a running job; what it has moved stays on the agenda."""
+        known = self._known(tenant, job)
+        if known.state.status != "running":
+            raise Forbidden(f"a redrive that is {known.state.status} cannot be cancelled, only a running one")
+        await self._record(job, known.state.tenant, e.RedriveEnded(moved=known.state.moved, reason="cancelled"))
+        return self._jobs[job].state
+
+    def _known(self, tenant: str | None, job: int) -> Job:
+        known = self._jobs.get(job)
+        if known is None or (tenant is not None and known.state.tenant != tenant):
+            raise NotFound("there is no such redrive")
+        return known
+
+    # -- the work
+
+    def replay(self, tenant: str, recorded: list[Recorded]) -> None:
+        """Folds one job's stream."""
+        for entry in recorded:
+            self._fold(entry.stream, tenant or None, entry.event, entry.at_us)
+
+    async def run(self) -> None:
+        """Carries the running jobs on, and those that are started later, until cancelled."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            for stream, job in self._jobs.items():
+                if job.state.status == "running":
+                    self._launch(stream)
+            await anyio.sleep_forever()
+
+    def _launch(self, stream: int) -> None:
+        if self._group is not None:
+            self._group.start_soon(self._work, stream)
+
+    async def _work(self, stream: int) -> None:
+        while self._jobs[stream].state.status == "running":
+            try:
+                is_done = await self._move_chunk(stream)
+            except LOG_TROUBLE as error:
+                self._witness.note("redrive_refused", job=stream, error=type(error).__name__)
+                is_done = False
+            if not is_done:
+                await self._clock.sleep_until(self._clock.now_us() + self._rest_us(stream))
+
+    async def _move_chunk(self, stream: int) -> bool:
+        """Moves the next messages; answers whether none were left."""
+        job = self._jobs[stream]
+        state = job.state
+        wanted = MessageFilter(
+            tenant=state.tenant,
+            status=("dead",),
+            channel=state.channel,
+            lane=state.lane,
+            conversation=state.conversation,
+            after=job.after,
+        )
+        heads = await self._log.heads(wanted, limit=_chunk(state.per_s), oldest_first=True)
+        heads = [head for head in heads if head.changed_us <= state.before_us]
+        if not heads:
+            if self._jobs[stream].state.status == "running":
+                await self._record(stream, state.tenant, e.RedriveEnded(moved=state.moved, reason="done"))
+            return True
+        now_us = self._clock.now_us()
+        gap_us = round(SECOND_US / state.per_s) if state.per_s else 0
+        moved = 0
+        for nth, head in enumerate(heads):
+            try:
+                await self._errands.redrive(None, head.stream, due_us=now_us + nth * gap_us, job=stream)
+                moved += 1
+            except Forbidden:
+                continue  # Somebody else redrove it meanwhile.
+        if self._jobs[stream].state.status == "running":
+            advanced = e.RedriveAdvanced(moved=state.moved + moved, after=heads[-1].stream)
+            await self._record(stream, state.tenant, advanced)
+        return False
+
+    def _rest_us(self, stream: int) -> int:
+        per_s = self._jobs[stream].state.per_s
+        return round(SECOND_US * _chunk(per_s) / per_s) if per_s else 1
+
+    # -- record, then fold
+
+    async def _record(self, stream: int, tenant: str | None, event: e.Event) -> None:
+        known = self._jobs.get(stream)
+        version = known.version + 1 if known is not None else 1
+        at_us = self._clock.now_us()
+        shard = shard_of(tenant or "", stream)
+        ended = isinstance(event, e.RedriveEnded)
+        head = Head(
+            stream=stream,
+            kind="sys",
+            shard=shard,
+            tenant=tenant or "",
+            version=version,
+            status="ended" if ended else "running",
+            changed_us=at_us,
+        )
+        await self._log.append(
+            Append(
+                shard=shard,
+                tenant=tenant or "",
+                at_us=at_us,
+                drafts=(Draft(stream=stream, version=version, event=event),),
+                heads=(HeadChange(head=head, was=None if known is None else "running"),),
+            )
+        )
+        self._fold(stream, tenant, event, at_us)
+
+    def _fold(self, stream: int, tenant: str | None, event: e.Event, at_us: int) -> None:
+        known = self._jobs.get(stream)
+        match event:
+            case e.RedriveStarted():
+                self._jobs[stream] = Job(state=_started(stream, tenant, event, at_us), version=1, after=0)
+            case e.RedriveAdvanced() if known is not None:
+                state = replace(known.state, moved=event.moved)
+                self._jobs[stream] = Job(state=state, version=known.version + 1, after=event.after)
+            case e.RedriveEnded() if known is not None:
+                state = replace(known.state, moved=event.moved, status=event.reason, ended_us=at_us)
+                self._jobs[stream] = Job(state=state, version=known.version + 1, after=known.after)
+            case _:
+                pass
+
+
+def _started(stream: int, tenant: str | None, event: e.RedriveStarted, at_us: int) -> RedriveState:
+    return RedriveState(
+        id=stream,
+        tenant=tenant,
+        status="running",
+        channel=event.channel,
+        lane=event.lane,
+        conversation=event.conversation,
+        before_us=event.before_us,
+        per_s=event.per_s,
+        count=event.count,
+        moved=0,
+        started_us=at_us,
+        ended_us=None,
+    )
+
+
+def _chunk(per_s: float | None) -> int:
+    return _CHUNK_MAX if per_s is None else max(1, min(_CHUNK_MAX, math.floor(per_s)))

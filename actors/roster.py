@@ -1,0 +1,58 @@
+"""Who is awake: at most one live actor a conversation, woken by permits and mail, put to sleep when idle.
+
+An actor reads the log at its first turn, so waking costs nothing here. Falling asleep drops memory only: everything is
+in the log.
+"""
+
+from actors.conversation import ConversationActor, Surroundings
+
+
+class Roster:
+    """The awake conversations, the one used longest ago first."""
+
+    def __init__(self, world: Surroundings, *, awake_max: int, idle_us: int) -> None:
+        self._world = world
+        self._awake: dict[int, ConversationActor] = {}
+        self._awake_max = awake_max
+        self._idle_us = idle_us
+
+    def __len__(self) -> int:
+        return len(self._awake)
+
+    def find(self, conversation: int) -> ConversationActor | None:
+        """The conversation's actor if it is awake."""
+        return self._awake.get(conversation)
+
+    def wake(self, conversation: int, tenant: str) -> ConversationActor:
+        """The conversation's one actor, awake from here on."""
+        actor = self._awake.pop(conversation, None)
+        if actor is None:
+            actor = ConversationActor(conversation, tenant, self._world)
+        self._awake[conversation] = actor
+        actor.used_us = self._world.clock.now_us()
+        if len(self._awake) > self._awake_max:
+            self._make_room()
+        return actor
+
+    def sweep(self, now_us: int) -> int | None:
+        """Puts idle conversations to sleep. Answers when the next may be idle, None where all sleep."""
+        asleep = []
+        for conversation, actor in self._awake.items():
+            if actor.used_us + self._idle_us > now_us:
+                break
+            if actor.is_busy:
+                # It stays, as if used now; its turn at the front would hide those behind it.
+                actor.used_us = now_us
+            asleep.append((conversation, actor))
+        for conversation, actor in asleep:
+            del self._awake[conversation]
+            if actor.is_busy:
+                self._awake[conversation] = actor
+        first = next(iter(self._awake.values()), None)
+        return None if first is None else first.used_us + self._idle_us
+
+    def _make_room(self) -> None:
+        for conversation, actor in self._awake.items():
+            if not actor.is_busy:
+                del self._awake[conversation]
+                return

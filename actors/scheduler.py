@@ -1,0 +1,287 @@
+"""The scheduler: the agenda of every lane, and the one task that turns due work into permits.
+
+This file answers for when something is tried. It sleeps until the next instant that matters or until somebody rings;
+it holds no task, timer or poll for a waiting message. Order within a conversation is not its business, nor is what an
+attempt comes to.
+"""
+
+import math
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+import msgspec
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from actors.bell import Bell
+from actors.conversation import ConversationActor
+from actors.governor import Governor, Permit
+from actors.lane import LaneActor
+from actors.roster import Roster
+from actors.sender import Sender, Trouble
+from core.agenda import Cursor, Entry, Window
+from core.errors import Refused
+from core.limits import UNKNOWN
+from core.message import Message
+from core.policies import SECOND_US
+from core.ports import Clock, Log, Witness
+from core.records import AgendaGroup
+from core.settings import Bounds
+from core.turns import Ring
+
+# After trouble with the log, the work at hand is looked at again this much later.
+_TROUBLE_PAUSE_US: Final = SECOND_US
+# Permits given in one go before other tasks get their turn.
+_GRANTS_AT_ONCE: Final = 64
+
+
+class LaneGate:
+    """What one lane's ring asks about room: the governor's limits and the lane's own health."""
+
+    def __init__(self, governor: Governor, lane: LaneActor) -> None:
+        self._governor = governor
+        self._lane = lane
+        self._name = lane.lane.name
+
+    def lane_room_at(self, now_us: int) -> int:
+        """When the lane as a whole may start one more."""
+        return _later(self._lane.room_at(now_us), self._governor.lane_room_at(self._name))
+
+    def tenant_room_at(self, tenant: str) -> int:
+        """When the tenant may start one more in this lane."""
+        return self._governor.tenant_room_at(self._name, tenant)
+
+    def peer_room_at(self, conversation: int) -> int:
+        """When the conversation may start one more in this lane."""
+        return self._governor.peer_room_at(self._name, conversation)
+
+    def host_room_at(self, host: int, now_us: int) -> int:
+        """When one more may start towards a webhook host."""
+        return _later(self._lane.host_room_at(host, now_us), self._governor.host_room_at(self._name, host))
+
+
+class LaneAgenda:
+    """One lane as the scheduler sees it."""
+
+    __slots__ = ("gate", "lane", "ring")
+
+    def __init__(self, lane: LaneActor, gate: LaneGate, ring: Ring) -> None:
+        self.lane = lane
+        self.gate = gate
+        self.ring = ring
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A permit on its way to a worker, with the entry it was given for."""
+
+    permit: Permit
+    agenda: LaneAgenda
+    priority: int
+    entry: Entry
+
+
+class Scheduler:
+    """Who is due when, for every lane. `run` works until its task group is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        clock: Clock,
+        governor: Governor,
+        roster: Roster,
+        sender: Sender,
+        witness: Witness,
+        bounds: Bounds,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._governor = governor
+        self._roster = roster
+        self._sender = sender
+        self._witness = witness
+        self._bounds = bounds
+        self._bell = Bell(clock)
+        self._agendas: dict[str, LaneAgenda] = {}
+        self._out, self._in = anyio.create_memory_object_stream[Grant](math.inf)
+        self._idle_workers = 0
+        self._group: TaskGroup | None = None
+        self._is_granting = True
+        self._in_flight = 0
+        self._finished: Bell | None = None
+
+    # -- lanes
+
+    def serve(self, lane: LaneActor) -> None:
+        """Takes a lane on; one that is served already goes on as it is."""
+        name = lane.lane.name
+        if name in self._agendas:
+            return
+        gate = LaneGate(self._governor, lane)
+
+        def read_page(tenant: str, priority: int, window: Window) -> None:
+            group = AgendaGroup(lane=name, tenant=tenant, priority=priority, due_us=0)
+            assert self._group is not None, "pages are read while the scheduler runs"
+            self._group.start_soon(self._read_page, group, window, window.start_reading())
+
+        self._agendas[name] = LaneAgenda(lane, gate, Ring(gate, lambda: self._window(is_complete=True), read_page))
+
+    async def load(self) -> None:
+        """Learns what waits in the log; entries themselves are read as their time comes."""
+        for group in await self._log.agenda_groups():
+            agenda = self._agendas.get(group.lane)
+            if agenda is None:
+                self._witness.note("lane_missing", lane=group.lane)
+                continue
+            window = self._window(is_complete=False)
+            window.cursor = Cursor(due_us=group.due_us, stream=0)
+            agenda.ring.add_window(group.tenant, group.priority, window)
+
+    def _window(self, *, is_complete: bool) -> Window:
+        bounds = self._bounds
+        return Window(fresh_max=bounds.agenda_window_max, deferred_max=bounds.deferred_max, is_complete=is_complete)
+
+    # -- reminders
+
+    def arrived(self, message: Message) -> None:
+        """A message was accepted: its conversation wants its lane no later than the message is due."""
+        agenda = self._agendas.get(message.lane)
+        if agenda is None or message.due_us is None:
+            return
+        window = agenda.ring.window(message.tenant, message.priority)
+        known_us = window.ready_us_of(message.conversation)
+        if known_us is None or message.due_us < known_us:
+            entry = Entry(message.due_us, 0, message.conversation, message.due_us, message.host)
+            agenda.ring.remind(message.tenant, message.priority, entry)
+            self._bell.ring()
+
+    def remind(self, actor: ConversationActor) -> None:
+        """Puts on the agenda what a conversation itself says that it wants."""
+        for due in actor.dues():
+            agenda = self._agendas.get(due.lane)
+            if agenda is not None:
+                entry = Entry(due.due_us, 0, actor.state.id, due.stored_us, due.host)
+                agenda.ring.remind(actor.state.tenant, due.priority, entry)
+        self._bell.ring()
+
+    def ring(self) -> None:
+        """Something changed that may make room: a lane was resumed, a limit raised."""
+        self._bell.ring()
+
+    # -- the one task
+
+    async def run(self) -> None:
+        """Grants what is due, then sleeps until the next instant that matters."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            while True:
+                now_us = self._clock.now_us()
+                wake_us = self._grant_due(now_us)
+                sweep_us = self._roster.sweep(now_us)
+                if wake_us is not None and wake_us <= now_us:
+                    await anyio.lowlevel.checkpoint()
+                else:
+                    await self._bell.wait(_earlier(wake_us, sweep_us))
+
+    async def finish(self, until_us: int) -> None:
+        """Starts nothing more and waits for what is in flight, no longer than until an instant."""
+        self._is_granting = False
+        bell = self._finished = Bell(self._clock)
+        while self._in_flight and self._clock.now_us() < until_us:
+            await bell.wait(until_us)
+
+    def _grant_due(self, now_us: int) -> int | None:
+        """Gives permits to what is due and has room. Answers when to look again, None for at the next ring."""
+        wake_us: int | None = None
+        for name, agenda in self._agendas.items():
+            if not self._is_granting:
+                return None
+            wake_us = _earlier(wake_us, self._grant_lane(name, agenda, now_us))
+        return wake_us
+
+    def _grant_lane(self, name: str, agenda: LaneAgenda, now_us: int) -> int | None:
+        for _ in range(_GRANTS_AT_ONCE):
+            room_us = agenda.gate.lane_room_at(now_us)
+            if room_us == UNKNOWN:
+                return None
+            if room_us > now_us:
+                next_us = agenda.ring.next_us()
+                return None if next_us is None else max(room_us, next_us)
+            taken = agenda.ring.take(now_us)
+            if taken is None:
+                return agenda.ring.next_us()
+            self._grant(name, agenda, taken, now_us)
+        return now_us
+
+    def _grant(self, name: str, agenda: LaneAgenda, taken: tuple[str, int, Entry], now_us: int) -> None:
+        tenant, priority, entry = taken
+        permit = self._governor.take(name, tenant, entry.conversation, entry.host)
+        permit.is_probe = agenda.lane.took(entry.host, now_us)
+        self._in_flight += 1
+        self._out.send_nowait(Grant(permit=permit, agenda=agenda, priority=priority, entry=entry))
+        if not self._idle_workers:
+            assert self._group is not None, "permits are given while the scheduler runs"
+            self._group.start_soon(self._work, self._in)
+        else:
+            self._idle_workers -= 1
+
+    # -- workers
+
+    async def _work(self, grants: MemoryObjectReceiveStream[Grant]) -> None:
+        """One worker: one attempt at a time, for ever. There are as many as attempts were ever in flight at once."""
+        while True:
+            grant = await grants.receive()
+            actor: ConversationActor | Trouble = "again"
+            try:
+                actor = await self._sender.carry(grant.permit, grant.agenda.lane)
+            finally:
+                self._came_back(grant, actor)
+            self._idle_workers += 1
+
+    def _came_back(self, grant: Grant, actor: ConversationActor | Trouble) -> None:
+        """The attempt's permit is free again, and its conversation says when it is next due."""
+        now_us = self._clock.now_us()
+        permit, agenda = grant.permit, grant.agenda
+        self._in_flight -= 1
+        if self._finished is not None:
+            self._finished.ring()
+        self._governor.give_back(permit, now_us)
+        if permit.is_probe:
+            agenda.lane.probe_back(permit.host)
+        agenda.ring.came_back(permit.tenant, permit.host, now_us)
+        if actor == "parked":
+            return
+        if isinstance(actor, ConversationActor) and not actor.is_lost:
+            self.remind(actor)
+        else:
+            later = grant.entry._replace(ready_us=now_us + _TROUBLE_PAUSE_US)
+            agenda.ring.remind(permit.tenant, grant.priority, later)
+            self._bell.ring()
+
+    # -- pages of the log
+
+    async def _read_page(self, group: AgendaGroup, window: Window, cursor: Cursor) -> None:
+        limit = self._bounds.agenda_window_max
+        try:
+            rows = await self._log.agenda_page(
+                lane, tenant, priority, after=(cursor.due_us, cursor.stream), limit=limit
+            )
+        except Refused as error:
+            self._witness.note("page_refused", lane=group.lane, error=type(error).__name__)
+            await self._clock.sleep_until(self._clock.now_us() + _TROUBLE_PAUSE_US)
+            window.failed()
+        else:
+            window.loaded(rows, is_last=len(rows) < limit)
+        self._agendas[group.lane].ring.look_again(group.tenant)
+        self._bell.ring()
+
+
+def _later(one_us: int, other_us: int) -> int:
+    return UNKNOWN if UNKNOWN in (one_us, other_us) else max(one_us, other_us)
+
+
+def _earlier(one_us: int | None, other_us: int | None) -> int | None:
+    if one_us is None:
+        return other_us
+    return one_us if other_us is None else min(one_us, other_us)

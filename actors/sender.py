@@ -1,0 +1,140 @@
+"""One attempt from permit to close: wake, begin, send, conclude.
+
+This file answers for the linear path of an attempt. Whatever a channel does becomes one outcome; an outcome is recorded
+even where the store is failing at that moment, by trying until it recovers. It must never send what is not durably
+begun, nor forget what was sent.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Literal
+
+import anyio
+
+from actors.conversation import Attempt, ConversationActor
+from actors.governor import Governor, Permit
+from actors.lane import LaneActor
+from actors.parcels import Parcels
+from actors.roster import Roster
+from core.conversation import Flight
+from core.errors import AppendUnknown, CorruptLog, Impossible, Refused, StreamConflict
+from core.outcomes import Ambiguous, Outcome, Permanent, Taken, Transient, name_of
+from core.policies import SECOND_US
+from core.ports import Channel, Clock, Witness
+
+# How often a failing store is asked again to take an outcome.
+_AGAIN_FIRST_US: Final = SECOND_US // 10
+_AGAIN_MOST_US: Final = 5 * SECOND_US
+
+# What the log may answer while it is in trouble; anything else is a bug and ends the attempt's task.
+LOG_TROUBLE: Final = (Refused, AppendUnknown, StreamConflict)
+
+# Why a permit's conversation cannot be asked what it wants: try it again soon, or leave it to a person.
+Trouble = Literal["again", "parked"]
+
+
+class Departure:
+    """When an attempt's first byte left: the channel calls it, the governor's slots start there."""
+
+    __slots__ = ("_clock", "_governor", "_permit", "sent_us", "started_us")
+
+    def __init__(self, permit: Permit, governor: Governor, clock: Clock) -> None:
+        self._permit = permit
+        self._governor = governor
+        self._clock = clock
+        self.started_us = clock.now_us()
+        self.sent_us: int | None = None
+
+    def __call__(self) -> None:
+        """The first byte leaves now; later calls change nothing."""
+        if self.sent_us is None:
+            self.sent_us = self._clock.now_us()
+            self._governor.handed_over(self._permit, self.sent_us)
+
+    def flight(self, outcome: Outcome) -> Flight:
+        """The attempt as it ended just now."""
+        if isinstance(outcome, Taken | Ambiguous):
+            self()  # Something left in any case; a channel that saw no instant counts from its answer.
+        return Flight(outcome=outcome, sent_us=self.sent_us, took_us=self._clock.now_us() - self.started_us)
+
+
+class Sender:
+    """Carries attempts out. One instance serves every lane; each call of `carry` is one permit's life."""
+
+    def __init__(self, *, roster: Roster, parcels: Parcels, governor: Governor, clock: Clock, witness: Witness) -> None:
+        self._roster = roster
+        self._parcels = parcels
+        self._governor = governor
+        self._clock = clock
+        self._witness = witness
+        self.channels: Mapping[str, Channel] = {}
+
+    async def carry(self, permit: Permit, lane: LaneActor) -> ConversationActor | Trouble:
+        """Uses the permit if anything is due. Answers with the conversation, or why nothing can be said of it."""
+        actor = self._roster.wake(permit.conversation, permit.tenant)
+        try:
+            attempt = await actor.begin(permit.lane)
+        except LOG_TROUBLE as error:
+            self._witness.note("begin_refused", conversation=permit.conversation, error=type(error).__name__)
+            return "again"
+        except (CorruptLog, Impossible) as error:
+            # One stream that makes no sense parks its conversation, never the others.
+            self._witness.note("conversation_parked", conversation=permit.conversation, error=str(error))
+            return "parked"
+        if attempt is None:
+            return actor
+        departure = Departure(permit, self._governor, self._clock)
+        flight = await self._fly(actor, attempt, departure)
+        await self._insist(lambda: actor.conclude(attempt, flight))
+        await self._insist(lambda: lane.saw(flight.outcome, permit))
+        self._tell(permit, attempt, flight)
+        return actor
+
+    async def _fly(self, actor: ConversationActor, attempt: Attempt, departure: Departure) -> Flight:
+        try:
+            return departure.flight(await self._send(attempt, departure))
+        except anyio.get_cancelled_exc_class():
+            # We are stopping: what has left is of unknown fate, what has not left was never sent.
+            with anyio.CancelScope(shield=True):
+                if departure.sent_us is None:
+                    await self._insist(lambda: actor.abort(attempt))
+                else:
+                    flight = departure.flight(Ambiguous(code="stopped"))
+                    await self._insist(lambda: actor.conclude(attempt, flight))
+            raise
+
+    async def _send(self, attempt: Attempt, departure: Departure) -> Outcome:
+        try:
+            parcel = await self._parcels.of(attempt.message, attempt.number)
+            if parcel is None:
+                return Permanent(code="content_gone")
+            return await self.channels[attempt.message.lane].send(parcel, departure)
+        except CorruptLog:
+            return Permanent(code="content_corrupt")
+        except Exception as bug:  # A channel's bug must not lose the message: it is an outcome like any other.
+            name = type(bug).__name__
+            self._witness.note("send_bug", lane=attempt.message.lane, message=attempt.message.id, error=name)
+            code = f"internal:{name}"
+            return Transient(code=code) if departure.sent_us is None else Ambiguous(code=code)
+
+    async def _insist(self, record: Callable[[], Awaitable[None]]) -> None:
+        """Records what has happened outside, however long the store is in trouble."""
+        wait_us = _AGAIN_FIRST_US
+        while True:
+            try:
+                return await record()
+            except LOG_TROUBLE as error:
+                self._witness.note("record_again", error=type(error).__name__, after_us=wait_us)
+            await self._clock.sleep_until(self._clock.now_us() + wait_us)
+            wait_us = min(2 * wait_us, _AGAIN_MOST_US)
+
+    def _tell(self, permit: Permit, attempt: Attempt, flight: Flight) -> None:
+        self._witness.note(
+            "attempt",
+            lane=permit.lane,
+            channel=attempt.message.channel,
+            outcome=name_of(flight.outcome),
+            code=flight.outcome.code,
+            message=attempt.message.id,
+            attempt=attempt.number,
+            took_us=flight.took_us,
+        )

@@ -1,0 +1,247 @@
+"""The actors as one: recovery, then work, then a clean stop.
+
+This file answers for the order of things at start and at stop. Everything that waits runs inside `run`; whatever fails
+there ends it, and the process with it, because the log is the truth and a restart reads it again.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from typing import Final
+
+import anyio
+import msgspec
+from anyio.abc import TaskStatus
+
+from actors.conversation import Surroundings
+from actors.errands import Errands
+from actors.governor import HAND_OVERS, Governor
+from actors.intake import Intake
+from actors.keys import Keys
+from actors.lane import LaneActor
+from actors.parcels import Parcels
+from actors.redrives import Redrives
+from actors.roster import Roster
+from actors.scheduler import Scheduler
+from actors.sender import Sender
+from actors.terms import TermsBook
+from core import events as e
+from core.ids import INSTALLATION, Mint, shard_of
+from core.ports import Chance, Channel, Clock, Log, Secrets, Witness
+from core.records import NO_TENANT, Append, Draft, Head, HeadChange, MessageFilter, Recorded
+from core.settings import Settings
+
+# Messages whose attempt the former process left open: as many as it had in flight.
+_INTERRUPTED_MAX: Final = 1_000_000
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What the actors stand on. `chance_of` makes chance from the seed that the log keeps."""
+
+    log: Log
+    clock: Clock
+    secrets: Secrets
+    witness: Witness
+    chance_of: Callable[[int], Chance]
+    zone_of: Callable[[str], tzinfo]
+    release: str
+
+
+class System:
+    """Every actor, wired. Made by `open`; `run` recovers, then works until `stop`."""
+
+    def __init__(
+        self, world: World, settings: Settings, channels: Mapping[str, Channel], diary: list[Recorded]
+    ) -> None:
+        log, clock, bounds = world.log, world.clock, settings.bounds
+        self._world = world
+        self._settings = settings
+        self._version = len(diary)
+        self._seed = _seed_in(diary) or int.from_bytes(world.secrets.fresh(8)) >> 1 | 1
+        self._unready = ["the daemon has not recovered its log yet"]
+        self._stopping = anyio.Event()
+        self._stopped = anyio.Event()
+        mint = Mint(floor=log.newest()[0])
+        self._mint = mint
+        self._governor = Governor()
+        self._terms = TermsBook(settings, world.zone_of)
+        surroundings = Surroundings(
+            log=log,
+            clock=clock,
+            chance=world.chance_of(self._seed),
+            terms_of=self._terms.of,
+            window_max=bounds.window_max,
+            mail_max=bounds.mail_max,
+        )
+        self.roster = Roster(surroundings, awake_max=bounds.awake_max, idle_us=bounds.idle_us)
+        parcels = Parcels(log, bytes_max=bounds.parcels_bytes_max)
+        self._sender = Sender(
+            roster=self.roster, parcels=parcels, governor=self._governor, clock=clock, witness=world.witness
+        )
+        self._sender.channels = channels
+        self.scheduler = Scheduler(
+            log=log,
+            clock=clock,
+            governor=self._governor,
+            roster=self.roster,
+            sender=self._sender,
+            witness=world.witness,
+            bounds=bounds,
+        )
+        self.intake = Intake(
+            log=log,
+            clock=clock,
+            secrets=world.secrets,
+            mint=mint,
+            roster=self.roster,
+            scheduler=self.scheduler,
+            parcels=parcels,
+            settings=settings,
+        )
+        self.errands = Errands(
+            log=log, clock=clock, roster=self.roster, scheduler=self.scheduler, governor=self._governor
+        )
+        self.redrives = Redrives(log=log, clock=clock, mint=mint, errands=self.errands, witness=world.witness)
+        self.keys = Keys(log=log, clock=clock, secrets=world.secrets, mint=mint)
+
+    @classmethod
+    async def open(cls, world: World, settings: Settings, channels: Mapping[str, Channel]) -> "System":
+        """The actors over a log: its diary is read, nothing is written yet. `channels` are by lane name."""
+        return cls(world, settings, channels, await world.log.events_of(INSTALLATION))
+
+    # -- life
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Recovers, says so, then works until `stop` has let everything in flight come to its end."""
+        await self._recover()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.scheduler.run)
+            group.start_soon(self.redrives.run)
+            self.intake.is_open = True
+            self._unready = []
+            task_status.started()
+            await self._stopping.wait()
+            self.intake.is_open = False
+            self._unready = ["the daemon is stopping"]
+            await self.scheduler.finish(self._world.clock.now_us() + self._settings.bounds.stop_within_us)
+            group.cancel_scope.cancel()
+        await self._diary(e.DaemonStopped(boot=self._version))
+        self._stopped.set()
+
+    async def stop(self) -> None:
+        """Takes nothing new, lets attempts in flight end within the bound, and returns when all is recorded."""
+        self._stopping.set()
+        await self._stopped.wait()
+
+    def ready(self) -> list[str]:
+        """Why new work cannot be taken now; empty when it can."""
+        health, why = self._world.log.health()
+        return [*self._unready, *([] if health == "ok" else [f"the store is failing: {why}"])]
+
+    async def reload(self, settings: Settings, channels: Mapping[str, Channel]) -> None:
+        """Goes on under another configuration; every changed policy is an event with a version."""
+        self._settings = settings
+        await self._adopt(settings)
+        self._sender.channels = channels
+        self.intake.adopt(settings)
+        self.scheduler.ring()
+
+    # -- recovery, in this order
+
+    async def _recover(self) -> None:
+        await self._diary(e.DaemonStarted(boot=self._version + 1, seed=self._seed, release=self._world.release))
+        await self._read_lanes()
+        await self._adopt(self._settings)
+        await self._read_sys()
+        await self._resolve_interrupted()
+        await self._remember_hand_overs()
+        await self.scheduler.load()
+
+    async def _diary(self, event: e.Event) -> None:
+        """One event of the installation's own stream."""
+        at_us, shard = self._world.clock.now_us(), shard_of(NO_TENANT, INSTALLATION)
+        head = Head(
+            stream=INSTALLATION,
+            kind="sys",
+            shard=shard,
+            tenant=NO_TENANT,
+            version=self._version + 1,
+            status="diary",
+            changed_us=at_us,
+        )
+        await self._world.log.append(
+            Append(
+                shard=shard,
+                tenant=NO_TENANT,
+                at_us=at_us,
+                drafts=(Draft(stream=INSTALLATION, version=self._version + 1, event=event),),
+                heads=(HeadChange(head=head, was="diary" if self._version else None),),
+            )
+        )
+        self._version += 1
+
+    async def _read_lanes(self) -> None:
+        """Lanes that the log knows, by name; those no longer configured keep their messages and wait."""
+        known = {head.lane: head.stream for head in await self._world.log.heads_of_kind("lane")}
+        for lane in self._settings.lanes:
+            stream = known.get(lane.name)
+            actor = LaneActor(
+                lane,
+                stream if stream is not None else self._mint.next(self._world.clock.now_us()),
+                log=self._world.log,
+                clock=self._world.clock,
+                witness=self._world.witness,
+            )
+            if stream is not None:
+                actor.replay(await self._world.log.events_of(stream))
+            self.errands.lane_actors[lane.name] = actor
+
+    async def _adopt(self, settings: Settings) -> None:
+        for lane in settings.lanes:
+            actor = self.errands.lane_actors.get(lane.name)
+            if actor is None:
+                actor = LaneActor(
+                    lane,
+                    self._mint.next(self._world.clock.now_us()),
+                    log=self._world.log,
+                    clock=self._world.clock,
+                    witness=self._world.witness,
+                )
+                self.errands.lane_actors[lane.name] = actor
+            await actor.adopt(lane)
+            self._governor.adopt(lane.name, lane.policy.limits)
+            self.scheduler.serve(actor)
+        self._terms.adopt(settings, {name: lane.policy_version for name, lane in self.errands.lane_actors.items()})
+
+    async def _read_sys(self) -> None:
+        """Keys and redrive jobs: few streams, each read whole."""
+        for head in await self._world.log.heads_of_kind("sys"):
+            if head.stream == INSTALLATION:
+                continue
+            recorded = await self._world.log.events_of(head.stream)
+            if isinstance(recorded[0].event, e.KeyAdded):
+                self.keys.replay(recorded)
+            else:
+                self.redrives.replay(head.tenant, recorded)
+
+    async def _resolve_interrupted(self) -> None:
+        """Attempts that the former process left open are ambiguous; each conversation says so for its own."""
+        heads = await self._world.log.heads(MessageFilter(status=("sending",)), limit=_INTERRUPTED_MAX)
+        conversations = {head.conversation: head.tenant for head in reversed(heads)}
+        for conversation, tenant in conversations.items():
+            await self.roster.wake(conversation, tenant).look()
+        self._world.witness.note("recovered", boot=self._version, interrupted=len(heads))
+
+    async def _remember_hand_overs(self) -> None:
+        window_us = self._governor.window_us
+        if not window_us:
+            return
+        since_us = self._world.clock.now_us() - window_us
+        recorded = await self._world.log.recorded_since(since_us, HAND_OVERS)
+        heads = await self._world.log.heads_by(sorted({entry.stream for entry in recorded}))
+        self._governor.remember(recorded, heads)
+
+
+def _seed_in(diary: list[Recorded]) -> int | None:
+    """The seed of every chance of this installation: that of its first start."""
+    started = diary[0].event if diary else None
+    return started.seed if isinstance(started, e.DaemonStarted) else None

@@ -1,0 +1,40 @@
+"""Which policy decides about a message: the one it names, else its lane's, with version and time zone."""
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+
+from core.conversation import Terms
+from core.message import Message
+from core.settings import Settings
+
+
+class TermsBook:
+    """Terms for every message, looked up once for each (lane, policy, zone) and kept."""
+
+    def __init__(self, settings: Settings, zone_of: Callable[[str], tzinfo]) -> None:
+        self._zone_of = zone_of
+        self._known: dict[tuple[str, str | None, str | None], Terms] = {}
+        self._versions: Mapping[str, int] = {}
+        self.adopt(settings, {})
+
+    def adopt(self, settings: Settings, versions: Mapping[str, int]) -> None:
+        """Goes on under these settings; `versions` are the policy versions by lane."""
+        self._lanes = {lane.name: lane.policy for lane in settings.lanes}
+        self._policies = settings.policies
+        self._versions = versions
+        self._known.clear()
+
+    def of(self, message: Message) -> Terms:
+        """The terms of a message. One whose lane or policy is no longer configured goes by its channel's preset."""
+        key = (message.lane, message.policy, message.zone)
+        terms = self._known.get(key)
+        if terms is None:
+            terms = self._known[key] = self._look_up(message)
+        return terms
+
+    def _look_up(self, message: Message) -> Terms:
+        policy = self._policies.get(message.policy) if message.policy is not None else None
+        if policy is None:
+            policy = self._lanes.get(message.lane) or self._policies[message.channel]
+        zone = message.zone or (policy.quiet_hours.zone if policy.quiet_hours is not None else "UTC")
+        return Terms(policy=policy, version=self._versions.get(message.lane, 0), zone=self._zone_of(zone))

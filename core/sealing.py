@@ -1,0 +1,33 @@
+"""The private part of a message: how it becomes bytes, and how the log commits to it without holding it.
+
+commitment = sha256(salt || bytes). The salt is secure randomness and lives beside the bytes in the vault; once both are
+destroyed, nothing can be told from the commitment any more, and the chain still verifies.
+"""
+
+from hashlib import sha256
+
+import msgspec
+
+from core.errors import CorruptLog
+from core.records import Private, Sealed
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Private)
+
+
+def seal(private: Private, salt: bytes) -> tuple[bytes, bytes]:
+    """The bytes for the vault and the commitment for the log."""
+    body = _ENCODER.encode(private)
+    return body, commitment_of(body, salt)
+
+
+def commitment_of(body: bytes, salt: bytes) -> bytes:
+    """What the log holds of private bytes."""
+    return sha256(salt + body).digest()
+
+
+def unseal(sealed: Sealed, commitment: bytes) -> Private:
+    """The private part again; raises CorruptLog where it is not what the log committed to."""
+    if commitment_of(sealed.private, sealed.salt) != commitment:
+        raise CorruptLog(f"the vault row of stream {sealed.stream} is not what its message committed to")
+    return _DECODER.decode(sealed.private)
