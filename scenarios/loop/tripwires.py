@@ -1,8 +1,9 @@
 """Tripwires: in a simulated run real time, chance, threads, sockets, files and processes fail at the line that asks.
 
-Two kinds are needed. Clocks and chance are replaced in their modules. Everything else is heard through Python's audit
-events, which also see what was imported by name long before. Not seen are clocks and chance that were imported by name
-(`from time import time`) and `datetime.now`, which is read in C: the linter keeps those out of our own code.
+Two kinds are needed. Clocks, chance and threads are replaced where they are found. Everything else is heard through
+Python's audit events, which also see what was imported by name long before. Not seen are clocks and chance that were
+imported by name (`from time import time`) and `datetime.now`, which is read in C: our own code is kept from those by a
+house rule.
 
 Only the thread that runs the simulation trips. This file must never change what other threads, or this one outside a
 run, see.
@@ -16,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import PurePath
 from types import FrameType, ModuleType
 from typing import NoReturn, Protocol
@@ -29,16 +31,16 @@ _CLOCKS = tuple(
     for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time", "clock_gettime")
     for unit in ("", "_ns")
 )
-_REPLACED: tuple[tuple[ModuleType, tuple[str, ...], str], ...] = (
+_REPLACED: tuple[tuple[ModuleType | type, tuple[str, ...], str], ...] = (
     (time, (*_CLOCKS, "sleep"), _CLOCK),
     # Every function of the module's hidden generator; the classes stay, since others inherit from them.
     (random, tuple(name for name in random.__all__ if callable(getattr(random, name)) and name.islower()), _CHANCE),
     (random, ("_urandom",), _CHANCE),  # what `secrets` draws from
     (os, ("urandom", "getrandom"), _CHANCE),
     (uuid, ("uuid1", "uuid4"), _CHANCE),
+    (threading.Thread, ("start",), _OUTSIDE),  # an audit event only from Python 3.12 on
 )
 _EVENTS = frozenset({
-    "_thread.start_joinable_thread", "_thread.start_new_thread",
     "open", "os.listdir", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "os.truncate",
     "sqlite3.connect",
     "os.exec", "os.fork", "os.kill", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen",
@@ -83,12 +85,12 @@ def tripwires(refuse: Refuse, *, allowed: Collection[str] = ()) -> Iterator[None
     _listen()
     wires = _Wires(refuse, _ALLOWED | frozenset(allowed))
     with ExitStack() as stack:
-        for module, names, instead in _REPLACED:
-            for name in names:
-                # Not every platform has every clock.
-                if (real := getattr(module, name, None)) is not None:
-                    stack.callback(setattr, module, name, real)
-                    setattr(module, name, _tripping(wires, f"{module.__name__}.{name}", instead, real))
+        for owner, names, instead in _REPLACED:
+            # Not every platform has every clock.
+            for name in filter(partial(hasattr, owner), names):
+                real = getattr(owner, name)
+                stack.callback(setattr, owner, name, real)
+                setattr(owner, name, _tripping(wires, f"{owner.__name__}.{name}", instead, real))
         _armed.append(wires)
         stack.callback(_armed.remove, wires)
         yield

@@ -41,7 +41,7 @@ class VirtualLoop(BoundaryLoop):
     """asyncio without waiting. Usable as anyio's `loop_factory` as it is.
 
     `after_batch` is called after each round of callbacks, between two steps of any task: it may look at anything, call
-    `cut_power()` or raise. `broken` is true once the loop was stopped by something other than its own end.
+    `cut_power()` or raise. `broken` is true while it runs, and stays true where something else than its end stops it.
     """
 
     _ready: Ready
@@ -78,8 +78,13 @@ class VirtualLoop(BoundaryLoop):
 
     @property
     def steps(self) -> int:
-        """Callbacks run so far."""
+        """Callbacks run so far, without those of the present round."""
         return self._steps_before + self._steps_at_this_instant
+
+    @property
+    def timers(self) -> int:
+        """Timers that are set. Cancelled ones count until they are dropped, so it is somewhat above what is awaited."""
+        return len(self._timers)
 
     def cut_power(self) -> None:
         """Stops the loop as soon as the present callback returns. Under `run_virtual` nothing of the run goes on."""
@@ -137,12 +142,10 @@ class VirtualLoop(BoundaryLoop):
 
     def run_forever(self) -> None:
         """Runs until stopped; meanwhile anyio's scopes and events are numbered too."""
-        try:
-            with numbered_primitives():
-                super().run_forever()
-        except BaseException:
-            self.broken = True
-            raise
+        self.broken = True
+        with numbered_primitives():
+            super().run_forever()
+        self.broken = False
 
     def close(self) -> None:
         """Lets go of everything."""

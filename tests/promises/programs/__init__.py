@@ -1,0 +1,1 @@
+"""Small programs that promise tests run in processes of their own."""
