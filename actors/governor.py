@@ -8,11 +8,14 @@ from typing import Final, TypeVar
 
 from core.events import AttemptFailed, AttemptTaken
 from core.limits import Bound, Scope, host_bound, lane_bound, recipient_bound, tenant_bound
-from core.policies import Limits
+from core.policies import MINUTE_US, Limits
 from core.records import Head, Recorded
 
 # The events that tell of a hand-over: what a restart reads back.
 HAND_OVERS: Final = (AttemptTaken.__name__, AttemptFailed.__name__)
+
+# What a restart reads back from the log itself; longer windows are kept as snapshots too (long_windows.py).
+READ_BACK_US: Final = 10 * MINUTE_US
 
 _SWEEP_AT_LEAST: Final = 1_024
 
@@ -39,11 +42,11 @@ class LaneLimits:
     """The scopes of one lane: itself, its tenants, its recipients and its webhook hosts."""
 
     def __init__(self, limits: Limits) -> None:
-        self._bounds: dict[str, Bound] = {}
         self.lane = Scope(Bound())
         self.tenants: dict[str, Scope] = {}
         self.peers: dict[int, Scope] = {}
         self.hosts: dict[int, Scope] = {}
+        self.hand_overs = 0
         self._sweep_at = _SWEEP_AT_LEAST
         self.adopt(limits)
 
@@ -65,12 +68,20 @@ class LaneLimits:
         """The scopes that an attempt falls under; those that bound nothing are left out."""
         scopes = [self.lane]
         if not self.tenant_bound.is_free:
-            scopes.append(_scope(self.tenants, tenant, self.tenant_bound))
+            scopes.append(self.tenant(tenant))
         if not self.peer_bound.is_free:
-            scopes.append(_scope(self.peers, conversation, self.peer_bound))
+            scopes.append(self.peer(conversation))
         if host is not None:
             scopes.append(_scope(self.hosts, host, self.host_bound))
         return scopes
+
+    def tenant(self, name: str) -> Scope:
+        """A tenant's scope in this lane."""
+        return _scope(self.tenants, name, self.tenant_bound)
+
+    def peer(self, conversation: int) -> Scope:
+        """A recipient's scope in this lane."""
+        return _scope(self.peers, conversation, self.peer_bound)
 
     def sweep(self, now_us: int) -> None:
         """Forgets scopes whose windows are empty, once there are many."""
@@ -133,6 +144,7 @@ class Governor:
         """The first byte of the attempt left at `sent_us`: from here its slots have an instant."""
         assert not permit.is_sent, "a permit is handed over once"
         permit.is_sent = True
+        self._lanes[permit.lane].hand_overs += 1
         for scope in permit.scopes:
             scope.handed_over(sent_us)
 
@@ -149,11 +161,25 @@ class Governor:
         """The longest window of all lanes: how far back a restart must read."""
         return max((limits.window_us for limits in self._lanes.values()), default=0)
 
-    def remember(self, recorded: list[Recorded], heads: dict[int, Head]) -> None:
-        """Counts the hand-overs of the log's last window, so that limits hold across a restart."""
+    def lanes_longer_than(self, span_us: int) -> dict[str, LaneLimits]:
+        """Lanes with a window longer than that."""
+        return {name: limits for name, limits in self._lanes.items() if limits.window_us > span_us}
+
+    def long_hand_overs(self, span_us: int) -> int:
+        """How many hand-overs those lanes have seen since the start: whether anything changed."""
+        return sum(limits.hand_overs for limits in self.lanes_longer_than(span_us).values())
+
+    def remember(self, recorded: list[Recorded], heads: dict[int, Head], *, kept_us: int) -> None:
+        """Counts hand-overs that the log tells of, so that limits hold across a restart.
+
+        Lanes with long windows know those up to `kept_us` from their snapshot already (0: there was none).
+        """
+        kept = self.lanes_longer_than(READ_BACK_US) if kept_us else {}
         for entry in recorded:
             sent_us, head = sent_at(entry), heads.get(entry.stream)
             if sent_us is None or head is None or head.lane not in self._lanes:
+                continue
+            if head.lane in kept and sent_us <= kept_us:
                 continue
             for scope in self._lanes[head.lane].scopes_of(head.tenant, head.conversation, head.host):
                 scope.note(sent_us)

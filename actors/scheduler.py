@@ -18,8 +18,9 @@ from actors.bell import Bell
 from actors.conversation import ConversationActor
 from actors.governor import Governor, Permit
 from actors.lane import LaneActor
+from actors.long_windows import LongWindows
 from actors.roster import Roster
-from actors.sender import Sender, Trouble
+from actors.sender import LOG_TROUBLE, Sender, Trouble
 from core.agenda import Cursor, Entry, Window
 from core.errors import Refused
 from core.limits import UNKNOWN
@@ -92,6 +93,7 @@ class Scheduler:
         governor: Governor,
         roster: Roster,
         sender: Sender,
+        long_windows: LongWindows,
         witness: Witness,
         bounds: Bounds,
     ) -> None:
@@ -100,6 +102,7 @@ class Scheduler:
         self._governor = governor
         self._roster = roster
         self._sender = sender
+        self._long_windows = long_windows
         self._witness = witness
         self._bounds = bounds
         self._bell = Bell(clock)
@@ -178,11 +181,27 @@ class Scheduler:
             while True:
                 now_us = self._clock.now_us()
                 wake_us = self._grant_due(now_us)
-                sweep_us = self._roster.sweep(now_us)
+                tidy_us = _earlier(self._roster.sweep(now_us), self._keep_windows(group, now_us))
                 if wake_us is not None and wake_us <= now_us:
                     await anyio.lowlevel.checkpoint()
                 else:
-                    await self._bell.wait(_earlier(wake_us, sweep_us))
+                    await self._bell.wait(_earlier(wake_us, tidy_us))
+
+    def _keep_windows(self, group: TaskGroup, now_us: int) -> int | None:
+        """Has the long limit windows saved when that is due. Answers when it is due next."""
+        due_us = self._long_windows.due_us()
+        if due_us is None or due_us > now_us:
+            return due_us
+        self._long_windows.begin(now_us)
+        group.start_soon(self._save_windows)
+        return None
+
+    async def _save_windows(self) -> None:
+        try:
+            await self._long_windows.save()
+        except LOG_TROUBLE as error:
+            # The next minute's snapshot holds the same and more.
+            self._witness.note("windows_refused", error=type(error).__name__)
 
     async def finish(self, until_us: int) -> None:
         """Starts nothing more and waits for what is in flight, no longer than until an instant."""
@@ -265,7 +284,7 @@ class Scheduler:
         limit = self._bounds.agenda_window_max
         try:
             rows = await self._log.agenda_page(
-                lane, tenant, priority, after=(cursor.due_us, cursor.stream), limit=limit
+                group.lane, group.tenant, group.priority, after=(cursor.due_us, cursor.stream), limit=limit
             )
         except Refused as error:
             self._witness.note("page_refused", lane=group.lane, error=type(error).__name__)

@@ -14,10 +14,11 @@ from anyio.abc import TaskStatus
 
 from actors.conversation import Surroundings
 from actors.errands import Errands
-from actors.governor import HAND_OVERS, Governor
+from actors.governor import Governor
 from actors.intake import Intake
 from actors.keys import Keys
 from actors.lane import LaneActor
+from actors.long_windows import LongWindows
 from actors.parcels import Parcels
 from actors.redrives import Redrives
 from actors.roster import Roster
@@ -78,12 +79,14 @@ class System:
             roster=self.roster, parcels=parcels, governor=self._governor, clock=clock, witness=world.witness
         )
         self._sender.channels = channels
+        self._long_windows = LongWindows(self._governor, log=log, clock=clock)
         self.scheduler = Scheduler(
             log=log,
             clock=clock,
             governor=self._governor,
             roster=self.roster,
             sender=self._sender,
+            long_windows=self._long_windows,
             witness=world.witness,
             bounds=bounds,
         )
@@ -153,7 +156,7 @@ class System:
         await self._adopt(self._settings)
         await self._read_sys()
         await self._resolve_interrupted()
-        await self._remember_hand_overs()
+        await self._long_windows.recall()
         await self.scheduler.load()
 
     async def _diary(self, event: e.Event) -> None:
@@ -230,15 +233,6 @@ class System:
         for conversation, tenant in conversations.items():
             await self.roster.wake(conversation, tenant).look()
         self._world.witness.note("recovered", boot=self._version, interrupted=len(heads))
-
-    async def _remember_hand_overs(self) -> None:
-        window_us = self._governor.window_us
-        if not window_us:
-            return
-        since_us = self._world.clock.now_us() - window_us
-        recorded = await self._world.log.recorded_since(since_us, HAND_OVERS)
-        heads = await self._world.log.heads_by(sorted({entry.stream for entry in recorded}))
-        self._governor.remember(recorded, heads)
 
 
 def _seed_in(diary: list[Recorded]) -> int | None:
