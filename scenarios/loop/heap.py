@@ -10,8 +10,8 @@ This file must never touch an object that is older than the run.
 
 import ctypes
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
+from types import TracebackType
 
 # CPython keeps two words in front of each object that its collector knows; the lowest bit of the nearer one says
 # whether the finalizer has run (PEP 442; `_PyGC_PREV_MASK_FINALIZED`, the same in 3.11 to 3.13).
@@ -19,23 +19,26 @@ _WORD_BYTES = ctypes.sizeof(ctypes.c_size_t)
 _FINALIZED = 1
 
 
-@contextmanager
-def own_heap() -> Iterator[None]:
+class OwnHeap:
     """What is created inside is told apart from what was there before, and its garbage is collected at the end.
 
     The older part of the heap is frozen meanwhile, which costs no time and keeps the collector from walking through it.
-    Something else that freezes it (`gc.freeze` after imports) finds it thawed afterwards.
+    Whoever froze it before (`gc.freeze` after imports) finds it thawed afterwards.
     """
-    gc.freeze()
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        gc.freeze()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        # A search through thousands of failing runs keeps the error of each, and must not keep its whole world with it.
+        if error is not None:
+            _forget_locals(error)
         gc.collect()
         gc.unfreeze()
 
 
 def silence_finalizers() -> None:
-    """Inside `own_heap`: nothing that was created in it runs any code of its own when it is dropped."""
+    """Inside an `OwnHeap`: nothing that was created in it runs any code of its own when it is dropped."""
     _check_layout()
     enabled = gc.isenabled()
     gc.disable()  # It keeps a list of objects in the very words that are changed here.
@@ -46,6 +49,21 @@ def silence_finalizers() -> None:
     finally:
         if enabled:
             gc.enable()
+
+
+def _forget_locals(error: BaseException) -> None:
+    """Clears the variables of all frames that the error came through, and those it came from; its lines stay."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        at = waiting.pop()
+        if at is None or id(at) in seen:
+            continue
+        seen.add(id(at))
+        traceback.clear_frames(at.__traceback__)
+        waiting += [at.__cause__, at.__context__]
+        if isinstance(at, BaseExceptionGroup):
+            waiting += at.exceptions
 
 
 def _mark(thing: object) -> None:

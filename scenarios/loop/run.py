@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NoReturn, TypeVar
 
-from scenarios.loop.heap import own_heap, silence_finalizers
+from scenarios.loop.heap import OwnHeap, silence_finalizers
 from scenarios.loop.numbered import forget_states
 from scenarios.loop.schedules import Fifo, Ready, Schedule
 from scenarios.loop.stuck import Budget
@@ -33,7 +33,7 @@ def run_virtual(
     LivelockError or RunawayError where it gets nowhere; BoundaryError where it leaves the simulation (`allowed` names
     modules that may); PowerCut where the power was cut: a restart passes its `now_s` as `start_s`.
     """
-    with own_heap():
+    with OwnHeap():
         try:
             return _live(
                 main, VirtualLoop(schedule=schedule, start_s=start_s, budget=budget, after_batch=after_batch), allowed
@@ -56,16 +56,20 @@ async def cut_power() -> NoReturn:
 def _live(main: Callable[[], Coroutine[Any, Any, T]], loop: VirtualLoop, allowed: Collection[str]) -> T:
     try:
         with tripwires(loop.refuse, allowed=allowed):
-            try:
-                return loop.run_until_complete(loop.create_task(main(), name="main"))
-            finally:
-                if not loop.broken:
-                    _wind_down(loop)
+            return _until_it_ends(main, loop)
     finally:
         if loop.broken:
             silence_finalizers()
         forget_states(loop)
         loop.close()
+
+
+def _until_it_ends(main: Callable[[], Coroutine[Any, Any, T]], loop: VirtualLoop) -> T:
+    try:
+        return loop.run_until_complete(loop.create_task(main(), name="main"))
+    finally:
+        if not loop.broken:
+            _wind_down(loop)
 
 
 def _wind_down(loop: VirtualLoop) -> None:

@@ -12,6 +12,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from scenarios.draws import Draws
 
@@ -83,7 +84,8 @@ class Pct:
         self._steps: list[tuple[float, int, asyncio.Handle]] = []
         self._draws = draws
         self._demotions = {draws.integer("pct demotion", n, below=steps) for n in range(demotions)}
-        self._ranks: dict[asyncio.Task[object], float] = {}
+        self._ranks: WeakKeyDictionary[asyncio.Task[object], float] = WeakKeyDictionary()
+        self._ranked = 0
         self._arrived = 0
         self._taken = 0
 
@@ -106,7 +108,8 @@ class Pct:
 
     def _rank(self, task: asyncio.Task[object]) -> float:
         if task not in self._ranks:
-            self._ranks[task] = self._draws.draw("pct", len(self._ranks))
+            self._ranked += 1
+            self._ranks[task] = self._draws.draw("pct", self._ranked)
         return self._ranks[task]
 
     def _demote(self) -> None:

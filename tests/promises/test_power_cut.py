@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from traceback import format_exception
 from weakref import WeakSet
 
 import anyio
@@ -48,7 +49,7 @@ class House:
         self._born()
         try:
             await anyio.sleep(60)
-        except BaseException:
+        except (GeneratorExit, asyncio.CancelledError):
             self.log.append("caught")
             raise
         finally:
@@ -290,5 +291,26 @@ def test_a_cleanup_that_fails_is_not_lost() -> None:
         left.append(asyncio.ensure_future(fail_late()))
         await anyio.sleep(1)
 
-    with pytest.RaisesGroup(pytest.RaisesExc(LookupError, match="in cleanup")):
+    with pytest.raises(ExceptionGroup) as caught:
         run_virtual(main)
+    assert [repr(error) for error in caught.value.exceptions] == ["LookupError('in cleanup')"]
+
+
+def test_a_failure_keeps_its_lines_and_lets_go_of_its_world() -> None:
+    """The error of a failed run can be kept by the thousand: it shows where it came from and holds nothing else."""
+    worlds: WeakSet[House] = WeakSet()
+
+    async def fail() -> None:
+        house = House()
+        worlds.add(house)
+        await anyio.sleep(1)
+        raise LookupError("a law is broken")
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_virtual(main)
+    assert len(worlds) == 0
+    assert 'raise LookupError("a law is broken")' in "".join(format_exception(caught.value))
