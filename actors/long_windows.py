@@ -8,12 +8,11 @@ from typing import Final
 
 import msgspec
 
+from actors.governor import HAND_OVERS, READ_BACK_US, Governor
 from core.ids import GOVERNOR
 from core.policies import MINUTE_US
 from core.ports import Clock, Log
 from core.records import Snapshot
-
-from actors.governor import HAND_OVERS, READ_BACK_US, Governor
 
 _SAVE_EVERY_US: Final = MINUTE_US
 
