@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
+from adapters.channels.accounts import ProviderSettings, is_loopback
 from adapters.config import store
 from adapters.config.hidden import Secret
-from adapters.config.lanes import ProviderSettings, lanes_of
+from adapters.config.lanes import lanes_of
 from adapters.config.overrides import overridden
 from adapters.config.policies import Policies
 from adapters.config.positions import KeyPath, lines_of
@@ -145,8 +146,3 @@ def _of_listening(listen: Listen) -> list[str]:
     return [] if is_loopback(listen.host) else [
         f"Listening on {listen}, beyond this machine, without encryption: put a proxy with TLS in front of it."
     ]  # fmt: skip  # One condition, one sentence.
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reachable from this machine only."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None

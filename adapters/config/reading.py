@@ -98,6 +98,10 @@ class Reader:
         """Whether no mistake was found at or below a key."""
         return not any(broken[: len(path)] == path for broken in self._broken)
 
+    def is_broken(self, path: KeyPath) -> bool:
+        """Whether a mistake was found at exactly this key."""
+        return path in self._broken
+
     def ordered(self) -> list[Mistake]:
         """Every mistake, in the order of the lines."""
         return sorted(self.mistakes, key=lambda mistake: (mistake.line is None, mistake.line or 0, mistake.at))
@@ -163,13 +167,15 @@ class Reader:
                 return f"environment variable {self._variables[path[:length]]}", None
             if path[:length] in self._lines:
                 return self._file, self._lines[path[:length]]
-        return self._file, None
+        # A table may be there only because a variable names something in it.
+        below = next((variable for at, variable in self._variables.items() if path and at[: len(path)] == path), None)
+        return (self._file if below is None else f"environment variable {below}"), None
 
 
 def one_of(seen: str, known: Iterable[str]) -> str:
     """What was expected where a name is unknown: the near ones, or all of them."""
     known = list(known)
-    near = get_close_matches(seen, known, n=2, cutoff=0.6)
+    near = get_close_matches(seen, known, n=2, cutoff=0.7)
     listed = ", ".join(known)
     return f"{' or '.join(near)} (known: {listed})" if near else f"one of {listed}" if known else "none here"
 
@@ -180,7 +186,13 @@ def shown(raw: object) -> str:
         return _kind(raw)
     if isinstance(raw, str) and "://" in raw and "@" in raw:
         return "an address with credentials (not shown)"
-    text = msgspec.json.encode(raw).decode() if isinstance(raw, str | bool | int | float) else str(raw)
+    match raw:
+        case bool():
+            text = str(raw).lower()
+        case str():
+            text = msgspec.json.encode(str(raw)).decode()
+        case _:
+            text = str(raw)
     return text if len(text) <= _SEEN_CHARS_MAX else f"{text[: _SEEN_CHARS_MAX - 1]}…"
 
 

@@ -6,12 +6,12 @@ file says nothing, so that what it extends stands; "none" takes away what may be
 """
 
 from collections.abc import Iterable
-from ipaddress import ip_network
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
+from adapters.channels.accounts import Tls
 from adapters.config.hidden import Secret
 from adapters.config.reading import Required
 from adapters.config.units import (
@@ -31,6 +31,7 @@ from adapters.config.units import (
     zone,
 )
 from core.events import OnAmbiguous, Order
+from core.outcomes import OutcomeName
 from core.policies import DAY_US, Poison, Quota
 from core.settings import Bounds
 
@@ -39,17 +40,6 @@ CHANNELS = ("email", "whatsapp", "push", "webhook")
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """One table of the file."""
-
-
-def _network(raw: object) -> str:
-    try:
-        return str(ip_network(raw)) if isinstance(raw, str) else _no_network()
-    except ValueError:
-        return _no_network()
-
-
-def _no_network() -> str:
-    raise Unfit('a network such as "127.0.0.0/8" or "fd00::/8"')
 
 
 def _poison(raw: object) -> Poison:
@@ -74,12 +64,15 @@ PositiveUs = Annotated[int, _POSITIVE]
 Rate = Annotated[Quota, rate]
 Count = Annotated[int, whole(1)]
 Text = Annotated[str, text]
+# Named here, since in a class body the field of the same name would stand in the way of the reading.
+Address = Annotated[Listen, listen]
+Zone = Annotated[str, zone, Required]
 
 
 class ServerTable(Table, frozen=True, kw_only=True):
     """Where the daemon listens, and under which address others reach it."""
 
-    listen: Annotated[Listen, listen] = Listen(host="127.0.0.1", port=8420)
+    listen: Address = Listen(host="127.0.0.1", port=8420)
     public_url: Annotated[str, web_address] | None = None
 
 
@@ -137,7 +130,7 @@ class QuietHoursTable(Table, frozen=True, kw_only=True):
 
     from_minute: Annotated[int, minute_of_day, Required] = field(default=0, name="from")
     to_minute: Annotated[int, minute_of_day, Required] = field(default=0, name="to")
-    zone: Annotated[str, zone, Required] = "UTC"
+    zone: Zone = "UTC"
 
 
 class PolicyTable(Table, frozen=True, kw_only=True):
@@ -171,29 +164,53 @@ class LanePolicyTable(PolicyTable, frozen=True, kw_only=True):
 
 
 class SmtpTable(Table, frozen=True, kw_only=True):
-    """A mail server and the account there."""
+    """A mail server and the account there; see SmtpSettings."""
 
     host: Annotated[str, text, Required] = ""
-    port: Annotated[int, whole(1, 65_535)] | None = None
-    tls: Annotated[Literal["none", "starttls", "implicit"], choice("none", "starttls", "implicit")] = "starttls"
+    port: Annotated[int, whole(1, 65_535)] | UnsetType = UNSET
+    tls: Annotated[Tls, choice("none", "starttls", "implicit")] | UnsetType = UNSET
     sender: Annotated[str, text, Required] = field(default="", name="from")
-    user: Text | None = None
-    password: Secret | None = None
+    user: Text | UnsetType = UNSET
+    password: Secret | UnsetType = UNSET
+    hello: Text | UnsetType = UNSET
+    message_id_domain: Text | UnsetType = UNSET
+    ca_file: Text | UnsetType = UNSET
+    connections_max: Count | UnsetType = UNSET
+    connection_mails_max: Count | UnsetType = UNSET
+    idle_us: PositiveUs | UnsetType = field(default=UNSET, name="idle")
+    step_timeout_us: PositiveUs | UnsetType = field(default=UNSET, name="step_timeout")
+    greylist_floor_us: SpanUs | UnsetType = field(default=UNSET, name="greylist_floor")
 
 
 class WebhookTable(Table, frozen=True, kw_only=True):
-    """How deliveries are signed, and what else than public https addresses may be called."""
+    """How deliveries are signed, and what else than public https addresses may be called; see WebhookSettings."""
 
-    secrets: tuple[Secret, ...] = ()
-    allow_private: tuple[Annotated[str, _network], ...] = ()
-    allow_http: Annotated[bool, switch] = False
+    secrets: tuple[Secret, ...] | UnsetType = UNSET
+    allow_private: tuple[Text, ...] | UnsetType = UNSET
+    allow_http: Annotated[bool, switch] | UnsetType = UNSET
     timeout_us: PositiveUs | UnsetType = field(default=UNSET, name="timeout")
+    keep_alive_us: PositiveUs | UnsetType = field(default=UNSET, name="keep_alive")
+    ca_file: Text | UnsetType = UNSET
+
+
+class MisbehaviourTable(Table, frozen=True, kw_only=True):
+    """What a sandbox does to order; see Misbehaviour."""
+
+    match: Text | UnsetType = UNSET
+    outcome: Annotated[OutcomeName, choice(*get_args(OutcomeName))] | UnsetType = UNSET
+    times: Count | UnsetType = UNSET
+    share: Annotated[float, fraction(0, 1)] | UnsetType = UNSET
+    delay_us: SpanUs | UnsetType = field(default=UNSET, name="delay")
+    after_us: SpanUs | UnsetType = field(default=UNSET, name="after")
+    code: Text | UnsetType = UNSET
 
 
 class SandboxTable(Table, frozen=True, kw_only=True):
-    """Where a sandbox lane writes; below the data directory unless absolute."""
+    """Where a sandbox lane writes, below the data directory unless absolute, and how it misbehaves."""
 
-    directory: Text | None = None
+    directory: Text = "sandbox"
+    sender: Text | UnsetType = field(default=UNSET, name="from")
+    misbehave: tuple[MisbehaviourTable, ...] = ()
 
 
 class LaneTable(Table, frozen=True, kw_only=True):

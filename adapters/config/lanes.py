@@ -1,0 +1,137 @@
+"""Compiles the lanes of a file: each channel through one provider account, with its policy.
+
+This file answers for which provider serves which channel and for handing each provider its own settings. What those
+settings must hold together is the provider's business (adapters/channels/accounts.py); it is asked here, so that its
+mistakes are shown with all others.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from adapters.channels.accounts import (
+    Misbehaviour,
+    ProviderSettings,
+    SandboxSettings,
+    SmtpSettings,
+    WebhookSettings,
+    mistakes,
+)
+from adapters.config.hidden import Secret
+from adapters.config.policies import Policies
+from adapters.config.positions import KeyPath
+from adapters.config.reading import Reader
+from adapters.config.tables import CHANNELS, LaneTable, SandboxTable, SmtpTable, Table, WebhookTable
+from core.policies import Policy
+from core.settings import Lane
+
+_SERVES: Final[Mapping[str, tuple[str, ...]]] = {"smtp": ("email",), "webhook": ("webhook",), "sandbox": CHANNELS}
+# Names stand in paths (/v1/lanes/{name}), in file names of the sandbox and in environment variables.
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+_INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]")
+# Settings whose key in the file is another word.
+_KEY_OF: Final = {"sender": "from"}
+
+
+class Lanes(msgspec.Struct, frozen=True, kw_only=True):
+    """The compiled lanes in the order of the file, their providers by name, and the channels that use each policy."""
+
+    lanes: tuple[Lane, ...]
+    providers: dict[str, ProviderSettings]
+    users: dict[str, set[str]]
+    warnings: tuple[str, ...]
+
+
+def lanes_of(reader: Reader, tables: Mapping[str, LaneTable], policies: Policies, data: Path) -> Lanes:
+    """Every lane of the file; one with mistakes is left out, since nothing will be built from it."""
+    lanes: list[Lane] = []
+    providers: dict[str, ProviderSettings] = {}
+    users: dict[str, set[str]] = {}
+    if not tables and reader.sound(("lanes",)):
+        reader.mistake(("lanes",), "missing", 'at least one lane, such as [lanes.mail] with channel = "email"')
+    for name, table in tables.items():
+        path: KeyPath = ("lanes", name)
+        if _NAME.fullmatch(name) is None:
+            reader.mistake(path, "a name of another form", "1 to 64 letters, digits, '_' or '-'")
+        _check_provider(reader, table, path)
+        # Where the channel is not known, any preset serves to check the rest.
+        policy = policies.of_lane(table.policy, table.channel or CHANNELS[0], (*path, "policy"))
+        policy, settings = _provider(table, policy, data)
+        _check_settings(reader, settings, (*path, table.provider))
+        if table.policy.preset is not None:
+            users.setdefault(table.policy.preset, set()).add(table.channel)
+        if reader.sound(path):
+            lanes.append(Lane(name=name, channel=table.channel, provider=table.provider, policy=policy))
+            providers[name] = settings
+    warnings = [
+        f"Lane {name} signs nothing: its receivers cannot tell our deliveries from forged ones. Give it secrets."
+        for name, settings in providers.items()
+        if isinstance(settings, WebhookSettings) and not settings.secrets
+    ]
+    return Lanes(lanes=tuple(lanes), providers=providers, users=users, warnings=tuple(warnings))
+
+
+def _check_provider(reader: Reader, table: LaneTable, path: KeyPath) -> None:
+    serves = _SERVES.get(table.provider, CHANNELS)
+    if table.channel and table.channel not in serves:
+        fitting = [name for name, channels in _SERVES.items() if table.channel in channels]
+        seen = f'"{table.provider}", which does not serve {table.channel}'
+        reader.mistake((*path, "provider"), seen, " or ".join(f'"{name}"' for name in fitting))
+    for name in _SERVES:
+        if getattr(table, name) is not UNSET and table.provider and name != table.provider:
+            reader.mistake((*path, name), f"a table for {name}", f"one for {table.provider}, the provider of this lane")
+    if table.provider == "smtp" and table.smtp is UNSET:
+        reader.mistake((*path, "smtp"), "missing", 'a table such as { host = "127.0.0.1", from = "us@example.com" }')
+
+
+def _provider(table: LaneTable, policy: Policy, data: Path) -> tuple[Policy, ProviderSettings]:
+    match table.provider:
+        case "smtp":
+            smtp = table.smtp if isinstance(table.smtp, SmtpTable) else SmtpTable()
+            return policy, replace(SmtpSettings(host="", sender=""), **_given(smtp, data))
+        case "webhook":
+            webhook = table.webhook if isinstance(table.webhook, WebhookTable) else WebhookTable()
+            # One bound in two places: whichever the lane itself gives stands, the policy's where it gives neither.
+            if webhook.timeout_us is not UNSET and table.policy.timeout_us is UNSET:
+                policy = replace(policy, timeout_us=webhook.timeout_us)
+            return policy, replace(WebhookSettings(timeout_us=policy.timeout_us), **_given(webhook, data))
+        case _:
+            sandbox = table.sandbox if isinstance(table.sandbox, SandboxTable) else SandboxTable()
+            given = _given(sandbox, data)
+            misbehave = tuple(replace(Misbehaviour(), **_given(part, data)) for part in sandbox.misbehave)
+            directory = str(data / sandbox.directory)
+            return policy, replace(
+                SandboxSettings(directory=""), **given | {"misbehave": misbehave, "directory": directory}
+            )
+
+
+def _given(table: Table, data: Path) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for field in msgspec.structs.fields(table):
+        value = getattr(table, field.name)
+        if isinstance(value, Secret):
+            found[field.name] = value.reveal()
+        elif isinstance(value, tuple):
+            found[field.name] = tuple(part.reveal() if isinstance(part, Secret) else part for part in value)
+        elif field.name == "ca_file" and isinstance(value, str):
+            found[field.name] = str(data / value)
+        elif value is not UNSET:
+            found[field.name] = value
+    return found
+
+
+def _check_settings(reader: Reader, settings: ProviderSettings, path: KeyPath) -> None:
+    for setting, expected in mistakes(settings):
+        indexed = _INDEXED.fullmatch(setting)
+        inner: KeyPath = (indexed[1], int(indexed[2])) if indexed else (_KEY_OF.get(setting, setting),)
+        # What is broken or missing already was reported with what was seen.
+        if reader.sound((*path, *inner)) and not reader.is_broken(path):
+            reader.mistake((*path, *inner), "a value that cannot stand", expected)
+    ca_file = getattr(settings, "ca_file", None)
+    if ca_file is not None and not Path(ca_file).is_file():
+        reader.mistake((*path, "ca_file"), f"{ca_file} is no file", "a file of certificates in PEM form")
