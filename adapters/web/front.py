@@ -1,0 +1,86 @@
+"""What every answer of the HTTP API is made with: the system behind it, the bounds of the door, who may call what.
+
+This file answers for the shapes that routes, handlers and documentation share. It must never hold state of a request.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import anyio
+import msgspec
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from actors.system import System, World
+from adapters.web.auth import Caller
+from core.settings import Settings
+from core.views import Role
+
+
+class WebBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything of the door that can grow, and how far."""
+
+    body_bytes_max: int = 1 << 20
+    """A request's body; in a batch, one line."""
+    batch_lines_max: int = 1_024
+    """Lines of one batch that are being accepted at once, and as many more that wait for it."""
+    batch_held_bytes_max: int = 8 << 20
+    """Lines of one batch in memory."""
+    batch_unread_bytes_max: int = 32 << 20
+    """Answers of one batch that its client has not read yet; past it no more lines are read."""
+    followers_max: int = 64
+    """Followers of the event stream at once."""
+    patience_s: float = 15.0
+    """How long a client may leave unread what was written to it, where somebody has to wait for it."""
+    heartbeat_s: float = 15.0
+    """A follower hears something at least this often, so that proxies keep the line open."""
+
+
+class Front:
+    """What a handler is given: the system, what it stands on, the bounds, and who follows the log now."""
+
+    __slots__ = ("bounds", "clock", "failures", "followers", "log", "registry", "send_at_max_us", "system", "witness")
+
+    def __init__(
+        self, system: System, world: World, *, settings: Settings, bounds: WebBounds, registry: CollectorRegistry
+    ) -> None:
+        self.system = system
+        self.log = world.log
+        self.clock = world.clock
+        self.witness = world.witness
+        self.send_at_max_us = settings.bounds.send_at_max_us
+        self.bounds = bounds
+        self.registry = registry
+        self.followers: set[anyio.CancelScope] = set()
+        self.failures = 0
+
+
+Handler = Callable[[Front, web.Request, Caller], Awaitable[web.StreamResponse]]
+
+Shape = object
+"""A type that msgspec can describe: what a body or an answer is decoded or encoded as."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of the API. `role` None: no key is needed. `answers` maps each status to the shape of its body, None
+    where there is none; `media` is what a body that is not JSON comes as.
+    """
+
+    call: str
+    role: Role | None
+    handler: Handler
+    says: str
+    body: Shape = None
+    query: Shape = None
+    answers: Mapping[int, Shape] = {}
+    takes: str = "application/json"
+    gives: str = "application/json"
+
+    @property
+    def method(self) -> str:
+        """GET, POST or DELETE."""
+        return self.call.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The path, with its variables in braces."""
+        return self.call.partition(" ")[2]

@@ -1,0 +1,53 @@
+"""Accepting one message over HTTP.
+
+This file answers for the busiest call of all: it decodes once, encodes once, and does nothing else that it need not.
+"""
+
+from datetime import datetime
+
+from aiohttp import web
+
+from actors.intake import Receipt
+from adapters.web.answers import Answer, answer, moment_or_none
+from adapters.web.auth import Caller
+from adapters.web.front import Front
+from adapters.web.reading import IDEMPOTENCY_KEY, body_of, headers_of
+from core import ids
+from core.contents import submission_of
+
+
+class Accepted(Answer, frozen=True, kw_only=True):
+    """A message that was taken charge of, or (`duplicate`) the one that came before under the same key."""
+
+    id: str
+    conversation: str
+    status: str
+    due: datetime | None
+    duplicate: bool
+
+
+async def accept(front: Front, request: web.Request, caller: Caller) -> web.Response:
+    """Takes charge of one message: 202 once it is durable, 200 where the same request came before."""
+    tenant = caller.one_tenant
+    headers = headers_of(request)
+    submission = submission_of(
+        await body_of(request),
+        now_us=front.clock.now_us(),
+        send_at_max_us=front.send_at_max_us,
+        trace=headers.traceparent or "",
+        correlation=headers.correlation,
+        idempotency_key=request.headers.get(IDEMPOTENCY_KEY),
+    )
+    receipt = await front.system.intake.accept(tenant, submission)
+    return answer(accepted(receipt), 200 if receipt.duplicate else 202)
+
+
+def accepted(receipt: Receipt) -> Accepted:
+    """The outside form of a receipt."""
+    return Accepted(
+        id=ids.encode("msg", receipt.id),
+        conversation=ids.encode("conv", receipt.conversation),
+        status=receipt.status,
+        due=moment_or_none(receipt.due_us),
+        duplicate=receipt.duplicate,
+    )

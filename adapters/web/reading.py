@@ -1,0 +1,149 @@
+"""What a request says besides its path: body, query, and the headers that travel with a message.
+
+This file answers for bounds, media types and the query. It must never let a body past its bound into memory, nor
+accept a name that it does not know.
+"""
+
+import re
+from typing import Final, TypeVar
+
+import msgspec
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from multidict import istr
+
+from adapters.web.problems import Declined, invalid, problem
+from core import ids
+from core.errors import NotFound
+
+T = TypeVar("T")
+
+CORRELATION: Final = istr("X-Correlation-Id")
+TRACEPARENT: Final = istr("traceparent")
+IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
+
+# Clients that do not say what they send (or say "octets") mean JSON here; forms and XML are a mistake to be told of.
+_UNSAID: Final = "application/octet-stream"
+_JSON: Final = frozenset({"application/json", _UNSAID})
+_LINES: Final = frozenset(
+    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", *_JSON}
+)
+
+_CORRELATION: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+# W3C Trace Context, section 3.2: version 00 ends here, a later one may go on after a dash; ff is no version.
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]*)?", re.ASCII
+)
+_TRACEPARENT_CHARS_MAX: Final = 256
+
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_NAME_CHARS_MAX: Final = 100
+
+
+class Headers(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The headers that are taken and given back; None where there was none that is sound."""
+
+    traceparent: str | None
+    correlation: str | None
+
+
+_NO_HEADERS: Final = Headers(traceparent=None, correlation=None)
+
+
+def headers_of(request: web.Request) -> Headers:
+    """Trace context and correlation id. A broken trace context starts anew, as W3C asks; a broken id is a mistake."""
+    given = request.headers
+    traceparent, correlation = given.get(TRACEPARENT), given.get(CORRELATION)
+    if traceparent is None and correlation is None:
+        return _NO_HEADERS
+    if correlation is not None and _CORRELATION.fullmatch(correlation) is None:
+        raise invalid(CORRELATION, "expected 1 to 128 printable ASCII characters without spaces")
+    return Headers(traceparent=_sound_trace(traceparent), correlation=correlation)
+
+
+def given_back(request: web.Request) -> dict[str, str]:
+    """The headers that an answer carries because the request did. Never raises: it serves refusals too."""
+    found: dict[str, str] = {}
+    correlation = request.headers.get(CORRELATION)
+    if correlation is not None and _CORRELATION.fullmatch(correlation):
+        found[CORRELATION] = correlation
+    traceparent = _sound_trace(request.headers.get(TRACEPARENT))
+    if traceparent is not None:
+        found[TRACEPARENT] = traceparent
+    return found
+
+
+def _sound_trace(text: str | None) -> str | None:
+    if text is None or len(text) > _TRACEPARENT_CHARS_MAX:
+        return None
+    match = _TRACEPARENT.fullmatch(text)
+    if match is None or (match[1] == "00" and match[2] is not None):
+        return None
+    return text
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The whole body, within the application's bound (413), sent as JSON or as nothing in particular (415)."""
+    takes(request, _JSON, "application/json")
+    length = request.content_length
+    # Said beforehand, it need not be read first.
+    if length is not None and length > request.client_max_size:
+        raise HTTPRequestEntityTooLarge(request.client_max_size, length, text=too_large(request.client_max_size))
+    try:
+        return await request.read()
+    except HTTPRequestEntityTooLarge:
+        raise HTTPRequestEntityTooLarge(request.client_max_size, text=too_large(request.client_max_size)) from None
+    except HttpProcessingError as error:
+        raise Declined(problem("malformed", f"the body could not be read: {error.message}")) from error
+
+
+def takes_lines(request: web.Request) -> None:
+    """Declines a batch that says it is something else than JSON lines (415)."""
+    takes(request, _LINES, "application/x-ndjson")
+
+
+def takes(request: web.Request, media_types: frozenset[str], expected: str) -> None:
+    """Declines a body whose media type is none of these (415)."""
+    if hdrs.CONTENT_TYPE in request.headers and request.content_type not in media_types:
+        words = f"expected Content-Type: {expected}, got {request.content_type}"
+        raise Declined(problem("media-type", words), {"Accept-Post": expected})
+
+
+def too_large(bytes_max: int) -> str:
+    """What a client is told whose body (or line) is over the bound."""
+    return f"at most {bytes_max} bytes are taken"
+
+
+def query_of(request: web.Request, kind: type[T]) -> T:
+    """The query as a struct: every name is known, given once, and of the right type (422)."""
+    given = request.query
+    if not given:
+        return msgspec.convert({}, kind)
+    for name in given:
+        if len(given.getall(name)) > 1:
+            raise invalid(f"?{name}", "expected it once")
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        unknown = _UNKNOWN.fullmatch(str(error))
+        if unknown is not None:
+            raise invalid(f"?{unknown[1][:_NAME_CHARS_MAX]}", "is no known parameter") from None
+        words, _, place = str(error).partition(" - at `$.")
+        raise invalid(f"?{place.rstrip('`')}", words[:1].lower() + words[1:]) from None
+
+
+def id_in_path(request: web.Request, prefix: ids.Prefix) -> int:
+    """The number behind the id in the path; what is no id of that kind names nothing (404)."""
+    number = ids.decode(prefix, request.match_info["id"])
+    if number is None:
+        raise NotFound(f"expected an id such as {ids.encode(prefix, 1)} in the path")
+    return number
+
+
+def id_of(text: str, prefix: ids.Prefix, at: str) -> int:
+    """The number behind an id that was given elsewhere than in the path (422)."""
+    number = ids.decode(prefix, text)
+    if number is None:
+        raise invalid(at, f"expected an id such as {ids.encode(prefix, 1)}")
+    return number

@@ -1,0 +1,170 @@
+"""What became of messages: one, or those that match, newest first.
+
+This file answers for the outside form of a message's state and for finding messages. It changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final, get_args
+
+import msgspec
+from aiohttp import web
+
+from adapters.web.answers import Answer, answer, moment, moment_or_none
+from adapters.web.auth import Caller
+from adapters.web.front import Front
+from adapters.web.problems import invalid
+from adapters.web.reading import id_in_path, id_of, query_of
+from core import ids
+from core.events import OnAmbiguous, Order
+from core.message import Message, fold
+from core.records import Head, MessageFilter
+from core.views import HeldBy, MessageState, ShownStatus, message_state, stored_statuses
+
+PAGE_MAX: Final = 500
+# What is shown as queued or held is known only once it was looked at: a page that finds little among so many heads
+# comes back short, with the cursor to go on from.
+_LOOKED_AT_MAX: Final = 5_000
+_STATUSES: Final[tuple[str, ...]] = get_args(ShownStatus)
+
+
+class LastError(Answer, frozen=True, kw_only=True):
+    """What the provider (or our own side of the attempt) last said against it."""
+
+    code: str
+    detail: str
+
+
+class MessageAnswer(Answer, frozen=True, kw_only=True):
+    """One message now. `due` is null where it does not wait for time."""
+
+    id: str
+    conversation: str
+    tenant: str
+    channel: str
+    lane: str
+    status: ShownStatus
+    held_by: HeldBy | None
+    due: datetime | None
+    attempts: int
+    order: Order
+    priority: int
+    on_ambiguous: OnAmbiguous | None
+    policy: str | None
+    accepted_at: datetime
+    changed_at: datetime
+    expires_at: datetime | None
+    cancel_requested: bool
+    last_error: LastError | None
+    reason: str | None
+    provider_id: str | None
+
+    @classmethod
+    def of(cls, state: MessageState) -> "MessageAnswer":
+        """The outside form of a message's state."""
+        # Once it was taken, the code left in its state is the provider's yes.
+        went_well = state.status in {"sent", "delivered"}
+        against = (state.code or state.detail) and not went_well
+        return cls(
+            id=ids.encode("msg", state.id),
+            conversation=ids.encode("conv", state.conversation),
+            tenant=state.tenant,
+            channel=state.channel,
+            lane=state.lane,
+            status=state.status,
+            held_by=state.held_by,
+            due=moment_or_none(state.due_us),
+            attempts=state.attempts,
+            order=state.order,
+            priority=state.priority,
+            on_ambiguous=state.on_ambiguous,
+            policy=state.policy,
+            accepted_at=moment(state.accepted_us),
+            changed_at=moment(state.changed_us),
+            expires_at=moment_or_none(state.expires_us),
+            cancel_requested=state.cancel_requested,
+            last_error=LastError(code=state.code, detail=state.detail) if against else None,
+            reason=state.reason or None,
+            provider_id=state.provider_id or None,
+        )
+
+
+class MessageList(Answer, frozen=True, kw_only=True):
+    """Messages, newest first. `next` is what to ask with as `before` for more; null at the end."""
+
+    messages: list[MessageAnswer]
+    next: str | None
+
+
+class MessageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages. `status` may name several, with commas; `before` is the `next` of the page before."""
+
+    status: str | None = None
+    channel: str | None = None
+    lane: str | None = None
+    conversation: str | None = None
+    reference: str | None = None
+    before: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = 50
+
+
+async def show(front: Front, request: web.Request, caller: Caller) -> web.Response:
+    """One message now."""
+    return answer(shown(front, await front.system.errands.message(caller.tenant, id_in_path(request, "msg"))))
+
+
+async def listing(front: Front, request: web.Request, caller: Caller) -> web.Response:
+    """Messages that match, newest first."""
+    asked = query_of(request, MessageQuery)
+    statuses = _statuses(asked.status)
+    wanted = _filter(front, asked, caller, statuses)
+    found: list[MessageAnswer] = []
+    looked_at = 0
+    while True:
+        heads = await front.log.heads(wanted, limit=asked.limit)
+        for state in await _states(front, heads):
+            if not statuses or state.status in statuses:
+                found.append(state)
+            if len(found) == asked.limit:
+                return answer(MessageList(messages=found, next=state.id))
+        looked_at += len(heads)
+        if len(heads) < asked.limit:
+            return answer(MessageList(messages=found, next=None))
+        if looked_at >= _LOOKED_AT_MAX:
+            return answer(MessageList(messages=found, next=ids.encode("msg", heads[-1].stream)))
+        wanted = msgspec.structs.replace(wanted, before=heads[-1].stream)
+
+
+def shown(front: Front, message: Message) -> MessageAnswer:
+    """The outside form of a message at this instant."""
+    paused = front.system.errands.paused_lanes
+    return MessageAnswer.of(message_state(message, front.clock.now_us(), paused))
+
+
+async def _states(front: Front, heads: Sequence[Head]) -> list[MessageAnswer]:
+    recorded = await front.log.events_of_many([head.stream for head in heads])
+    return [shown(front, fold(recorded[head.stream])) for head in heads]
+
+
+def _filter(front: Front, asked: MessageQuery, caller: Caller, statuses: frozenset[str]) -> MessageFilter:
+    reference = None
+    if asked.reference is not None:
+        reference = front.system.intake.reference_hash(caller.one_tenant, asked.reference)
+    return MessageFilter(
+        tenant=caller.tenant,
+        status=stored_statuses(statuses) if statuses else None,
+        channel=asked.channel,
+        lane=asked.lane,
+        conversation=None if asked.conversation is None else id_of(asked.conversation, "conv", "?conversation"),
+        reference=reference,
+        before=None if asked.before is None else id_of(asked.before, "msg", "?before"),
+    )
+
+
+def _statuses(text: str | None) -> frozenset[str]:
+    if text is None:
+        return frozenset()
+    wanted = frozenset(text.split(","))
+    if not wanted <= frozenset(_STATUSES):
+        raise invalid("?status", f"expected one or more of {', '.join(_STATUSES)}, with commas between")
+    return wanted

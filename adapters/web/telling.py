@@ -1,0 +1,101 @@
+"""Events as people and programs read them: readable ids, RFC 3339 times, names instead of positions.
+
+This file answers for the outside form of one recorded event. It must never show what could only serve to forge or to
+guess: digests of keys, the installation's seed, commitments' salts.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from adapters.web.answers import Answer, moment
+from core import events as e
+from core import ids
+from core.ids import Prefix
+from core.outcomes import Failure, name_of
+from core.records import Recorded
+
+Json = str | int | float | bool | None | dict[str, "Json"] | list["Json"]
+
+
+class EventAnswer(Answer, frozen=True, kw_only=True):
+    """One event. `version` counts within its stream from 1; `tenant` is empty for what belongs to none."""
+
+    stream: str
+    version: int
+    at: datetime
+    tenant: str
+    type: str
+    cause: str | None
+    data: dict[str, object]
+
+
+_KINDS: Final[dict[Prefix, tuple[type[e.Event], ...]]] = {
+    "conv": (e.FailureCounted, e.FailuresCleared, e.CircuitOpened, e.CircuitClosed, e.ConversationPaused),
+    "lane": (
+        *(e.LaneOpened, e.PolicyAdopted, e.LanePaused, e.LaneResumed, e.LaneThrottled),
+        *(e.BreakerOpened, e.BreakerClosed),
+    ),
+    "sys": (e.DaemonStarted, e.DaemonStopped),
+    "key": (e.KeyAdded, e.KeyRevoked),
+    "redrive": (e.RedriveStarted, e.RedriveAdvanced, e.RedriveEnded),
+}
+_PREFIX_OF: Final[dict[type[e.Event], Prefix]] = {kind: prefix for prefix, kinds in _KINDS.items() for kind in kinds}
+
+_HIDDEN: Final = frozenset({"digest", "seed"})
+
+
+def told(recorded: Recorded) -> EventAnswer:
+    """The outside form of an event."""
+    event = recorded.event
+    return EventAnswer(
+        stream=ids.encode(_PREFIX_OF.get(type(event), "msg"), recorded.stream),
+        version=recorded.version,
+        at=moment(recorded.at_us),
+        tenant=recorded.tenant,
+        type=type(event).__name__,
+        # Whatever caused something so far is a message.
+        cause=ids.encode("msg", recorded.cause) if recorded.cause else None,
+        data=_data(event),
+    )
+
+
+def _data(event: e.Event) -> dict[str, object]:
+    shown: dict[str, object] = {}
+    for name in event.__struct_fields__:
+        if name in _HIDDEN:
+            continue
+        value = getattr(event, name)
+        if value is None:
+            shown[name.removesuffix("_us") if name in _INSTANTS else name] = None
+        elif name in _INSTANTS:
+            shown[name.removesuffix("_us")] = moment(value)
+        elif name in _FORMS:
+            shown[name] = _FORMS[name](value)
+        elif isinstance(value, Failure):
+            shown[name] = {"is": name_of(value), **msgspec.structs.asdict(value)}
+        else:
+            shown[name] = value
+    return shown
+
+
+# Fields that end in `_us` are instants or spans; spans keep their unit and stay numbers.
+_INSTANTS: Final = frozenset({"due_us", "expires_us", "deadline_us", "sent_at_us", "until_us", "before_us"})
+
+
+def _hexadecimal(value: bytes | int) -> str:
+    # 63-bit numbers would lose digits in JavaScript, and nobody computes with a hash.
+    return value.hex() if isinstance(value, bytes) else f"{value:016x}"
+
+
+_FORMS: Final[dict[str, Callable[..., object]]] = {
+    "conversation": lambda number: ids.encode("conv", number),
+    "job": lambda number: ids.encode("redrive", number) if number else None,
+    "after": lambda number: ids.encode("msg", number) if number else None,
+    "host": _hexadecimal,
+    "boot": _hexadecimal,
+    "commitment": _hexadecimal,
+    "body": msgspec.Raw,
+}
