@@ -106,30 +106,34 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
     In fifo the line's first message speaks for all behind it: their first due instants are no earlier than its own. Of
     those behind only the end of their time counts.
     """
-    messages = list(messages)
-    flying = sum(1 for message in messages if message.in_flight)
-    is_full = flying > 0 and not conversation.circuit.is_closed
-    first = min((m for m in messages if m.line == FIFO_LINE), key=_fifo_place, default=None)
-    wanted: dict[str, Due] = {}
+    first: Message | None = None
+    flying = 0
+    others: list[Message] = []
     for message in messages:
-        if message.status not in WAITING:
+        if message.in_flight:
+            flying += 1
+        if message.line == FIFO_LINE:
+            if first is None or (message.first_due_us, message.id) < (first.first_due_us, first.id):
+                first = message
+            if message.expires_us is None and message.failing_us is None:
+                continue  # Nothing but its turn can make it due.
+        others.append(message)
+    is_full = flying > 0 and not conversation.circuit.is_closed
+    wanted: dict[str, Due] = {}
+    if first is not None and first.status in WAITING:
+        _keep_earliest(wanted, _due(conversation, first, policy_of(first), may_start=not is_full))
+    for message in others:
+        if message is first or message.status not in WAITING:
             continue
         policy = policy_of(message)
-        if message.line == FIFO_LINE:
-            may_start = message is first and not is_full
-        else:
-            may_start = not is_full and flying < policy.in_flight_max
-        due = _due(conversation, message, policy, may_start=may_start)
-        if due is not None:
-            _keep_earliest(wanted, due)
+        may_start = message.line != FIFO_LINE and not is_full and flying < policy.in_flight_max
+        _keep_earliest(wanted, _due(conversation, message, policy, may_start=may_start))
     return list(wanted.values())
 
 
-def _fifo_place(message: Message) -> tuple[int, int]:
-    return message.first_due_us, message.id
-
-
-def _keep_earliest(wanted: dict[str, Due], due: Due) -> None:
+def _keep_earliest(wanted: dict[str, Due], due: Due | None) -> None:
+    if due is None:
+        return
     known = wanted.get(due.lane)
     if known is None or (due.due_us, -due.priority) < (known.due_us, -known.priority):
         wanted[due.lane] = due
