@@ -40,6 +40,17 @@ class CorruptLog(StoreRefused):
     """What was read contradicts itself: a broken link, an impossible transition, an undecodable body."""
 
 
+class StreamParked(TidingsError):
+    """A stream holds an event that this release cannot read: it waits for a newer one, everything else goes on."""
+
+    def __init__(self, stream: int, version: int, kind: str) -> None:
+        super().__init__(
+            f"stream {stream} is parked: its event {version} is {kind}, which this release does not know; run the newer"
+            " release that wrote it"
+        )
+        self.stream = stream
+
+
 class Impossible(TidingsError):
     """An event does not fit the state that it is folded into: a bug or a damaged log, never a provider's doing."""
 

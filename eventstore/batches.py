@@ -1,0 +1,123 @@
+"""Calls on their way to the log: encoded once, in the order of the calls, bounded in bytes, taken a batch at a time.
+
+This file answers for what waits in memory for a commit. It must never write, wait or decide what conflicts.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from core.errors import Overloaded, StreamConflict, TidingsError
+from core.records import Acceptance, Append, Repeated, Snapshot, Stored
+from eventstore.codec import encode
+
+# One commit takes so much at most. Larger batches gain nothing: beyond a few hundred rows the disk's wait is a small
+# part of a commit, and every caller in the batch waits for all of it.
+BATCH_ROWS_MAX: Final = 1_024
+BATCH_BYTES_MAX: Final = 1024 * 1024
+# What may wait in memory before the door has to answer 429 or 503.
+QUEUED_BYTES_MAX: Final = 16 * 1024 * 1024
+
+# What a row weighs beside its body: ids, type, tenant, link, its head and their index entries, roughly.
+_ROW_BYTES: Final = 300
+
+# stream, version, type, schema version, cause, body: what a draft becomes before it has a place in the log.
+Part = tuple[int, int, str, int, int, bytes]
+
+Answer = Stored | Repeated | TidingsError | OverflowError | ValueError | None
+
+
+class Entry:
+    """One call that waits for its commit, and the future that its caller waits for."""
+
+    __slots__ = ("acceptance", "append", "at_us", "future", "parts", "size_bytes", "snapshot")
+
+    def __init__(self, call: Append | Acceptance | Snapshot) -> None:
+        self.acceptance = call if isinstance(call, Acceptance) else None
+        self.snapshot = call if isinstance(call, Snapshot) else None
+        self.append = call.append if isinstance(call, Acceptance) else call if isinstance(call, Append) else None
+        self.parts: list[Part] = []
+        self.size_bytes = _ROW_BYTES
+        self.at_us = 0
+        self.future: asyncio.Future[Stored | Repeated | None] = asyncio.get_running_loop().create_future()
+        if self.append is not None:
+            self._encode(self.append)
+        if self.acceptance is not None:
+            self.size_bytes += len(self.acceptance.sealed.private) + _ROW_BYTES
+        if self.snapshot is not None:
+            self.size_bytes += len(self.snapshot.body)
+
+    def _encode(self, append: Append) -> None:
+        self.at_us = append.at_us
+        for draft in append.drafts:
+            name, schema_version, body = encode(draft.event)
+            self.parts.append((draft.stream, draft.version, name, schema_version, draft.cause, body))
+            self.size_bytes += len(body) + _ROW_BYTES
+        # What the log must be able to rely on: each stream that moves has its head beside it, of just that version.
+        last = {draft.stream: draft.version for draft in append.drafts}
+        heads = {change.head.stream: change.head.version for change in append.heads}
+        assert heads, "an append moves at least one stream"
+        assert last == heads, f"the last versions of the drafts are {last}, those of the heads {heads}"
+
+    def answer(self, answer: Answer) -> None:
+        """Tells the caller, if it still waits: a caller that was cancelled leaves its call in the log all the same."""
+        if self.future.done():
+            return
+        if isinstance(answer, BaseException):
+            self.future.set_exception(answer)
+        else:
+            self.future.set_result(answer)
+
+
+class Batches:
+    """The calls that wait. Instants are made to never decrease here, in the order of the calls."""
+
+    def __init__(self, at_us: int) -> None:
+        self._entries: deque[Entry] = deque()
+        self._bytes = 0
+        self._at_us = at_us
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._entries)
+
+    def put(self, entry: Entry) -> None:
+        """Adds a call behind the others. Raises Overloaded where too many bytes wait already."""
+        if self._bytes and self._bytes + entry.size_bytes > QUEUED_BYTES_MAX:
+            raise Overloaded(f"{self._bytes} bytes wait for the log, and it takes {QUEUED_BYTES_MAX} at most")
+        self._at_us = entry.at_us = max(entry.at_us, self._at_us)
+        self._bytes += entry.size_bytes
+        self._entries.append(entry)
+
+    def take(self) -> list[Entry]:
+        """What the next commit takes, oldest first: at least one call where any waits."""
+        batch: list[Entry] = []
+        rows = size_bytes = 0
+        while self._entries:
+            entry = self._entries[0]
+            rows += len(entry.parts) or 1
+            size_bytes += entry.size_bytes
+            if batch and (rows > BATCH_ROWS_MAX or size_bytes > BATCH_BYTES_MAX):
+                break
+            batch.append(self._entries.popleft())
+            self._bytes -= entry.size_bytes
+        return batch
+
+    def take_all(self) -> list[Entry]:
+        """Everything that waits, for when none of it can be written."""
+        entries = list(self._entries)
+        self._entries.clear()
+        self._bytes = 0
+        return entries
+
+
+def check_versions(entry: Entry, known: dict[int, int]) -> None:
+    """Raises StreamConflict unless each draft follows the version in `known`, and moves `known` on.
+
+    A stream that is missing there begins with the entry's own first version: the caller checks that against its heads.
+    """
+    for stream, version, *_ in entry.parts:
+        expected = known.get(stream, version - 1) + 1
+        if version != expected:
+            raise StreamConflict(f"stream {stream}: version {version} was to be written, but {expected} is next")
+        known[stream] = version

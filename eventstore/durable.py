@@ -1,0 +1,146 @@
+"""What the memory log holds once it is durable: the tables of a store as plain Python, one entry atomically at a time.
+
+This file answers for what every other store must hold and conflict on as well: it is the reference. It must never
+wait, and never hold what is not committed.
+"""
+
+from bisect import bisect_left, insort
+from typing import Final, TypeVar
+
+from core.errors import StreamConflict
+from core.ids import SHARDS
+from core.records import Acceptance, Append, Head, HeadChange, Recorded, Repeated, Sealed, Snapshot, Stored
+from eventstore.batches import Entry, check_versions
+from eventstore.codec import EventRow, recorded
+from eventstore.numbering import Numbering
+from eventstore.tallying import Counts, count
+
+Pair = tuple[int, int]
+Key = TypeVar("Key")
+
+
+class Durable:
+    """The durable part of a memory log, to be handed from one to the next over a simulated crash."""
+
+    def __init__(self) -> None:
+        self.incarnation = 0
+        self.numbering = Numbering()
+        self.rows: list[EventRow] = []
+        self.events: list[Recorded] = []
+        self.streams: dict[int, list[Recorded]] = {}
+        # The positions (from 1) of each shard's events, in the order of their numbers.
+        self.shards: Final[list[list[int]]] = [[] for _ in range(SHARDS)]
+        self.heads: dict[int, Head] = {}
+        self.messages: list[int] = []
+        self.members: dict[int, list[int]] = {}
+        # (due, stream) of what waits, by (lane, tenant, priority); (place, stream) by (conversation, line).
+        self.agenda: dict[tuple[str, str, int], list[Pair]] = {}
+        self.lines: dict[Pair, list[Pair]] = {}
+        self.tallies: Counts = {}
+        # (tenant, key hash) -> stream, request hash, expiry.
+        self.keys: dict[tuple[str, bytes], tuple[int, bytes, int]] = {}
+        self.sealed: dict[int, Sealed] = {}
+        self.referenced: dict[bytes, list[int]] = {}
+        self.addresses: dict[tuple[str, str, bytes], int] = {}
+        self.peers: dict[int, tuple[str, str]] = {}
+        self.snapshots: dict[int, Snapshot] = {}
+
+    # -- writing
+
+    def write(self, entry: Entry) -> Stored | Repeated | None:
+        """One call, whole or not at all. Raises StreamConflict where it contradicts what is there."""
+        if entry.snapshot is not None:
+            self._save(entry.snapshot)
+            return None
+        assert entry.append is not None, "an entry is an append, an acceptance or a snapshot"
+        acceptance = entry.acceptance
+        if acceptance is not None:
+            repeated = self._repeated(acceptance, entry.at_us)
+            if repeated is not None:
+                return repeated
+            self._check_vault(acceptance)
+        self._check_streams(entry)
+        self._write_events(entry, entry.append)
+        if acceptance is None:
+            return None
+        self._write_vault(acceptance)
+        return Stored()
+
+    def _save(self, snapshot: Snapshot) -> None:
+        known = self.snapshots.get(snapshot.stream)
+        if known is None or known.version <= snapshot.version:
+            self.snapshots[snapshot.stream] = snapshot
+
+    def _repeated(self, acceptance: Acceptance, at_us: int) -> Repeated | None:
+        dedup = acceptance.dedup
+        if dedup is None:
+            return None
+        known = self.keys.get((acceptance.append.tenant, dedup.key_hash))
+        if known is None or known[2] <= at_us:
+            return None
+        return Repeated(stream=known[0], same=known[1] == dedup.request_hash)
+
+    def _check_vault(self, acceptance: Acceptance) -> None:
+        sealed, tenant = acceptance.sealed, acceptance.append.tenant
+        known = self.addresses.get((tenant, acceptance.channel, sealed.subject), acceptance.conversation)
+        if known != acceptance.conversation or sealed.stream in self.sealed:
+            raise StreamConflict(
+                f"stream {sealed.stream}: its vault row is there already, or its peer belongs to conversation {known}"
+            )
+
+    def _check_streams(self, entry: Entry) -> None:
+        known: dict[int, int] = {}
+        for stream, *_ in entry.parts:
+            head = self.heads.get(stream)
+            known[stream] = head.version if head is not None else 0
+        check_versions(entry, known)
+
+    def _write_events(self, entry: Entry, append: Append) -> None:
+        for row in self.numbering.number(entry):
+            event = recorded(row)
+            self.rows.append(row)
+            self.events.append(event)
+            self.streams.setdefault(event.stream, []).append(event)
+            self.shards[event.shard].append(len(self.events))
+        for change in append.heads:
+            self._put_head(change)
+        count(append, self.tallies)
+
+    def _write_vault(self, acceptance: Acceptance) -> None:
+        sealed, dedup, tenant = acceptance.sealed, acceptance.dedup, acceptance.append.tenant
+        self.sealed[sealed.stream] = sealed
+        if sealed.reference is not None:
+            self.referenced.setdefault(sealed.reference, []).append(sealed.stream)
+        self.addresses[tenant, acceptance.channel, sealed.subject] = acceptance.conversation
+        self.peers.setdefault(acceptance.conversation, (tenant, acceptance.channel))
+        if dedup is not None:
+            self.keys[tenant, dedup.key_hash] = sealed.stream, dedup.request_hash, dedup.expires_us
+
+    # -- the heads and what is found through them
+
+    def _put_head(self, change: HeadChange) -> None:
+        head = change.head
+        before = self.heads.get(head.stream)
+        if before is None and head.kind == "msg":
+            insort(self.messages, head.stream)
+            self.members.setdefault(head.conversation, []).append(head.stream)
+        if before is not None and before.due_us is not None:
+            _leave(self.agenda, _group(before), (before.due_us, before.stream))
+        if before is not None and before.place is not None:
+            _leave(self.lines, (before.conversation, before.line), (before.place, before.stream))
+        self.heads[head.stream] = head
+        if head.due_us is not None:
+            insort(self.agenda.setdefault(_group(head), []), (head.due_us, head.stream))
+        if head.place is not None:
+            insort(self.lines.setdefault((head.conversation, head.line), []), (head.place, head.stream))
+
+
+def _group(head: Head) -> tuple[str, str, int]:
+    return head.lane, head.tenant, head.priority
+
+
+def _leave(table: dict[Key, list[Pair]], key: Key, pair: Pair) -> None:
+    pairs = table[key]
+    del pairs[bisect_left(pairs, pair)]
+    if not pairs:
+        del table[key]

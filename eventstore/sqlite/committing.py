@@ -1,0 +1,184 @@
+"""A batch becomes durable: one transaction on the writer's thread, with dedup, numbers, links and heads.
+
+This file answers for all or nothing of each call, and for saying truly what a failure left behind. It must never touch
+the event loop: it runs on the connection's thread.
+"""
+
+import sqlite3
+from typing import Final
+
+from core.errors import AppendUnknown, StoreUnavailable, StreamConflict
+from core.records import Repeated, Stored
+from eventstore.batches import Answer, Entry
+from eventstore.numbering import Numbering
+from eventstore.sqlite.connection import wrote_nothing
+from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
+from eventstore.sqlite.sheet import Sheet
+
+# Expired dedup rows go along with commits, so many at a time at most.
+EXPIRED_ROWS_MAX: Final = 512
+
+_KEY: Final = "INSERT INTO idem (tenant, key_hash, request_hash, stream, expires_us) VALUES (?, ?, ?, ?, ?)"
+_NEW_KEY: Final = _KEY + " ON CONFLICT (tenant, key_hash) DO NOTHING"
+_KNOWN_KEY: Final = "SELECT stream, request_hash, expires_us FROM idem WHERE tenant = ? AND key_hash = ?"
+_DROP_KEY: Final = "DELETE FROM idem WHERE tenant = ? AND key_hash = ?"
+_DROP_EXPIRED: Final = "DELETE FROM idem WHERE pos IN (SELECT pos FROM idem ORDER BY pos LIMIT ?) AND expires_us <= ?"
+# A page that does not change is not written, so the probe counts.
+_PROBE: Final = "UPDATE meta SET value = value + 1 WHERE name = 'probes'"
+
+# What a call can get wrong by itself (a version that is taken, a number or text that SQLite cannot hold): it fails
+# alone, and the rest of its batch is written without it.
+_OFFENCES: Final = (
+    StreamConflict,
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    ValueError,
+)
+
+KeyRow = tuple[str, bytes, bytes, int, int]
+
+
+class Committing:
+    """The writer's side of the store: where the log goes on, and the next transaction."""
+
+    def __init__(self, numbering: Numbering, expiry_us: int | None) -> None:
+        self.numbering = numbering
+        # When the oldest dedup row expires; None where there is none.
+        self._expiry_us = expiry_us
+
+    def commit(self, connection: sqlite3.Connection, batch: list[Entry]) -> list[Answer]:
+        """The answer to each call, all of them durable. Raises StoreUnavailable where nothing of the batch was written.
+
+        Raises AppendUnknown where only recovery can tell.
+        """
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            answers, numbering = self._write(connection, batch)
+            self._drop_expired(connection, numbering.at_us)
+            self._end(connection)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the log cannot be written now: {error}") from error
+        finally:
+            roll_back(connection)
+        self.numbering = numbering
+        return answers
+
+    def probe(self, connection: sqlite3.Connection) -> None:
+        """A tiny commit, to see whether writing works again, and where the log stands. Raises sqlite3.Error."""
+        roll_back(connection)
+        connection.execute(_PROBE)
+        self.numbering = numbering_of(connection)
+        self._expiry_us = oldest_expiry_us(connection)
+
+    def _write(self, connection: sqlite3.Connection, batch: list[Entry]) -> tuple[list[Answer], Numbering]:
+        numbering = self.numbering.copy()
+        try:
+            return self._write_together(connection, batch, numbering), numbering
+        except _OFFENCES:
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+        return self._write_apart(connection, batch)
+
+    def _write_together(self, connection: sqlite3.Connection, batch: list[Entry], numbering: Numbering) -> list[Answer]:
+        repeats = _claim_keys(connection, batch)
+        sheet = Sheet()
+        answers: list[Answer] = []
+        for entry in batch:
+            repeated = repeats.get(id(entry))
+            if repeated is None:
+                sheet.add(entry, numbering)
+                answers.append(Stored() if entry.acceptance is not None else None)
+            else:
+                answers.append(repeated)
+        sheet.write(connection)
+        return answers
+
+    def _write_apart(self, connection: sqlite3.Connection, batch: list[Entry]) -> tuple[list[Answer], Numbering]:
+        # Some call of the batch is at fault. Each is written on its own, and only those that cannot be are left out.
+        numbering = self.numbering
+        answers: list[Answer] = []
+        for entry in batch:
+            attempt = numbering.copy()
+            connection.execute("SAVEPOINT one")
+            try:
+                answers += self._write_together(connection, [entry], attempt)
+                numbering = attempt
+            except _OFFENCES as error:
+                connection.execute("ROLLBACK TO one")
+                answers.append(_blamed(connection, entry, error))
+            connection.execute("RELEASE one")
+        return answers, numbering
+
+    def _drop_expired(self, connection: sqlite3.Connection, at_us: int) -> None:
+        if self._expiry_us is None:
+            self._expiry_us = oldest_expiry_us(connection)
+        if self._expiry_us is not None and self._expiry_us <= at_us:
+            connection.execute(_DROP_EXPIRED, (EXPIRED_ROWS_MAX, at_us))
+            self._expiry_us = oldest_expiry_us(connection)
+
+    def _end(self, connection: sqlite3.Connection) -> None:
+        last = self.numbering.pos
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            roll_back(connection)
+            if wrote_nothing(error) and _last_pos(connection) == last:
+                raise StoreUnavailable(f"the log cannot be written now: {error}") from error
+            raise AppendUnknown(f"the log failed while it committed: {error}") from error
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Ends what is open without an effect. Where even that fails, the next probe tries again."""
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            pass
+
+
+def _last_pos(connection: sqlite3.Connection) -> int | None:
+    try:
+        (pos,) = connection.execute("SELECT ifnull(max(pos), 0) FROM event").fetchone()
+    except sqlite3.Error:
+        return None
+    return int(pos)
+
+
+def _claim_keys(connection: sqlite3.Connection, batch: list[Entry]) -> dict[int, Repeated]:
+    """Inserts the dedup rows of a batch; the calls that lost to an earlier one, by the id of their entry."""
+    lost: dict[int, Repeated] = {}
+    for entry in batch:
+        acceptance = entry.acceptance
+        if acceptance is None or acceptance.dedup is None:
+            continue
+        dedup, tenant, stream = acceptance.dedup, acceptance.append.tenant, acceptance.sealed.stream
+        row = (tenant, dedup.key_hash, dedup.request_hash, stream, dedup.expires_us)
+        if connection.execute(_NEW_KEY, row).rowcount == 0:
+            repeated = _repeated(connection, row, entry.at_us)
+            if repeated is not None:
+                lost[id(entry)] = repeated
+    return lost
+
+
+def _repeated(connection: sqlite3.Connection, row: KeyRow, at_us: int) -> Repeated | None:
+    tenant, key_hash, request_hash, _, _ = row
+    stream, known_request, expires_us = connection.execute(_KNOWN_KEY, (tenant, key_hash)).fetchone()
+    if expires_us > at_us:
+        return Repeated(stream=stream, same=known_request == request_hash)
+    # Forgotten, but not yet dropped. The new row goes to the end, where the order of expiry wants it.
+    connection.execute(_DROP_KEY, (tenant, key_hash))
+    connection.execute(_KEY, row)
+    return None
+
+
+def _blamed(connection: sqlite3.Connection, entry: Entry, error: Exception) -> Answer:
+    if isinstance(error, OverflowError | ValueError):
+        return error
+    streams = [stream for stream, *_ in entry.parts] or [0]
+    (stored,) = connection.execute(
+        "SELECT ifnull(max(version), 0) FROM head WHERE stream = ?", (streams[0],)
+    ).fetchone()
+    return StreamConflict(f"stream {streams[0]}, whose version is {stored}, cannot take this append: {error}")

@@ -1,0 +1,169 @@
+"""Opening the file: the lock, the schema, and every reason to refuse it, said so that a person knows what to do.
+
+This file answers for one daemon a file and for a log that is whole as far as a start can tell. It must never change a
+file that it refuses.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+from core.errors import CorruptLog, StoreRefused
+from eventstore.sqlite.connection import is_damage, reading, writing
+
+SCHEMA_VERSION: Final = 1
+# "TIDG", in the file's header: tells our files from those of other programs.
+APPLICATION_ID: Final = 0x54494447
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_BYTES: Final = 100
+_SCHEMA: Final = Path(__file__).parent.parent / "schema" / "sqlite.sql"
+
+Result = TypeVar("Result")
+
+
+class Lock:
+    """The operating system's lock beside a file: it goes with the process, whatever ends that."""
+
+    def __init__(self, path: Path) -> None:
+        # A file of its own: closing the database's file by hand would drop SQLite's own locks on it.
+        place = path.with_name(f"{path.name}.lock")
+        try:
+            self._file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreRefused(f"{path} cannot be opened: {error.strerror or error} ({place})") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(self._file, 32).decode(errors="replace").strip() or "another process"
+            os.close(self._file)
+            raise StoreRefused(
+                f"{path} is in use by another daemon (process {owner}); stop it first, or use another data directory"
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Lets the next daemon in."""
+        os.close(self._file)
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """The writing connection of a file that is ours, whole and of our schema; a new log where there is none.
+
+    Raises StoreRefused or CorruptLog. The caller holds the lock.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The vault is in it, so nobody else may read it; SQLite gives its other files the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreRefused(f"{path} cannot be written: {error.strerror or error}") from error
+    is_short = _is_short(path)
+    return _refusing(path, lambda: _opened(path, is_short=is_short))
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A reading connection of such a file, also beside a daemon. Raises StoreRefused or CorruptLog."""
+    if not path.is_file():
+        raise StoreRefused(f"there is no log at {path}")
+    _is_short(path)
+    return _refusing(path, lambda: _checked(path, reading(path)))
+
+
+def _is_short(path: Path) -> bool:
+    """Whether the file has fewer bytes than its own header says. Raises where nothing else can hold the rest.
+
+    Asked before SQLite has the file open, since closing a file drops every lock that this process holds on it.
+    """
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if not header:
+        return False
+    if not header.startswith(_MAGIC):
+        raise StoreRefused(f"{path} is no log of Tidings: it begins with {header[:16]!r}, expected {_MAGIC!r}")
+    size_bytes, expected_bytes = path.stat().st_size, _expected_bytes(header)
+    wal = path.with_name(f"{path.name}-wal")
+    # A crash in the middle of a checkpoint leaves a short file, and the rest of it in the write-ahead log.
+    if size_bytes < expected_bytes and not (wal.is_file() and wal.stat().st_size):
+        raise CorruptLog(
+            f"{path} is truncated: it has {size_bytes} bytes and should have {expected_bytes}; restore a copy"
+        )
+    return size_bytes < expected_bytes
+
+
+def _expected_bytes(header: bytes) -> int:
+    # The file format: page size at 16 (1 stands for 65,536), change counter at 24, pages at 28, and at 92 the change
+    # counter for which that number of pages holds (sqlite.org/fileformat2.html, section 1.3).
+    if len(header) < _HEADER_BYTES:
+        return _HEADER_BYTES
+    page_bytes = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big") if header[24:28] == header[92:96] else 1
+    return pages * (65_536 if page_bytes == 1 else page_bytes)
+
+
+def _opened(path: Path, *, is_short: bool) -> sqlite3.Connection:
+    connection = writing(path)
+    try:
+        if _is_empty(connection):
+            _create(connection)
+        _check_ours(path, connection)
+        if is_short:
+            _check_structure(path, connection)
+        # What a crash left in the write-ahead log goes into the file, so that it does not grow from start to start.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except (sqlite3.Error, StoreRefused):
+        connection.close()
+        raise
+    return connection
+
+
+def _checked(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        _check_ours(path, connection)
+    except (sqlite3.Error, StoreRefused):
+        connection.close()
+        raise
+    return connection
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    return bool(tables == 0 and application == 0)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    schema = _SCHEMA.read_text(encoding="utf-8")
+    connection.executescript(f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {schema} COMMIT;")
+
+
+def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreRefused(f"{path} is a database of another program (application id {application:#x})")
+    (version,) = connection.execute("SELECT ifnull(max(value), 0) FROM meta WHERE name = 'schema_version'").fetchone()
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise StoreRefused(
+            f"{path} has schema version {version}, and this release knows 1 to {SCHEMA_VERSION}: run the release that"
+            " wrote it; nothing was changed"
+        )
+
+
+def _check_structure(path: Path, connection: sqlite3.Connection) -> None:
+    # Slow, but asked only where a file is shorter than it says.
+    (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if finding != "ok":
+        raise CorruptLog(f"{path} is truncated: {finding}; restore a copy")
+
+
+def _refusing(path: Path, opening: Callable[[], Result]) -> Result:
+    try:
+        return opening()
+    except sqlite3.Error as error:
+        if is_damage(error):
+            size_bytes = path.stat().st_size
+            raise CorruptLog(f"{path} ({size_bytes} bytes) is damaged: {error}; restore a copy") from error
+        raise StoreRefused(f"{path} cannot be opened: {error}") from error

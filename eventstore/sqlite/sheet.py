@@ -1,0 +1,130 @@
+"""A batch as rows, gathered from its calls and written with one statement a table.
+
+This file answers for a batch and its calls one by one coming to the same rows. It must never begin or end a
+transaction.
+"""
+
+import sqlite3
+from typing import Final
+
+from core.errors import StreamConflict
+from core.records import Acceptance, Head
+from eventstore.batches import Entry, check_versions
+from eventstore.codec import EventRow
+from eventstore.numbering import Numbering
+from eventstore.sqlite.rows import HeadRow, SealedRow, head_row, sealed_row
+from eventstore.tallying import Counts, count
+
+_EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_HEAD: Final = "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# What changes in a message's life, and nothing else: SQLite rewrites the index entries of every column that is named,
+# changed or not, and most messages are written three times.
+_MESSAGE_HEAD: Final = """
+UPDATE head SET version = ?, status = ?, lane = ?, due_us = ?, line = ?, place = ?, attempts = ?, changed_us = ?,
+  code = ? WHERE stream = ? AND version = ?"""
+_OTHER_HEAD: Final = """
+UPDATE head SET kind = ?, shard = ?, tenant = ?, version = ?, status = ?, channel = ?, lane = ?, conversation = ?,
+  priority = ?, host = ?, due_us = ?, line = ?, place = ?, attempts = ?, accepted_us = ?, changed_us = ?, code = ?
+  WHERE stream = ? AND version = ?"""
+_SEALED: Final = "INSERT INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
+# A peer has one conversation for ever. Another one under the same address would break its order, so it breaks the
+# column's NOT NULL instead, and with it this call alone.
+_ADDRESS: Final = """
+INSERT INTO address VALUES (?, ?, ?, ?) ON CONFLICT (tenant, channel, subject)
+  DO UPDATE SET conversation = NULL WHERE conversation <> excluded.conversation"""
+_TALLY: Final = """
+INSERT INTO tally VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, channel, lane, status)
+  DO UPDATE SET messages = messages + excluded.messages, attempts = attempts + excluded.attempts"""
+_SNAPSHOT: Final = """
+INSERT INTO snapshot VALUES (?, ?, ?) ON CONFLICT (stream)
+  DO UPDATE SET version = excluded.version, body = excluded.body WHERE version <= excluded.version"""
+
+
+class Sheet:
+    """The rows of one batch."""
+
+    def __init__(self) -> None:
+        self._events: list[EventRow] = []
+        # The stream's last version in this batch; what its head must show in the store before; the head it comes to.
+        self._versions: dict[int, int] = {}
+        self._before: dict[int, int] = {}
+        self._heads: dict[int, Head] = {}
+        self._sealed: list[SealedRow] = []
+        self._addresses: dict[tuple[str, str, bytes], int] = {}
+        self._counts: Counts = {}
+        self._snapshots: list[tuple[int, int, bytes]] = []
+
+    def add(self, entry: Entry, numbering: Numbering) -> None:
+        """Takes in one call. Raises StreamConflict where it contradicts itself or another of the batch."""
+        if entry.snapshot is not None:
+            snapshot = entry.snapshot
+            self._snapshots.append((snapshot.stream, snapshot.version, snapshot.body))
+            return
+        assert entry.append is not None, "an entry is an append, an acceptance or a snapshot"
+        for stream, version, *_ in entry.parts:
+            self._before.setdefault(stream, version - 1)
+        check_versions(entry, self._versions)
+        self._events += numbering.number(entry)
+        for change in entry.append.heads:
+            self._heads[change.head.stream] = change.head
+        count(entry.append, self._counts)
+        if entry.acceptance is not None:
+            self._add_private(entry.acceptance)
+
+    def _add_private(self, acceptance: Acceptance) -> None:
+        sealed = acceptance.sealed
+        self._sealed.append(sealed_row(sealed))
+        address = acceptance.append.tenant, acceptance.channel, sealed.subject
+        known = self._addresses.setdefault(address, acceptance.conversation)
+        if known != acceptance.conversation:
+            raise StreamConflict(f"stream {sealed.stream}: its peer belongs to conversation {known}")
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Writes all rows. Raises StreamConflict or sqlite3.IntegrityError where the store says otherwise."""
+        connection.executemany(_EVENT, self._events)
+        self._write_heads(connection)
+        if self._sealed:
+            connection.executemany(_SEALED, self._sealed)
+            connection.executemany(_ADDRESS, [(*address, peer) for address, peer in self._addresses.items()])
+        if self._counts:
+            rows = [(*key, messages, attempts) for key, (messages, attempts) in self._counts.items()]
+            connection.executemany(_TALLY, rows)
+        if self._snapshots:
+            connection.executemany(_SNAPSHOT, self._snapshots)
+
+    def _write_heads(self, connection: sqlite3.Connection) -> None:
+        fresh: list[HeadRow] = []
+        messages: list[tuple[str | int | None, ...]] = []
+        others: list[tuple[str | int | None, ...]] = []
+        for stream, head in self._heads.items():
+            before = self._before[stream]
+            if before == 0:
+                fresh.append(head_row(head))
+            elif head.kind == "msg":
+                messages.append((*_changing(head), stream, before))
+            else:
+                others.append((*head_row(head)[1:], stream, before))
+        if fresh:
+            connection.executemany(_HEAD, fresh)
+        for statement, rows in ((_MESSAGE_HEAD, messages), (_OTHER_HEAD, others)):
+            if rows and connection.executemany(statement, rows).rowcount != len(rows):
+                raise StreamConflict(f"{_named(rows)}: the store's version is another than this append follows on")
+
+
+def _changing(head: Head) -> tuple[str | int | None, ...]:
+    return (
+        head.version,
+        head.status,
+        head.lane,
+        head.due_us,
+        head.line,
+        head.place,
+        head.attempts,
+        head.changed_us,
+        head.code,
+    )
+
+
+def _named(rows: list[tuple[str | int | None, ...]]) -> str:
+    *_, stream, before = rows[0]
+    return f"stream {stream} after version {before}" if len(rows) == 1 else f"one of {len(rows)} streams"
