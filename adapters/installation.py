@@ -1,4 +1,4 @@
-"""The two files that belong to an installation: its key beside the store, and the first admin's key in the data directory.
+"""The two files that belong to an installation: its key beside the store, and the first admin key.
 
 This file answers for writing them so that a crash at any point leaves something that the next start understands, and
 for who may read them (their owner alone). It must never show what is in them.
@@ -8,9 +8,13 @@ import os
 from pathlib import Path
 from typing import Final
 
+from actors.keys import Keys
 from adapters.chance import fresh_installation_key
 from core.errors import StoreRefused
 
+ADMIN_KEY_FILE: Final = "admin.key"
+
+_FIRST: Final = "made at the first start"
 _KEY_HEX: Final = 64
 _OWNER_ONLY: Final = 0o600
 
@@ -63,6 +67,25 @@ def write_for_owner(path: Path, text: str) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+async def first_admin_key(keys: Keys, data: Path) -> Path | None:
+    """Makes the first admin key of an empty store and writes it to `<data>/admin.key`; answers with that file if so.
+
+    The file is there, empty, before the key is: one that is found empty tells that a first start was cut short, and
+    that whatever key it made is known to nobody.
+    """
+    file = data / ADMIN_KEY_FILE
+    cut_short = file.is_file() and file.stat().st_size == 0
+    if keys.all() and not cut_short:
+        return None
+    for known in keys.all():
+        if known.label == _FIRST and not known.revoked:
+            await keys.revoke(known.id)
+    write_for_owner(file, "")
+    _, secret = await keys.add(tenant=None, role="admin", label=_FIRST)
+    write_for_owner(file, secret)
+    return file
 
 
 def _read(path: Path) -> bytes | None:

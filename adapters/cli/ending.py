@@ -1,0 +1,24 @@
+"""How a command ends when it cannot do what was asked: one clear line and an exit status.
+
+0 is done, 1 is what was asked for does not hold, 2 is misuse. This file must never import anything heavy: every command
+does.
+"""
+
+from typing import Final
+
+DOES_NOT_HOLD: Final = 1
+MISUSE: Final = 2
+
+
+class Ended(Exception):
+    """The command ends here, with a whole sentence for whoever called it (empty: everything was said)."""
+
+    def __init__(self, words: str = "", *, status: int = DOES_NOT_HOLD) -> None:
+        super().__init__(words)
+        self.words = words
+        self.status = status
+
+
+def misused(words: str) -> Ended:
+    """The command was called in a way that cannot be meant."""
+    return Ended(words, status=MISUSE)

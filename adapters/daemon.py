@@ -1,0 +1,233 @@
+"""The daemon: the only place that wires, from a configuration to a process that serves and stops cleanly.
+
+This file answers for the order of start and stop, for signals, and for every error of a start being one clear line. It
+must never decide anything about messages, nor show a secret.
+"""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, tzinfo
+from functools import lru_cache, partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import anyio
+import msgspec
+from aiohttp import web
+
+from actors.system import System, World
+from adapters.chance import KeyedChance, SystemSecrets
+from adapters.channels import build
+from adapters.clock import SystemClock
+from adapters.config.loading import Config, Mistaken
+from adapters.config.units import Listen
+from adapters.installation import first_admin_key, installation_key
+from adapters.reloading import Channels, needs_restart
+from adapters.telemetry import Telemetry
+from adapters.web.app import create_app
+from adapters.web.front import WebBounds
+from core.errors import TidingsError
+from eventstore.sqlite.log import SqliteLog
+
+# A supervisor that sent SIGTERM expects the process to be gone within 10 s.
+_STOP_MOST_S: Final = 9.0
+# Answers in flight end by themselves once new work is refused; a client that does not read is cut off then.
+_ANSWERS_END_S: Final = 1.0
+_CONNECTIONS_WAITING_MAX: Final = 1_024
+_ZONES_MAX: Final = 1_024
+
+Load = Callable[[], Config]
+
+
+class CannotStart(TidingsError):
+    """The daemon cannot start: what, where, and what to do."""
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A daemon that is ready. `admin_key` is the file of the key that this start made, None where it made none."""
+
+    url: str
+    config: Config
+    release: str
+    admin_key: Path | None
+
+
+def serve(load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
+    """Serves until SIGTERM or SIGINT. `load` gives the configuration, at the start and at each SIGHUP.
+
+    Raises Mistaken for a bad configuration, StoreRefused for a log that cannot be opened, and CannotStart.
+    """
+    config = load()
+    options = {"use_uvloop": find_spec("uvloop") is not None}
+    anyio.run(_serve, config, load, telemetry, announce, backend_options=options)
+
+
+async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
+    release = version("tidings")
+    async with AsyncExitStack() as stack:
+        secrets = SystemSecrets(_installation_key(config))
+        log = await SqliteLog.open(config.store)
+        stack.push_async_callback(log.close)
+        door = stack.enter_context(_bound(config.listen))
+        clock = SystemClock(floor_us=log.newest()[1])
+        channels = Channels(partial(build, clock=clock, agent=f"Tidings/{release}"), config.providers)
+        stack.push_async_callback(channels.close)
+        world = World(
+            log=log,
+            clock=clock,
+            secrets=secrets,
+            witness=telemetry,
+            chance_of=KeyedChance,
+            zone_of=_zone_of(telemetry),
+            release=release,
+        )
+        system = await System.open(world, config.settings, channels.now)
+        _warn(config, clock, telemetry)
+        daemon = _Daemon(system=system, world=world, channels=channels, config=config, telemetry=telemetry)
+        await daemon.run(door, load, announce)
+
+
+class _Daemon:
+    """The running daemon: the door for requests, and what signals do."""
+
+    def __init__(
+        self, *, system: System, world: World, channels: Channels, config: Config, telemetry: Telemetry
+    ) -> None:
+        self._system = system
+        self._world = world
+        self._channels = channels
+        self._started_with = config
+        self._telemetry = telemetry
+        self._is_ready = False
+        app = create_app(
+            system,
+            world,
+            settings=config.settings,
+            registry=telemetry.registry,
+            bounds=WebBounds(body_bytes_max=config.body_bytes_max),
+        )
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=_ANSWERS_END_S, auto_decompress=False
+        )
+
+    async def run(self, door: socket.socket, load: Load, announce: Callable[[Running], None]) -> None:
+        """Works until a signal asks for the end; one that comes before the log is recovered ends it at once."""
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._work, door, announce)
+                async for number in signals:
+                    if number != signal.SIGHUP:
+                        self._telemetry.say("info", "stopping", {"signal": number.name})
+                        break
+                    await self._reload(load)
+                if self._is_ready:
+                    with anyio.move_on_after(_STOP_MOST_S):
+                        await self._stop()
+                group.cancel_scope.cancel()
+
+    async def _work(self, door: socket.socket, announce: Callable[[Running], None]) -> None:
+        async with anyio.create_task_group() as group:
+            await group.start(self._system.run)
+            admin_key = await self._first_admin_key()
+            await self._runner.setup()
+            host, port = door.getsockname()[:2]
+            await web.SockSite(self._runner, door, backlog=_CONNECTIONS_WAITING_MAX).start()
+            self._is_ready = True
+            url = f"http://{Listen(host=_reachable(host), port=port)}"
+            self._telemetry.say("info", "ready", {"url": url, "release": self._world.release})
+            announce(Running(url=url, config=self._started_with, release=self._world.release, admin_key=admin_key))
+
+    async def _stop(self) -> None:
+        """Takes no more connections, lets attempts and answers in flight end, and records the stop."""
+        for site in tuple(self._runner.sites):
+            await site.stop()
+        await self._system.stop()
+        await self._runner.cleanup()
+
+    async def _reload(self, load: Load) -> None:
+        if not self._is_ready:
+            return
+        try:
+            config = load()
+        except Mistaken as mistaken:
+            for mistake in mistaken.mistakes:
+                self._telemetry.say("error", "config_mistake", msgspec.structs.asdict(mistake))
+            words = "The configuration has mistakes, so the one that was read before stays."
+            self._telemetry.say("error", "reload_refused", {"words": words})
+            return
+        for name in needs_restart(self._started_with, config):
+            self._telemetry.say("warning", "warning", {"words": f"The new {name} is taken up by a restart only."})
+        self._channels.adopt(config.providers)
+        await self._system.reload(config.settings, self._channels.now)
+        _warn(config, None, self._telemetry)
+        self._telemetry.say("info", "reloaded", {"lanes": [lane.name for lane in config.settings.lanes]})
+
+    async def _first_admin_key(self) -> Path | None:
+        try:
+            return await first_admin_key(self._system.keys, self._started_with.data)
+        except OSError as error:
+            raise CannotStart(
+                f"The first admin key cannot be written into {self._started_with.data}: {error}."
+            ) from None
+
+
+def _installation_key(config: Config) -> bytes:
+    configured = config.installation_key
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        config.store.parent.mkdir(parents=True, exist_ok=True)
+        return installation_key(config.store, None if configured is None else configured.reveal())
+    except OSError as error:
+        raise CannotStart(
+            f"The data directory {config.data} cannot be used: {error}. Make it writable, or name another with --data."
+        ) from None
+
+
+@contextmanager
+def _bound(listen: Listen) -> Iterator[socket.socket]:
+    # Before anything is sent: a daemon that nobody can reach must not work.
+    try:
+        family, _, _, _, place = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
+        door = socket.create_server(place[:2], family=family, backlog=_CONNECTIONS_WAITING_MAX)
+    except OSError as error:
+        raise CannotStart(
+            f"Cannot listen on {listen}: {error.strerror or error}. Stop what listens there, or choose another address"
+            " with --listen or [server] listen."
+        ) from None
+    with door:
+        yield door
+
+
+def _zone_of(telemetry: Telemetry) -> Callable[[str], tzinfo]:
+    @lru_cache(maxsize=_ZONES_MAX)
+    def zone_of(name: str) -> tzinfo:
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            # A recipient's zone that the database does not know, or no longer: the message must still go out.
+            telemetry.note("zone_unknown", zone=name)
+            return UTC
+
+    return zone_of
+
+
+def _warn(config: Config, clock: SystemClock | None, telemetry: Telemetry) -> None:
+    warnings = list(config.warnings)
+    behind_us = 0 if clock is None else clock.behind_us()
+    if behind_us:
+        warnings.append(
+            f"The machine's clock is {behind_us / 1_000_000:g} s behind the last event of the log. Time goes on at half"
+            " speed until the clock has caught up; set it right."
+        )
+    for words in warnings:
+        telemetry.say("warning", "warning", {"words": words})
+
+
+def _reachable(host: str) -> str:
+    """The address under which a person on this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # Compared with, not listened on.
