@@ -152,8 +152,10 @@ def test_other_threads_keep_their_clocks_during_a_run() -> None:
 
     def ask() -> None:
         begin.wait()
-        answers.extend([time.monotonic(), random.getstate(), os.urandom(1), Path(__file__).read_bytes()])
-        ended.set()
+        try:
+            answers.extend([time.monotonic(), random.getstate(), os.urandom(1), Path(__file__).read_bytes()])
+        finally:
+            ended.set()
 
     async def main() -> None:
         begin.set()
