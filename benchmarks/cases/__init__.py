@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks.cases import accept, batch, drain, fair, flaky, idle, limits, live, pending, smtp, steady
+from benchmarks.cases import accept, batch, drain, fair, flaky, history, idle, limits, live, pending, smtp, steady
 from benchmarks.figures import Figure
 from benchmarks.sitting import Sitting
 
@@ -15,6 +15,8 @@ CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
     "steady": steady.run,
     "flaky": flaky.run,
     "smtp": smtp.run,
+    "restart": history.restart,
+    "replay": history.replay,  # after restart, whose history it reads too
     "pending": pending.run,
     "idle": idle.run,
     "fair": fair.run,
