@@ -25,6 +25,11 @@ def _monotonic_us() -> int:
     return time.monotonic_ns() // 1_000
 
 
+def rest(span_s: float) -> None:
+    """Holds up a command that watches something from outside. Nothing in the daemon may ever call it."""
+    time.sleep(span_s)
+
+
 class SystemClock:
     """Log time from the machine's clocks. `floor_us` is the last instant in the log, 0 for an empty one."""
 

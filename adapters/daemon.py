@@ -64,7 +64,11 @@ def serve(load: Load, telemetry: Telemetry, announce: Callable[[Running], None])
     """
     config = load()
     options = {"use_uvloop": find_spec("uvloop") is not None}
-    anyio.run(_serve, config, load, telemetry, announce, backend_options=options)
+    try:
+        anyio.run(_serve, config, load, telemetry, announce, backend_options=options)
+    except ExceptionGroup as group:
+        # One task failed and took the others with it: what it failed of is what there is to say.
+        raise _first_of(group) from group
 
 
 async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
@@ -231,3 +235,8 @@ def _warn(config: Config, clock: SystemClock | None, telemetry: Telemetry) -> No
 def _reachable(host: str) -> str:
     """The address under which a person on this machine reaches what listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # Compared with, not listened on.
+
+
+def _first_of(group: ExceptionGroup[Exception]) -> Exception:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first

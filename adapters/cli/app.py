@@ -1,0 +1,55 @@
+"""Every command of `tidings` under one name, and how each ends.
+
+This file answers for mounting commands and for exit statuses: 0 done, 1 what was asked for does not hold, 2 misuse. It
+must never show a stack trace for what a person can mend.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from adapters.cli import daemon, keys, lanes, log, messages, redrives, sending
+from adapters.cli.ending import Ended
+from adapters.cli.printing import aside, line
+
+
+def build() -> typer.Typer:
+    """All commands but those that simulate."""
+    app = typer.Typer(
+        name="tidings",
+        help="Takes charge of messages until they are delivered or somebody has decided otherwise.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_about)
+    for module in (daemon, sending, messages, log, redrives, lanes, keys):
+        module.mount(app)
+    return app
+
+
+def run(app: typer.Typer) -> None:
+    """Runs one command and ends the process with its status."""
+    try:
+        app()
+    except Ended as ended:
+        if ended.words:
+            aside(f"tidings: {ended.words}")
+        sys.exit(ended.status)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. What Python would still flush at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _about(*, version: Annotated[bool, typer.Option("--version", help="Print the release")] = False) -> None:
+    if version:
+        from importlib.metadata import version as release_of
+
+        line(release_of("tidings"))
+        raise typer.Exit

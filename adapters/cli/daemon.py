@@ -1,0 +1,138 @@
+"""`serve` and `check`: the daemon itself, and the configuration that it would take.
+
+This file answers for arguments, for what is printed once the daemon is ready, and for every start that fails being one
+clear line (adapters/daemon.py says which).
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from adapters.cli.ending import Ended, misused
+from adapters.cli.options import DATA, Config, Data, Json
+from adapters.cli.printing import as_json, aside, line
+
+if TYPE_CHECKING:
+    from adapters.config.loading import Config as Configuration
+    from adapters.config.loading import Mistaken
+    from adapters.config.reading import Mistake
+    from adapters.daemon import Running
+
+# What a first message looks like on each channel.
+_TRY: Final = {
+    "email": '{"channel": "email", "to": "ann@example.com", "content": {"subject": "Hello", "text": "First message"}}',
+    "whatsapp": '{"channel": "whatsapp", "to": "+15550100", "content": {"text": "First message"}}',
+    "push": '{"channel": "push", "to": "device", "content": {"title": "Hello", "body": "First message"}}',
+    "webhook": '{"channel": "webhook", "to": "https://example.com/hook", "content": {"type": "hello", "data": {}}}',
+}
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("serve")(_serve)
+    app.command("check")(_check)
+
+
+def _serve(
+    *,
+    config: Config = None,
+    data: Data = DATA,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT; port 0 takes a free one")] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Serves until SIGTERM; SIGHUP reads the configuration again. Log lines go to standard error, as JSON."""
+    from adapters.config.loading import Mistaken
+    from adapters.daemon import serve
+    from adapters.telemetry import LEVELS, Telemetry
+    from core.errors import TidingsError
+
+    level = next((level for level in LEVELS if level == log_level), None)
+    if level is None:
+        raise misused(f"--log-level {log_level} is none of {', '.join(LEVELS)}.")
+    load = _loading(config, data, listen)
+    telemetry = Telemetry(stream=sys.stderr.buffer, level=level)
+    telemetry.adopt_library_logs()
+    try:
+        serve(load, telemetry, _announce)
+    except Mistaken as mistaken:
+        raise _refused(mistaken) from None
+    except TidingsError as error:
+        raise Ended(str(error)) from None
+
+
+def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> None:
+    """Reads the configuration as `serve` would, and shows what it comes to or every mistake in it."""
+    from adapters.config.loading import Mistaken
+
+    try:
+        found = _loading(config, data, None)()
+    except Mistaken as mistaken:
+        if json_:
+            as_json({"mistakes": [_plain(mistake) for mistake in mistaken.mistakes]})
+            raise Ended from None
+        raise _refused(mistaken) from None
+    lanes = [{"name": lane.name, "channel": lane.channel, "provider": lane.provider} for lane in found.settings.lanes]
+    if json_:
+        where = {"listen": str(found.listen), "store": str(found.store)}
+        as_json({"mistakes": [], "warnings": found.warnings, **where, "lanes": lanes})
+        return
+    line(f"{found.file or 'Without a file'}: {len(lanes)} lanes, no mistake.")
+    for lane in lanes:
+        line(f"  {lane['name']}: {lane['channel']} through {lane['provider']}")
+    line(f"It listens on {found.listen}; the log is {found.store}.")
+    for warning in found.warnings:
+        aside(f"warning: {warning}")
+
+
+def _loading(file: Path | None, data: Path, listen: str | None) -> "Callable[[], Configuration]":
+    from msgspec.structs import replace
+
+    from adapters.config import units
+    from adapters.config.loading import load
+
+    try:
+        chosen = None if listen is None else units.listen(listen)
+    except units.Unfit as unfit:
+        raise misused(f"--listen {listen}: expected {unfit}.") from None
+
+    def loading() -> "Configuration":
+        found = load(file, data=data, environ=os.environ)
+        return found if chosen is None else replace(found, listen=chosen)
+
+    return loading
+
+
+def _announce(running: "Running") -> None:
+    config = running.config
+    key = running.admin_key or config.data / "admin.key"
+    lanes = ", ".join(f"{lane.name} ({lane.provider})" for lane in config.settings.lanes)
+    line(f"Tidings {running.release} takes messages at {running.url}")
+    line(f"  log        {config.store}")
+    line(f"  lanes      {lanes}")
+    line(f"  admin key  {key}{' (new)' if running.admin_key else ''}")
+    line("A first message:")
+    line(f"  {_curl(running.url, key, config.settings.lanes[0].channel)}")
+    sys.stdout.flush()
+
+
+def _curl(url: str, key: Path, channel: str) -> str:
+    authorization = f'-H "Authorization: Bearer $(cat {shlex.quote(str(key))})"'
+    return f"curl {url}/v1/messages {authorization} -H 'Content-Type: application/json' -d {shlex.quote(_TRY[channel])}"
+
+
+def _refused(mistaken: "Mistaken") -> Ended:
+    for mistake in mistaken.mistakes:
+        aside(str(mistake))
+    count = len(mistaken.mistakes)
+    return Ended(f"The configuration has {count} mistake{'s' if count > 1 else ''}.")
+
+
+def _plain(mistake: "Mistake") -> dict[str, object]:
+    from msgspec.structs import asdict
+
+    return asdict(mistake)

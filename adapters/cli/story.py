@@ -1,0 +1,144 @@
+"""What became of a message, in plain sentences: one an event, and one for how things stand.
+
+This file answers for words only. It reads the outside form of events and never decides what they mean for the message.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from adapters.cli.printing import instant, span
+
+Event = Mapping[str, object]
+
+_HELD_BY: Final = {
+    "lane": "its lane is paused",
+    "unknown": "it is not known whether it was sent, and a person has to decide",
+    "parked": "it failed too often to let others wait behind it",
+}
+_DEAD: Final = {
+    "exhausted": "every attempt of its schedule is used up",
+    "gave_up": "it was tried for too long",
+    "refused": "the provider will never take it",
+    "ambiguous": "it may have been sent, and it must not go out twice",
+}
+
+
+def told(state: Mapping[str, object], events: Sequence[Event]) -> Iterator[str]:
+    """The lines of a message's story; times are UTC."""
+    yield f"{state['id']}: {state['channel']} through lane {state['lane']}"
+    yield f"tenant {state['tenant']}, {state['conversation']}; times are UTC"
+    yield ""
+    for event in events:
+        yield f"{instant(event['at'])}  {_sentence(event)}"
+    yield ""
+    yield _standing(state)
+
+
+def _sentence(event: Event) -> str:
+    data = event["data"]
+    assert isinstance(data, Mapping), f"the data of an event is an object, not {data!r}"
+    teller = _TELLERS.get(str(event["type"]))
+    return f"{event['type']}." if teller is None else teller(event, data)
+
+
+def _accepted(event: Event, data: Event) -> str:
+    due = "due at once" if _seconds(event["at"], data["due"]) <= 0 else f"due {instant(data['due'])}"
+    expires = f", expires {instant(data['expires'])}" if data.get("expires") else ""
+    return f"Accepted, {due}{expires}."
+
+
+def _started(_event: Event, data: Event) -> str:
+    probe = ", as the probe of an open circuit" if data["probe"] else ""
+    return f"Attempt {data['attempt']} began on lane {data['lane']}{probe}."
+
+
+def _taken(_event: Event, data: Event) -> str:
+    code = f" ({data['code']})" if data["code"] else ""
+    provider = f" It calls the message {data['provider_id']}." if data["provider_id"] else ""
+    return f"Attempt {data['attempt']} was taken after {_took(data)}{code}: {data['status']}.{provider}"
+
+
+def _failed(event: Event, data: Event) -> str:
+    outcome = data["outcome"]
+    assert isinstance(outcome, Mapping), f"an outcome is an object, not {outcome!r}"
+    said = " ".join(str(part) for part in (outcome["code"], outcome["detail"]) if part)
+    name = "came to an unknown end" if outcome["is"] == "ambiguous" else f"failed: {outcome['is']}"
+    counted = "" if data["used"] else " It does not count."
+    again = f" Next try {_next(event, data)}." if data["due"] else ""
+    return f"Attempt {data['attempt']} {name} after {_took(data)}{f' ({said})' if said else ''}.{counted}{again}"
+
+
+def _aborted(event: Event, data: Event) -> str:
+    reason = {"stopping": "the daemon stopped", "lane_gone": "its lane is gone", "content_gone": "its content is gone"}
+    why = reason.get(str(data["reason"]), str(data["reason"]))
+    return f"Attempt {data['attempt']} was given up before anything was sent: {why}. Next try {_next(event, data)}."
+
+
+def _resolved(_event: Event, data: Event) -> str:
+    resolution = {"resend": "it is sent again", "hold": "it is held", "fail": "it counts as failed"}
+    by = "a person" if data["evidence"] == "operator" else "policy"
+    return f"The unknown end of attempt {data['attempt']} was decided by {by}: {resolution[str(data['resolution'])]}."
+
+
+def _held(_event: Event, data: Event) -> str:
+    return f"Held: {_HELD_BY.get(str(data['by']), data['by'])}."
+
+
+def _dead(_event: Event, data: Event) -> str:
+    return f"A dead letter: {_DEAD.get(str(data['reason']), data['reason'])}."
+
+
+def _redriven(event: Event, data: Event) -> str:
+    by = f" by {data['job']}" if data.get("job") else ""
+    return f"Redriven{by}: its schedule begins anew, next try {_next(event, data)}."
+
+
+_TELLERS: Final[Mapping[str, Callable[[Event, Event], str]]] = {
+    "MessageAccepted": _accepted,
+    "AttemptStarted": _started,
+    "AttemptTaken": _taken,
+    "AttemptFailed": _failed,
+    "AttemptAborted": _aborted,
+    "AmbiguityResolved": _resolved,
+    "MessageDeferred": lambda _, data: f"Deferred by quiet hours until {instant(data['due'])}.",
+    "MessageHeld": _held,
+    "MessageReleased": lambda event, data: f"Released by a person, next try {_next(event, data)}.",
+    "MessageSetAside": lambda _event, _data: "Set aside: it goes on, and others no longer wait behind it.",
+    "MessageRescheduled": lambda _, data: f"Moved to {instant(data['due'])}.",
+    "MessageRedriven": _redriven,
+    "CancelRequested": lambda _, data: f"A cancel came while an attempt was out ({data['reason']}).",
+    "MessageCancelled": lambda _, data: f"Cancelled ({data['reason']}).",
+    "MessageExpired": lambda _event, _data: "Expired before it could be delivered.",
+    "MessageDead": _dead,
+}
+
+
+def _standing(state: Mapping[str, object]) -> str:
+    status, tries = str(state["status"]), _times(state["attempts"])
+    match status:
+        case "held":
+            return f"Now: held after {tries}, since {_HELD_BY.get(str(state['held_by']), state['held_by'])}."
+        case "queued" | "scheduled" | "retrying":
+            return f"Now: {status} after {tries}, due {instant(state['due'])}."
+        case "sending":
+            return f"Now: its attempt {state['attempts']} is out."
+        case _:
+            return f"Now: {status} after {tries}."
+
+
+def _times(count: object) -> str:
+    return {0: "no attempt", 1: "1 attempt"}.get(int(str(count)), f"{count} attempts")
+
+
+def _took(data: Event) -> str:
+    return span(int(str(data["took_us"])) / 1_000_000)
+
+
+def _next(event: Event, data: Event) -> str:
+    wait_s = _seconds(event["at"], data["due"])
+    return "at once" if wait_s <= 0 else f"{instant(data['due'])}, in {span(wait_s)}"
+
+
+def _seconds(earlier: object, later: object) -> float:
+    return (datetime.fromisoformat(str(later)) - datetime.fromisoformat(str(earlier))).total_seconds()
