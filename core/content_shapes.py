@@ -12,8 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 ChannelName = Literal["email", "whatsapp", "push", "webhook"]
 
-# RFC 5322 section 2.1.1 bounds a line to 998 characters; longer subjects are folded, but no reader shows them.
-SUBJECT_CHARS_MAX: Final = 998
+# A line of a mail has 998 characters at most (RFC 5322 section 2.1.1), its name included.
+SUBJECT_CHARS_MAX: Final = 900
 ATTACHMENTS_MAX: Final = 50
 # What WhatsApp takes: 4,096 characters of text, 1,024 of a caption (Cloud API, messages reference).
 WHATSAPP_TEXT_CHARS_MAX: Final = 4_096

@@ -2,7 +2,7 @@
 
 This file answers for reading a request strictly and for everything that can be said about it without asking anybody.
 Whether its lane and policy exist, or its idempotency key was used before, is the intake's business; the clock is passed
-in. Whatever is wrong with a request is raised as errors.Invalid with a JSON pointer.
+in. Whatever is wrong with a request is raised as errors.Invalid with a JSON pointer (errors.Malformed: no JSON at all).
 """
 
 import re
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from core import addresses
 from core.content_rules import check_content
 from core.content_shapes import CONTENTS, ChannelName, Short
-from core.errors import Invalid
+from core.errors import Invalid, Malformed
 from core.events import OnAmbiguous, Order
 from core.pointers import decoded
 from core.policies import DAY_US, MINUTE_US
@@ -177,7 +177,7 @@ def _request_of(body: bytes) -> MessageRequest:
         try:
             body.decode()
         except UnicodeDecodeError:
-            raise Invalid("", "expected JSON in UTF-8") from None
+            raise Malformed("", "expected JSON in UTF-8") from None
     try:
         return decoded(_REQUEST_DECODER, body)
     except Invalid as invalid:

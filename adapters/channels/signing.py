@@ -1,0 +1,49 @@
+"""Signatures of outgoing webhooks, after Standard Webhooks 1.0.0.
+
+This file answers for keys and signatures. It must never read a clock, nor let a secret into an error or a log.
+"""
+
+import hmac
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from collections.abc import Sequence
+from typing import Final
+
+_PREFIX: Final = "whsec_"
+
+
+class Signer:
+    """Signs under every secret, so that an endpoint accepts while a new one is being rolled out: the newest first."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._keys = tuple(key_of(secret) for secret in secrets)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to sign with."""
+        return bool(self._keys)
+
+    def signatures(self, message: str, at_s: int, body: bytes) -> str:
+        """The value of `webhook-signature`: one `v1,` entry a secret, for exactly these bytes at this second."""
+        assert "." not in message, f"a dot separates the signed parts, so a message id has none: {message!r}"
+        signed = f"{message}.{at_s}.".encode() + body
+        return " ".join(f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode('ascii')}" for key in self._keys)
+
+
+def key_of(secret: str) -> bytes:
+    """The key that a secret stands for: `whsec_` and base64, or, without that prefix, the text's own UTF-8 bytes.
+
+    The second form is what the standard's libraries call a raw secret. Raises ValueError where what follows `whsec_` is
+    no base64, or nothing is left.
+    """
+    if not secret.startswith(_PREFIX):
+        key = secret.encode()
+    else:
+        try:
+            key = b64decode(secret.removeprefix(_PREFIX), validate=True)
+        except NotBase64:
+            raise ValueError(f"expected base64 after {_PREFIX}") from None
+    if not key:
+        raise ValueError("expected a secret that is not empty")
+    return key
