@@ -4,13 +4,14 @@ This file answers for encoding. Which names an answer has is said beside the cal
 those: add fields, rename and remove none.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
 from aiohttp import web
 
-_ZERO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from adapters.moments import moment
+
 _ENCODER: Final = msgspec.json.Encoder()
 _JSON_HEADERS: Final = {"Content-Type": "application/json"}
 
@@ -29,12 +30,6 @@ def encoded(value: Answer) -> bytes:
     return _ENCODER.encode(value)
 
 
-def moment(instant_us: int) -> datetime:
-    """An instant as msgspec writes it: RFC 3339 in UTC."""
-    # Whole numbers all the way: a float of seconds would round the last digit of a microsecond.
-    return _ZERO + timedelta(microseconds=instant_us)
-
-
 def moment_or_none(instant_us: int | None) -> datetime | None:
-    """The same, where there may be no instant."""
+    """An instant as a datetime, which msgspec writes as RFC 3339; None stays None."""
     return None if instant_us is None else moment(instant_us)

@@ -4,25 +4,25 @@ This file answers for what every call has in common: who may make it, what becom
 go back. It must never hold what a single call does.
 """
 
-from collections.abc import Mapping
+import asyncio
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler as WebHandler
-from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry
 
 from actors.system import System, World
 from adapters.web import failures, openapi
 from adapters.web.auth import NOBODY, admit, secret_of
 from adapters.web.front import Front, Route, WebBounds
-from adapters.web.problems import of_http, problem, response
+from adapters.web.problems import problem, response
 from adapters.web.reading import given_back
 from adapters.web.routes import ROUTES
 from adapters.web.traffic import Traffic
 from core.settings import Settings
 
 FRONT: Final = web.AppKey("front", Front)
+_NOT_HEADED: Final = frozenset({"text/event-stream"})
 
 
 def create_app(
@@ -35,60 +35,78 @@ def create_app(
 ) -> web.Application:
     """The HTTP API over a running system. Run it without an access log: that costs more than most calls do."""
     front = Front(system, world, settings=settings, bounds=bounds, registry=registry)
-    routes = (*ROUTES, openapi.route(ROUTES, world.release))
-    guarded = {_guarded(front, route): route for route in routes}
     traffic = Traffic()
     registry.register(traffic)
-    answering = _answering(front, traffic, {handler: route.call for handler, route in guarded.items()})
-    app = web.Application(middlewares=[answering], client_max_size=bounds.body_bytes_max)
+    app = web.Application(client_max_size=bounds.body_bytes_max)
     app[FRONT] = front
-    for handler, route in guarded.items():
-        app.router.add_route(route.method, route.path, handler)
+    methods: dict[str, list[str]] = {}
+    for route in (*ROUTES, openapi.route(ROUTES, world.release)):
+        answer = _answering(front, traffic, route)
+        taken = [route.method]
+        if route.method == "GET" and route.gives not in _NOT_HEADED:
+            taken.append("HEAD")
+        for method in taken:
+            app.router.add_route(method, route.path, answer, expect_handler=_go_ahead)
+        methods.setdefault(route.path, []).extend(taken)
+    # Other methods of a known path, then every other path. A middleware would do as well, at a price for every call.
+    for path, taken in methods.items():
+        app.router.add_route("*", path, _wrong_method(sorted(taken)), expect_handler=_go_ahead)
+    app.router.add_route("*", "/{path:.*}", _nothing_here, expect_handler=_go_ahead)
     app.on_shutdown.append(_let_followers_go)
     return app
 
 
-def _guarded(front: Front, route: Route) -> WebHandler:
-    """The route's handler behind its door."""
-    handler, role, holder_of = route.handler, route.role, front.system.keys.holder
+def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
+    """The route's handler behind its door: whatever it raises becomes a problem, and it is counted."""
+    call, handler, role, holder_of = route.call, route.handler, route.role, front.system.keys.holder
+    now_s = asyncio.get_running_loop().time
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        if role is None:
-            return await handler(front, request, NOBODY)
-        secret = secret_of(request)
-        caller = admit(request, None if secret is None else holder_of(secret), role)
-        return await handler(front, request, caller)
-
-    return handle
-
-
-def _answering(front: Front, traffic: Traffic, calls: Mapping[WebHandler, str]) -> Middleware:
-    """The one middleware: whatever a call raises becomes a problem, and what came with a request goes back."""
-
-    @web.middleware
-    async def answer(request: web.Request, handler: WebHandler) -> web.StreamResponse:
-        began_s = request.loop.time()
-        call = calls.get(handler, "unknown")
+    async def answer(request: web.Request) -> web.StreamResponse:
+        began_s = now_s()
+        given: web.StreamResponse
         try:
-            given = await handler(request)
-        except web.HTTPException as error:
-            given = response(*of_http(error, request))
-        except web.RequestPayloadError:
-            given = response(problem("malformed", "the body breaks off or is not encoded as it says"))
+            secret = secret_of(request) if role is not None else None
+            caller = NOBODY if role is None else admit(request, None if secret is None else holder_of(secret), role)
+            given = await handler(front, request, caller)
         except ConnectionError:
             raise  # The client has gone, so nobody is left to be told.
         except Exception as error:
+            told, headers = failures.told(front, error, call)
             if request.writer.output_size:
                 # Half an answer is out: only breaking it off tells the client that it is not whole.
-                failures.told(front, error, call)
                 raise ConnectionResetError("an answer broke off") from error
-            given = response(failures.told(front, error, call), getattr(error, "headers", None))
+            given = response(told, headers)
         if not given.prepared:
-            given.headers.update(given_back(request))
-        traffic.saw(call, given.status, request.loop.time() - began_s)
+            back = given_back(request)
+            if back:
+                given.headers.update(back)
+        traffic.saw(call, given.status, now_s() - began_s)
         return given
 
     return answer
+
+
+def _wrong_method(allowed: list[str]) -> WebHandler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        words = f"{request.path} takes {' or '.join(allowed)}, not {request.method}"
+        return response(problem("method", words), {"Allow": ", ".join(allowed), **given_back(request)})
+
+    return answer
+
+
+async def _nothing_here(request: web.Request) -> web.StreamResponse:
+    words = f"there is nothing at {request.path}; /openapi.json lists every path"
+    return response(problem("not-found", words), given_back(request))
+
+
+async def _go_ahead(request: web.Request) -> web.StreamResponse | None:
+    """What a client is told that asks before it sends its body (RFC 9110 section 10.1.1)."""
+    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+        return response(problem("expectation", "the only expectation that can be met is 100-continue"))
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # What follows is the answer itself, of which nothing is out yet.
+    request.writer.output_size = 0
+    return None
 
 
 async def _let_followers_go(app: web.Application) -> None:

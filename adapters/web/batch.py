@@ -11,14 +11,14 @@ from typing import Final
 
 from aiohttp import web
 
+from adapters.web import failures
 from adapters.web.answers import encoded as answer_bytes
 from adapters.web.auth import Caller
-from adapters.web.failures import told
 from adapters.web.front import Front
 from adapters.web.lines import Lines
 from adapters.web.messages import accepted
+from adapters.web.problems import Problem, invalid, problem
 from adapters.web.problems import encoded as problem_bytes
-from adapters.web.problems import invalid, problem
 from adapters.web.reading import IDEMPOTENCY_KEY, Headers, given_back, headers_of, takes_lines, too_large
 from core.contents import submission_of
 
@@ -78,7 +78,7 @@ class _Batch:
                     await self._movement(request)
             self._take(lines.ended(), group)
         except web.RequestPayloadError:
-            self._refuse("malformed", "the body breaks off here and cannot be read further")
+            self._refuse(problem("malformed", "the body breaks off here, or is not encoded as it says"))
         except ConnectionError:
             self._is_left = True
         self._ended = True
@@ -92,7 +92,7 @@ class _Batch:
     def _take(self, lines: Iterable[bytes | None], group: asyncio.TaskGroup) -> None:
         for line in lines:
             if line is None:
-                self._refuse("too-large", too_large(self._front.bounds.body_bytes_max))
+                self._refuse(too_large(self._front.bounds.body_bytes_max).problem)
             else:
                 self._waiting.append((self._read, line))
                 self._held_bytes += len(line)
@@ -101,9 +101,9 @@ class _Batch:
             self._workers += 1
             group.create_task(self._work())
 
-    def _refuse(self, kind: str, detail: str) -> None:
+    def _refuse(self, told: Problem) -> None:
         self._read += 1
-        self._answered(self._read - 1, problem_bytes(problem(kind, detail)))
+        self._answered(self._read - 1, problem_bytes(told))
 
     def _is_full(self) -> bool:
         bounds = self._front.bounds
@@ -148,7 +148,7 @@ class _Batch:
             )
             return answer_bytes(accepted(await front.system.intake.accept(self._tenant, submission)))
         except Exception as error:
-            return problem_bytes(told(front, error, "POST /v1/messages/batch"))
+            return problem_bytes(failures.told(front, error, "POST /v1/messages/batch")[0])
 
     # -- answers out
 

@@ -5,16 +5,19 @@ they may hold an address or a content.
 """
 
 import traceback
+from collections.abc import Mapping
 
 from adapters.web.front import Front
-from adapters.web.problems import Problem, of_error, problem
+from adapters.web.problems import Declined, Problem, of_error, problem
 from core.errors import TidingsError
 
 
-def told(front: Front, error: Exception, where: str) -> Problem:
-    """What the client is told of an error, expected or not; `where` is the call that met it."""
+def told(front: Front, error: Exception, where: str) -> tuple[Problem, Mapping[str, str]]:
+    """What the client is told of an error, expected or not, and the headers beside it; `where` is the call."""
+    if isinstance(error, Declined):
+        return error.problem, error.headers
     known = of_error(error) if isinstance(error, TidingsError) else None
-    return _unexpected(front, error, where) if known is None else known
+    return _unexpected(front, error, where) if known is None else known, {}
 
 
 def _unexpected(front: Front, error: Exception, where: str) -> Problem:

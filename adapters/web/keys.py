@@ -10,7 +10,8 @@ from typing import Annotated, Final
 import msgspec
 from aiohttp import web
 
-from adapters.web.answers import Answer, answer, moment
+from adapters.moments import moment
+from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller, tenant_name
 from adapters.web.front import Front
 from adapters.web.problems import Declined, problem

@@ -120,20 +120,6 @@ def of_error(error: errors.TidingsError) -> Problem | None:
             return None
 
 
-def of_http(error: web.HTTPException, request: web.Request) -> tuple[Problem, dict[str, str]]:
-    """What the client is told where the HTTP server itself refuses, and the headers that belong to it."""
-    path, allow = request.path, error.headers.get("Allow", "")
-    if error.status == 404:
-        return problem("not-found", f"there is nothing at {path}; /openapi.json lists every path"), {}
-    if error.status == 405:
-        return problem("method", f"{path} takes {allow}, not {request.method}"), {"Allow": allow}
-    if error.status == 413:
-        return problem("too-large", error.text or "the body is too large"), {}
-    if error.status == 417:
-        return problem("expectation", "the only expectation that can be met is 100-continue"), {}
-    return problem("malformed" if error.status < 500 else "unexpected", error.reason), {}
-
-
 def encoded(told: Problem) -> bytes:
     """The problem as JSON."""
     return _ENCODER.encode(told)

@@ -9,8 +9,6 @@ from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from multidict import istr
 
 from adapters.web.problems import Declined, invalid, problem
@@ -86,16 +84,16 @@ def _sound_trace(text: str | None) -> str | None:
 async def body_of(request: web.Request) -> bytes:
     """The whole body, within the application's bound (413), sent as JSON or as nothing in particular (415)."""
     takes(request, _JSON, "application/json")
-    length = request.content_length
+    bytes_max, length = request.client_max_size, request.content_length
     # Said beforehand, it need not be read first.
-    if length is not None and length > request.client_max_size:
-        raise HTTPRequestEntityTooLarge(request.client_max_size, length, text=too_large(request.client_max_size))
+    if length is not None and length > bytes_max:
+        raise too_large(bytes_max)
     try:
         return await request.read()
-    except HTTPRequestEntityTooLarge:
-        raise HTTPRequestEntityTooLarge(request.client_max_size, text=too_large(request.client_max_size)) from None
-    except HttpProcessingError as error:
-        raise Declined(problem("malformed", f"the body could not be read: {error.message}")) from error
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large(bytes_max) from None
+    except web.RequestPayloadError:
+        raise Declined(problem("malformed", "the body breaks off or is not encoded as it says")) from None
 
 
 def takes_lines(request: web.Request) -> None:
@@ -110,9 +108,9 @@ def takes(request: web.Request, media_types: frozenset[str], expected: str) -> N
         raise Declined(problem("media-type", words), {"Accept-Post": expected})
 
 
-def too_large(bytes_max: int) -> str:
+def too_large(bytes_max: int) -> Declined:
     """What a client is told whose body (or line) is over the bound."""
-    return f"at most {bytes_max} bytes are taken"
+    return Declined(problem("too-large", f"at most {bytes_max} bytes are taken"))
 
 
 def query_of(request: web.Request, kind: type[T]) -> T:

@@ -10,7 +10,8 @@ import msgspec
 from aiohttp import web
 
 from adapters.config.units import Unfit, rate
-from adapters.web.answers import Answer, answer, moment, moment_or_none
+from adapters.moments import moment
+from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
 from adapters.web.problems import invalid

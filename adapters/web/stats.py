@@ -9,7 +9,8 @@ from datetime import datetime
 
 from aiohttp import web
 
-from adapters.web.answers import Answer, answer, moment
+from adapters.moments import moment
+from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller
 from adapters.web.front import Front
 from core import ids

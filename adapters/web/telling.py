@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from adapters.web.answers import Answer, moment
+from adapters.moments import moment
+from adapters.web.answers import Answer
 from core import events as e
 from core import ids
 from core.ids import Prefix

@@ -1,0 +1,202 @@
+"""Answers for a running house to knock at: log, actors and HTTP server, with a provider whose answers a test decides.
+
+Only the provider is a stand-in, since it is the outside. It must never know what a test expects.
+"""
+
+import io
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
+from zoneinfo import ZoneInfo
+
+import anyio
+import msgspec
+from aiohttp import ClientSession, web
+from multidict import CIMultiDictProxy
+
+from actors.system import System, World
+from adapters.chance import KeyedChance, SystemSecrets
+from adapters.clock import SystemClock
+from adapters.telemetry import Telemetry
+from adapters.web.app import create_app
+from adapters.web.front import WebBounds
+from core.outcomes import Outcome, Taken
+from core.policies import PRESETS
+from core.ports import Channel, Log, Parcel
+from core.settings import Bounds, Lane, Settings
+from core.views import Role
+from eventstore.memory import MemoryLog
+
+Json = dict[str, object]
+
+EMAIL: Final[Json] = {
+    "channel": "email",
+    "to": "ann@example.com",
+    "content": {"subject": "Tomorrow", "text": "At eight."},
+}
+
+
+class Provider:
+    """The other side of every lane. It takes all, unless a test gave it other answers to begin with."""
+
+    def __init__(self) -> None:
+        self.answers: list[Outcome] = []
+        self.seen: list[Parcel] = []
+
+    async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
+        self.seen.append(parcel)
+        handed_over()
+        return self.answers.pop(0) if self.answers else Taken(code="250", provider_id="at-the-provider")
+
+    async def close(self) -> None:
+        pass
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API answered."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def json(self) -> Json:
+        """The body, read as a JSON object."""
+        return cast("Json", msgspec.json.decode(self.body))
+
+    @property
+    def lines(self) -> list[Json]:
+        """The body, read as JSON lines."""
+        return [cast("Json", msgspec.json.decode(line)) for line in self.body.splitlines()]
+
+    @property
+    def kind(self) -> str:
+        """What kind of problem it is."""
+        assert self.headers["Content-Type"] == "application/problem+json", self.body
+        assert self.json["status"] == self.status, self.body
+        return str(self.json["type"]).removeprefix("urn:tidings:problem:")
+
+    @property
+    def mistake(self) -> tuple[str, str]:
+        """Where the first mistake is, and what was said about it."""
+        errors = cast("list[dict[str, str]]", self.json["errors"])
+        return errors[0]["at"], errors[0]["detail"]
+
+
+class House:
+    """A running system behind its HTTP API."""
+
+    def __init__(self, system: System, log: Log, provider: Provider, telemetry: Telemetry, said: io.BytesIO) -> None:
+        self.system = system
+        self.log = log
+        self.provider = provider
+        self.telemetry = telemetry
+        self.said = said
+        self.url = ""
+        self.session = ClientSession()
+        self._secrets: dict[tuple[str | None, Role], str] = {}
+
+    async def secret(self, role: Role = "admin", tenant: str | None = None) -> str:
+        """The secret of a key with this role; `tenant` None: for all tenants."""
+        known = self._secrets.get((tenant, role))
+        if known is None:
+            _, known = await self.system.keys.add(tenant=tenant, role=role, label="test")
+            self._secrets[tenant, role] = known
+        return known
+
+    async def ask(
+        self,
+        call: str,
+        body: object = None,
+        *,
+        raw: bytes | None = None,
+        role: Role | None = "admin",
+        tenant: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Given:
+        """What a call such as "GET /v1/lanes" is answered with. `role` None: without a key."""
+        method, _, path = call.partition(" ")
+        given = dict(headers or {})
+        if role is not None:
+            given.setdefault("Authorization", f"Bearer {await self.secret(role, tenant)}")
+        data = raw if raw is not None else None if body is None else msgspec.json.encode(body)
+        if data is not None:
+            given.setdefault("Content-Type", "application/json")
+        async with self.session.request(method, self.url + path, data=data, headers=given) as answered:
+            return Given(status=answered.status, headers=answered.headers, body=await answered.read())
+
+    async def accepted(self, **changes: object) -> Json:
+        """An email that was taken charge of, with changes to the request."""
+        given = await self.ask("POST /v1/messages", EMAIL | changes)
+        assert given.status == 202, given.body
+        return given.json
+
+    async def paused(self, lane: str = "mail") -> None:
+        """Lets nothing out of a lane, so that messages stay where a test wants them."""
+        assert (await self.ask(f"POST /v1/lanes/{lane}/pause")).status == 200
+
+    async def state(self, message: Json) -> Json:
+        """What became of a message."""
+        return (await self.ask(f"GET /v1/messages/{message['id']}")).json
+
+    async def until(self, message: Json, status: str) -> Json:
+        """The message's state once it has this status; every commit is looked at, so nothing is waited for in vain."""
+        with anyio.fail_after(10):
+            while True:
+                change = self.log.changed()
+                state = await self.state(message)
+                if state["status"] == status:
+                    return state
+                await change
+
+    async def count(self) -> int:
+        """How many messages there are in all."""
+        return sum(tally.count for tally in await self.log.tallies(None))
+
+
+def later(**ahead: float) -> str:
+    """An RFC 3339 time from now on."""
+    return (datetime.now(UTC) + timedelta(**ahead)).isoformat()
+
+
+@asynccontextmanager
+async def running(
+    given: Log | None = None, *, door: WebBounds | None = None, bounds: Bounds | None = None
+) -> AsyncIterator[House]:
+    """A house over this log (a new one in memory without it), until the end of the block."""
+    log: Log = given if given is not None else MemoryLog()
+    provider, said = Provider(), io.BytesIO()
+    telemetry = Telemetry(stream=said)
+    world = World(
+        log=log,
+        clock=SystemClock(floor_us=log.newest()[1]),
+        secrets=SystemSecrets(bytes(32)),
+        witness=telemetry,
+        chance_of=KeyedChance,
+        zone_of=ZoneInfo,
+        release="test",
+    )
+    lanes = (
+        Lane(name="mail", channel="email", provider="stand-in", policy=PRESETS["email"]),
+        Lane(name="spare", channel="email", provider="stand-in", policy=PRESETS["email"]),
+        Lane(name="calls", channel="webhook", provider="stand-in", policy=PRESETS["webhook"]),
+    )
+    settings = Settings(lanes=lanes, policies=PRESETS, bounds=bounds if bounds is not None else Bounds())
+    channels: dict[str, Channel] = {lane.name: provider for lane in lanes}
+    system = await System.open(world, settings, channels)
+    door = door if door is not None else WebBounds()
+    app = create_app(system, world, settings=settings, registry=telemetry.registry, bounds=door)
+    async with anyio.create_task_group() as group:
+        await group.start(system.run)
+        house = House(system, log, provider, telemetry, said)
+        async with house.session:
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            house.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield house
+            await runner.cleanup()
+        await system.stop()
+    await log.close()
