@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
-from multidict import istr
 
 from adapters.web.problems import Declined, Problem, invalid, problem
 from core.views import ROLES, KeyState, Role
@@ -18,7 +17,7 @@ ALL_TENANTS: Final = "*"
 """In the tenant header of a key for all tenants: what is asked for concerns all of them."""
 DEFAULT_TENANT: Final = "default"
 
-_TENANT_HEADER: Final = istr("Tidings-Tenant")
+_TENANT_HEADER: Final = "Tidings-Tenant"
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SCHEME: Final = "bearer "
 _SECRET_CHARS_MAX: Final = 512

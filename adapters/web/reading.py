@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
-from multidict import istr
 
 from adapters.web.problems import Declined, invalid, problem
 from core import ids
@@ -17,9 +16,9 @@ from core.errors import NotFound
 
 T = TypeVar("T")
 
-CORRELATION: Final = istr("X-Correlation-Id")
-TRACEPARENT: Final = istr("traceparent")
-IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
+CORRELATION: Final = "X-Correlation-Id"
+TRACEPARENT: Final = "traceparent"
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
 # Clients that do not say what they send (or say "octets") mean JSON here; forms and XML are a mistake to be told of.
 _UNSAID: Final = "application/octet-stream"

@@ -9,7 +9,6 @@ from typing import Final
 import anyio
 import msgspec
 from aiohttp import web
-from multidict import istr
 
 from adapters.web import cursors
 from adapters.web.answers import encoded
@@ -20,7 +19,7 @@ from adapters.web.telling import told
 from core.errors import Overloaded, Refused
 from core.records import Recorded
 
-_LAST_EVENT_ID: Final = istr("Last-Event-ID")
+_LAST_EVENT_ID: Final = "Last-Event-ID"
 _PAGE_MAX: Final = 256
 # Commits come by the hundred a second: a follower reads once for all that came within this time.
 _GATHER_S: Final = 0.02

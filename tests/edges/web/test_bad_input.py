@@ -1,0 +1,177 @@
+"""Answers for bad input: each mistake has a clear answer that says what, where and what was expected; nothing changed."""
+
+import gzip
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from tests.edges.web.house import EMAIL, House, Json, later
+
+pytestmark = pytest.mark.anyio
+
+CONTENT: Json = {"subject": "Tomorrow", "text": "At eight."}
+YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+
+MISTAKES: dict[str, tuple[Json, str, str]] = {
+    "unknown channel": ({"channel": "fax"}, "/channel", "email"),
+    "unknown field": ({"colour": "red"}, "/colour", "no known field"),
+    "unknown field inside": ({"content": CONTENT | {"colour": 1}}, "/content/colour", "no known field"),
+    "missing field": ({"content": {"text": "x"}}, "/content/subject", "required"),
+    "wrong type": ({"to": 7}, "/to", "expected `str`, got `int`"),
+    "wrong type inside": ({"content": CONTENT | {"subject": []}}, "/content/subject", "expected `str`, got `array`"),
+    "deep wrong type": ({"content": CONTENT | {"attachments": [{}]}}, "/content/attachments/0/filename", "required"),
+    "bad address": ({"to": "ann"}, "/to", "ann@example.com"),
+    "bad phone": ({"channel": "whatsapp", "to": "12", "content": {"text": "x"}}, "/to", "E.164"),
+    "bad url": (
+        {"channel": "webhook", "to": "ftp://x", "content": {"type": "a", "data": 1}},
+        "/to",
+        "https://",
+    ),
+    "past send_at": ({"send_at": YESTERDAY}, "/send_at", "past"),
+    "absurd send_at": ({"send_at": later(days=4000)}, "/send_at", "400 days"),
+    "send_at that is no time": ({"send_at": "tomorrow"}, "/send_at", "RFC3339"),
+    "send_at without a zone": ({"send_at": "2030-01-01T00:00:00"}, "/send_at", "timezone"),
+    "past expires_at": ({"expires_at": YESTERDAY}, "/expires_at", "past"),
+    "expires before due": (
+        {"send_at": later(days=2), "expires_at": later(days=1)},
+        "/expires_at",
+        "after send_at",
+    ),
+    "priority out of range": ({"priority": 10}, "/priority", "9"),
+    "unknown lane": ({"lane": "pigeon"}, "/lane", "mail, spare"),
+    "lane of another channel": ({"lane": "calls"}, "/lane", "mail, spare"),
+    "channel without a lane": (
+        {"channel": "push", "to": "u", "content": {"title": "a", "body": "b"}},
+        "/channel",
+        "lane",
+    ),
+    "unknown policy": ({"policy": "patient"}, "/policy", "email"),
+    "unknown order": ({"order": "lifo"}, "/order", "fifo"),
+    "header in the subject": ({"content": CONTENT | {"subject": "a\r\nBcc: x"}}, "/content/subject", "one line"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+async def test_a_mistake_is_answered_with_its_place(house: House, name: str) -> None:
+    """A request that cannot be meant gets 422 with a JSON pointer and what was expected, and leaves no trace."""
+    changes, at, expected = MISTAKES[name]
+    given = await house.ask("POST /v1/messages", EMAIL | changes)
+    assert (given.status, given.kind) == (422, "invalid"), given.body
+    assert given.mistake[0] == at, given.body
+    assert expected in given.mistake[1], given.body
+    assert await house.count() == 0
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b"", b"{", b'{"channel": "email",}', b"\xff\xfe", b"NaN", b'{"to": "\xff"}'),
+        msgspec.json.encode(EMAIL) + b" and more",
+        b'{"channel": "email", "content": ' + b"[" * 100_000,
+    ],
+)
+async def test_what_is_no_json_is_malformed(house: House, raw: bytes) -> None:
+    """A body that is not JSON gets 400, which says so, and leaves no trace."""
+    given = await house.ask("POST /v1/messages", raw=raw)
+    assert (given.status, given.kind) == (400, "malformed"), given.body
+    assert "JSON" in str(given.json["detail"])
+    assert await house.count() == 0
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"7", b'"x"', b"null"])
+async def test_json_that_is_no_object_is_invalid(house: House, raw: bytes) -> None:
+    """JSON of another kind than an object gets 422 at the root."""
+    given = await house.ask("POST /v1/messages", raw=raw)
+    assert (given.status, given.mistake[0]) == (422, "")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_a_body_over_the_bound_is_not_read(house: House, compressed: bool) -> None:  # noqa: FBT001  # A parameter.
+    """A body over 1 MiB gets 413 with the bound, also where it is small only while it is packed."""
+    raw = msgspec.json.encode(EMAIL | {"content": CONTENT | {"text": "x" * (1 << 20)}})
+    headers = {"Content-Encoding": "gzip"} if compressed else {}
+    given = await house.ask("POST /v1/messages", raw=gzip.compress(raw) if compressed else raw, headers=headers)
+    assert (given.status, given.kind) == (413, "too-large")
+    assert "1048576 bytes" in str(given.json["detail"])
+    assert await house.count() == 0
+
+
+async def test_a_body_that_is_not_packed_as_it_says_is_malformed(house: House) -> None:
+    """A body that claims an encoding which it does not have gets 400."""
+    given = await house.ask("POST /v1/messages", EMAIL, headers={"Content-Encoding": "gzip"})
+    assert (given.status, given.kind) == (400, "malformed")
+
+
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/xml", "multipart/form-data"])
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batch", "/v1/cancel"])
+async def test_another_media_type_is_refused_by_name(house: House, path: str, media_type: str) -> None:
+    """A body that says that it is no JSON gets 415 with both the media type that came and the one expected."""
+    given = await house.ask(f"POST {path}", EMAIL, headers={"Content-Type": media_type})
+    assert (given.status, given.kind) == (415, "media-type")
+    assert media_type in str(given.json["detail"])
+    assert "json" in given.headers["Accept-Post"]
+
+
+async def test_a_header_and_a_field_must_not_contradict(house: House) -> None:
+    """An Idempotency-Key header that differs from the field gets 422, and so does one that is no key."""
+    body = EMAIL | {"idempotency_key": "one"}
+    for key in ("two", "x" * 300):
+        given = await house.ask("POST /v1/messages", body, headers={"Idempotency-Key": key})
+        assert (given.status, given.mistake[0]) == (422, "/idempotency_key")
+    assert await house.count() == 0
+
+
+@pytest.mark.parametrize("correlation", ["two words", "x" * 129, "caf\u00e9"])
+async def test_a_correlation_id_is_printable_and_short(house: House, correlation: str) -> None:
+    """A correlation id that could not be given back gets 422 and is not given back."""
+    given = await house.ask("POST /v1/messages", EMAIL, headers={"X-Correlation-Id": correlation})
+    assert (given.status, given.mistake[0]) == (422, "X-Correlation-Id")
+    assert "X-Correlation-Id" not in given.headers
+
+
+@pytest.mark.parametrize(
+    ("call", "at"),
+    [
+        ("GET /v1/messages?colour=red", "?colour"),
+        ("GET /v1/messages?limit=0", "?limit"),
+        ("GET /v1/messages?limit=many", "?limit"),
+        ("GET /v1/messages?limit=1&limit=2", "?limit"),
+        ("GET /v1/messages?status=lost", "?status"),
+        ("GET /v1/messages?before=yesterday", "?before"),
+        ("GET /v1/messages?conversation=msg_0000000000001", "?conversation"),
+        ("GET /v1/events?limit=1001", "?limit"),
+        ("GET /v1/events?after=7", "?after"),
+        ("GET /v1/events?after=gA", "?after"),
+        ("GET /v1/events/stream?from=7", "?from"),
+    ],
+)
+async def test_a_query_is_read_as_strictly_as_a_body(house: House, call: str, at: str) -> None:
+    """An unknown, repeated or senseless parameter gets 422 with its name."""
+    given = await house.ask(call)
+    assert (given.status, given.kind, given.mistake[0]) == (422, "invalid", at)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "at"),
+    [
+        ("/v1/cancel", {}, "/reference"),
+        ("/v1/cancel", {"reference": ""}, "/reference"),
+        ("/v1/cancel", {"reference": "a", "id": "b"}, "/id"),
+        ("/v1/reschedule", {"reference": "a", "send_at": YESTERDAY}, "/send_at"),
+        ("/v1/reschedule", {"reference": "a", "send_at": later(days=4000)}, "/send_at"),
+        ("/v1/reschedule", {"reference": "a", "send_at": "2030-01-01T00:00:00"}, "/send_at"),
+        ("/v1/redrives", {}, "/filter"),
+        ("/v1/redrives", {"filter": {"colour": "red"}}, "/filter/colour"),
+        ("/v1/redrives", {"filter": {"conversation": "7"}}, "/filter/conversation"),
+        ("/v1/redrives", {"filter": {}, "rate": "fast"}, "/rate"),
+        ("/v1/redrives", {"filter": {}, "rate": "0/s"}, "/rate"),
+        ("/v1/keys", {"role": "king"}, "/role"),
+        ("/v1/keys", {"role": "send", "tenant": "a b"}, "/tenant"),
+        ("/v1/keys", {"role": "send", "label": "x" * 201}, "/label"),
+    ],
+)
+async def test_every_body_is_read_strictly(house: House, path: str, body: Json, at: str) -> None:
+    """What operators and administrators ask for is checked like a message, with the place of the first mistake."""
+    given = await house.ask(f"POST {path}", body)
+    assert (given.status, given.kind, given.mistake[0]) == (422, "invalid", at), given.body
