@@ -57,8 +57,8 @@ class Mistaken(TidingsError):
 
 def load(file: Path | None, *, data: Path, environ: Mapping[str, str]) -> Config:
     """The configuration in `file` (None: there is none) under `environ`; raises Mistaken."""
-    text = "" if file is None else _text(file)
-    tree = _parsed(text, file)
+    text = "" if file is None else text_of(file)
+    tree = parsed(text, file)
     lines = lines_of(text)
     tree, variables = overridden(tree, environ)
     if file is None and "lanes" not in tree:
@@ -71,7 +71,8 @@ def load(file: Path | None, *, data: Path, environ: Mapping[str, str]) -> Config
     return config
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """What a file says; raises Mistaken where it cannot be read."""
     try:
         return file.read_bytes().decode()
     except OSError as error:
@@ -81,7 +82,8 @@ def _text(file: Path) -> str:
         raise _mistaken(file, line, f"a byte {error.object[error.start]:#04x} that is no UTF-8", "UTF-8") from None
 
 
-def _parsed(text: str, file: Path | None) -> dict[str, object]:
+def parsed(text: str, file: Path | None) -> dict[str, object]:
+    """The tree of a TOML document; raises Mistaken with the line where it is none."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
