@@ -70,7 +70,8 @@ def decode(prefix: Prefix, text: str) -> int | None:
     Letter case is ignored and o, i, l read as 0, 1, 1, as Crockford's base 32 asks.
     """
     head, _, letters = text.partition("_")
-    if head != prefix or len(letters) != _DIGITS:
+    # Some letters outside ASCII turn into ASCII when their case changes: such a text was never one of ours.
+    if head != prefix or len(letters) != _DIGITS or not letters.isascii():
         return None
     number = 0
     for letter in letters.lower():
