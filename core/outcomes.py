@@ -4,6 +4,7 @@ This file answers for the meaning of each outcome. It must never raise for what 
 odd, has an outcome here.
 """
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
@@ -140,6 +141,9 @@ def retry_after_us(value: str | None, now_us: int) -> int | None:
         return int(text[:12]) * 1_000_000
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    if moment.tzinfo is None:
+        # The asctime form names no zone, and every HTTP date is in GMT.
+        moment = moment.replace(tzinfo=UTC)
     return max(0, int(moment.timestamp() * 1_000_000) - now_us)
