@@ -9,10 +9,11 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, tzinfo
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import extract_tb
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -22,16 +23,19 @@ from aiohttp import web
 
 from actors.system import System, World
 from adapters.chance import KeyedChance, SystemSecrets
-from adapters.channels import build
+from adapters.channels.accounts import ProviderSettings
+from adapters.channels.building import build
 from adapters.clock import SystemClock
 from adapters.config.loading import Config, Mistaken
 from adapters.config.units import Listen
 from adapters.installation import first_admin_key, installation_key
-from adapters.reloading import Channels, needs_restart
+from adapters.reloading import Build, Channels, needs_restart
 from adapters.telemetry import Telemetry
 from adapters.web.app import create_app
 from adapters.web.front import WebBounds
 from core.errors import TidingsError
+from core.ports import Channel
+from core.settings import Lane
 from eventstore.sqlite.log import SqliteLog
 
 # A supervisor that sent SIGTERM expects the process to be gone within 10 s.
@@ -46,6 +50,10 @@ Load = Callable[[], Config]
 
 class CannotStart(TidingsError):
     """The daemon cannot start: what, where, and what to do."""
+
+
+class Crashed(TidingsError):
+    """The daemon ended by a bug of ours, which its log tells of."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +76,16 @@ def serve(load: Load, telemetry: Telemetry, announce: Callable[[Running], None])
         anyio.run(_serve, config, load, telemetry, announce, backend_options=options)
     except ExceptionGroup as group:
         # One task failed and took the others with it: what it failed of is what there is to say.
-        raise _first_of(group) from group
+        fault = _first_of(group)
+        if isinstance(fault, TidingsError):
+            raise fault from None
+        # Frames and no words: the words of an exception may hold an address or a content.
+        frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(fault.__traceback__)]
+        telemetry.say("error", "crashed", {"error": type(fault).__name__, "frames": frames})
+        raise Crashed(
+            f"The daemon met a fault of its own ({type(fault).__name__}) and stopped; its last log line tells where."
+            " Whatever was accepted is in the log, and the next start goes on from there."
+        ) from None
 
 
 async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
@@ -79,7 +96,7 @@ async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Cal
         stack.push_async_callback(log.close)
         door = stack.enter_context(_bound(config.listen))
         clock = SystemClock(floor_us=log.newest()[1])
-        channels = Channels(partial(build, clock=clock, agent=f"Tidings/{release}"), config.providers)
+        channels = Channels(_building(clock, secrets, release), config)
         stack.push_async_callback(channels.close)
         world = World(
             log=log,
@@ -166,7 +183,7 @@ class _Daemon:
             return
         for name in needs_restart(self._started_with, config):
             self._telemetry.say("warning", "warning", {"words": f"The new {name} is taken up by a restart only."})
-        self._channels.adopt(config.providers)
+        self._channels.adopt(config)
         await self._system.reload(config.settings, self._channels.now)
         _warn(config, None, self._telemetry)
         self._telemetry.say("info", "reloaded", {"lanes": [lane.name for lane in config.settings.lanes]})
@@ -190,6 +207,16 @@ def _installation_key(config: Config) -> bytes:
         raise CannotStart(
             f"The data directory {config.data} cannot be used: {error}. Make it writable, or name another with --data."
         ) from None
+
+
+def _building(clock: SystemClock, secrets: SystemSecrets, release: str) -> Build:
+    # What a sandbox draws belongs to no message's history, so it has a seed of its own, the same over restarts.
+    chance = KeyedChance(int.from_bytes(secrets.keyed_hash("sandbox")[:8], "big"))
+
+    def building(lane: Lane, settings: ProviderSettings) -> Channel:
+        return build(settings, lane=lane.name, channel=lane.channel, clock=clock, chance=chance, release=release)
+
+    return building
 
 
 @contextmanager

@@ -3,35 +3,41 @@
 This file answers for no attempt losing its channel while it is out. It must never read a configuration.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from adapters.channels.accounts import ProviderSettings
 from adapters.config.loading import Config
 from core.ports import Channel
+from core.settings import Lane
 
 # What a process holds from its start to its end.
 _FIXED: Final = ("listen", "public_url", "store", "installation_key", "body_bytes_max")
 
-Build = Callable[[str, ProviderSettings], Channel]
+Build = Callable[[Lane, ProviderSettings], Channel]
 
 
 class Channels:
     """The lanes' channels by lane name: kept over a reload where their settings stay, all closed at the end."""
 
-    def __init__(self, build: Build, providers: Mapping[str, ProviderSettings]) -> None:
+    def __init__(self, build: Build, config: Config) -> None:
         self._build = build
-        self._settings = dict(providers)
         self._retired: list[Channel] = []
-        self.now = {lane: build(lane, settings) for lane, settings in providers.items()}
+        self._made_of: dict[str, tuple[str, ProviderSettings]] = {}
+        self.now: dict[str, Channel] = {}
+        self.adopt(config)
 
-    def adopt(self, providers: Mapping[str, ProviderSettings]) -> None:
+    def adopt(self, config: Config) -> None:
         """Goes on under these settings. A channel that is replaced may still have attempts out, so it stays open."""
-        kept = {lane for lane, settings in providers.items() if self._settings.get(lane) == settings}
-        fresh = {lane: self._build(lane, settings) for lane, settings in providers.items() if lane not in kept}
-        self._retired += [channel for lane, channel in self.now.items() if lane not in kept]
-        self.now = {lane: self.now[lane] if lane in kept else fresh[lane] for lane in providers}
-        self._settings = dict(providers)
+        made_of = {lane.name: (lane.channel, config.providers[lane.name]) for lane in config.settings.lanes}
+        fresh = {
+            lane.name: self._build(lane, config.providers[lane.name])
+            for lane in config.settings.lanes
+            if made_of[lane.name] != self._made_of.get(lane.name)
+        }
+        self._retired += [channel for name, channel in self.now.items() if name not in made_of or name in fresh]
+        self.now = {name: fresh.get(name) or self.now[name] for name in made_of}
+        self._made_of = made_of
 
     async def close(self) -> None:
         """Gives back every connection."""

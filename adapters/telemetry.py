@@ -21,18 +21,17 @@ from core.ids import Prefix, encode
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 
-# What is routine would bury the rest at thousands of messages a second; what needs a person must stand out.
+# What needs a person must stand out; the rest is information.
 _LEVEL_OF: Final[Mapping[str, Level]] = {
-    "attempt": "debug",
-    "request": "debug",
-    "lane": "warning",
     "lane_missing": "warning",
     "begin_refused": "warning",
     "page_refused": "warning",
     "record_again": "warning",
     "send_bug": "error",
+    "zone_unknown": "warning",
     "request_failed": "error",
 }
+_LANE_TROUBLE: Final = {"LanePaused", "LaneThrottled", "BreakerOpened"}
 _ID_OF: Final[Mapping[str, Prefix]] = {
     "message": "msg",
     "conversation": "conv",
@@ -66,10 +65,11 @@ class Telemetry:
     def note(self, name: str, /, **values: Value) -> None:
         """One thing that happened: a line in the log and a step of a counter."""
         self._figures.count(name, values)
-        level = _LEVEL_OF.get(name, "info")
-        if name == "attempt" and values.get("outcome") != "taken":
-            level = "info"
-        self.say(level, name, {key: _shown(key, value) for key, value in values.items() if value is not None})
+        self.say(
+            _level_of(name, values),
+            name,
+            {key: _shown(key, value) for key, value in values.items() if value is not None},
+        )
 
     def say(self, level: Level, name: str, values: Mapping[str, object]) -> None:
         """A line in the log that counts nowhere."""
@@ -135,6 +135,15 @@ class _FromLibraries(logging.Handler):
         level: Level = "error" if record.levelno >= logging.ERROR else "warning"
         fault = {"fault": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
         self._telemetry.say(level, "library", {"logger": record.name, "said": record.getMessage(), **fault})
+
+
+def _level_of(name: str, values: Mapping[str, Value]) -> Level:
+    if name == "attempt":
+        # One line for each message that goes out well would bury the rest at thousands a second.
+        return "debug" if values.get("outcome") == "taken" else "info"
+    if name == "lane":
+        return "warning" if values.get("event") in _LANE_TROUBLE else "info"
+    return _LEVEL_OF.get(name, "info")
 
 
 def _shown(key: str, value: Value) -> Value:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli import daemon, keys, lanes, log, messages, redrives, sending
+from adapters.cli import daemon, keys, lanes, log, logfile, messages, redrives, sending
 from adapters.cli.ending import Ended
 from adapters.cli.printing import aside, line
 
@@ -26,7 +26,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_about)
-    for module in (daemon, sending, messages, log, redrives, lanes, keys):
+    for module in (daemon, sending, messages, log, redrives, lanes, keys, logfile):
         module.mount(app)
     return app
 
@@ -47,9 +47,18 @@ def run(app: typer.Typer) -> None:
         sys.exit(130)
 
 
-def _about(*, version: Annotated[bool, typer.Option("--version", help="Print the release")] = False) -> None:
-    if version:
-        from importlib.metadata import version as release_of
+def _print_release(asked: bool) -> None:  # noqa: FBT001  # typer calls it so.
+    if asked:
+        from importlib.metadata import version
 
-        line(release_of("tidings"))
+        line(version("tidings"))
         raise typer.Exit
+
+
+def _about(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the release", is_eager=True, callback=_print_release)
+    ] = False,
+) -> None:
+    pass

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from adapters.cli.ending import Ended, misused
+from adapters.cli.ending import Ended, misused, sentence
 from adapters.cli.options import DATA, Config, Data, Json
 from adapters.cli.printing import as_json, aside, line
 
@@ -62,7 +62,7 @@ def _serve(
     except Mistaken as mistaken:
         raise _refused(mistaken) from None
     except TidingsError as error:
-        raise Ended(str(error)) from None
+        raise Ended(sentence(error)) from None
 
 
 def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> None:

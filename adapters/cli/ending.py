@@ -22,3 +22,9 @@ class Ended(Exception):
 def misused(words: str) -> Ended:
     """The command was called in a way that cannot be meant."""
     return Ended(words, status=MISUSE)
+
+
+def sentence(error: Exception) -> str:
+    """An error's words with the full stop that ends them."""
+    words = str(error)
+    return words if words.endswith(".") else f"{words}."

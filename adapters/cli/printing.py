@@ -61,7 +61,9 @@ def instant(text: object) -> str | None:
 
 
 def span(seconds: float) -> str:
-    """A length of time as people say it: `0.12 s`, `5 min`, `2 h 30 min`."""
+    """A length of time as people say it: `12 ms`, `1.5 s`, `5 min`, `2 h 30 min`."""
+    if 0 < seconds < 1:
+        return f"{max(1, round(seconds * 1_000))} ms"
     if seconds < 60:
         return f"{seconds:.3g} s"
     minutes = round(seconds / 60)

@@ -30,7 +30,8 @@ from adapters.config.tables import CHANNELS, LaneTable, SandboxTable, SmtpTable,
 from core.policies import Policy
 from core.settings import Lane
 
-_SERVES: Final[Mapping[str, tuple[str, ...]]] = {"smtp": ("email",), "webhook": ("webhook",), "sandbox": CHANNELS}
+# As adapters/channels/building.py has it, which would bring every provider's client along with it.
+SERVES: Final[Mapping[str, tuple[str, ...]]] = {"smtp": ("email",), "webhook": ("webhook",), "sandbox": CHANNELS}
 # Names stand in paths (/v1/lanes/{name}), in file names of the sandbox and in environment variables.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]")
@@ -77,12 +78,12 @@ def lanes_of(reader: Reader, tables: Mapping[str, LaneTable], policies: Policies
 
 
 def _check_provider(reader: Reader, table: LaneTable, path: KeyPath) -> None:
-    serves = _SERVES.get(table.provider, CHANNELS)
+    serves = SERVES.get(table.provider, CHANNELS)
     if table.channel and table.channel not in serves:
-        fitting = [name for name, channels in _SERVES.items() if table.channel in channels]
+        fitting = [name for name, channels in SERVES.items() if table.channel in channels]
         seen = f'"{table.provider}", which does not serve {table.channel}'
         reader.mistake((*path, "provider"), seen, " or ".join(f'"{name}"' for name in fitting))
-    for name in _SERVES:
+    for name in SERVES:
         if getattr(table, name) is not UNSET and table.provider and name != table.provider:
             reader.mistake((*path, name), f"a table for {name}", f"one for {table.provider}, the provider of this lane")
     if table.provider == "smtp" and table.smtp is UNSET:

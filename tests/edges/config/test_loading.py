@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from adapters.channels.accounts import SandboxSettings, SmtpSettings, WebhookSettings
+from adapters.channels.building import CHANNELS_OF
 from adapters.config.hidden import Secret
+from adapters.config.lanes import SERVES
 from adapters.config.loading import Mistaken, load
 from core.outcomes import OutcomeName
 from core.policies import DAY_US, HOUR_US, MINUTE_US, PRESETS, SECOND_US, Exponential, Poison, Quota, Schedule
@@ -235,6 +237,11 @@ def test_a_secret_comes_from_where_it_is_kept_and_is_never_shown(loaded: Load, t
     assert mail.password == "open sesame"
     assert "sesame" not in repr(config) + str(config)
     assert "sesame" not in repr(Secret("open sesame")) + str([Secret("open sesame")])
+
+
+def test_every_provider_is_offered_for_what_it_carries() -> None:
+    """What the configuration takes for a provider's channels is what that provider can carry."""
+    assert dict(SERVES) == CHANNELS_OF
 
 
 def test_a_store_is_named_by_a_url(loaded: Load, tmp_path: Path) -> None:

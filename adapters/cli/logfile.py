@@ -1,0 +1,165 @@
+"""`replay`, `verify` and `rebuild`: the log itself, read from its file.
+
+This file answers for finding the log and for printing what it comes to. `replay` and `verify` never write, and may run
+beside a daemon; `rebuild` needs the log for itself.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from adapters.cli.ending import Ended, misused, sentence
+from adapters.cli.options import DATA, Data, Json, Store
+from adapters.cli.printing import line, progress, table
+
+if TYPE_CHECKING:
+    from adapters.hindsight import Hindsight
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("replay")(_replay)
+
+
+def _replay(
+    *,
+    at: Annotated[str | None, typer.Option(help="As of then, such as 2026-01-30T08:00:00Z. Default: the end")] = None,
+    conversation: Annotated[str | None, typer.Option(help="Only this conversation, with its messages")] = None,
+    data: Data = DATA,
+    store: Store = None,
+    json_: Json = False,
+) -> None:
+    """Shows the state as of an instant, folded from the log alone."""
+    from adapters.moments import instant_us
+    from core.ids import decode
+
+    at_us = None if at is None else instant_us(at)
+    if at is not None and at_us is None:
+        raise misused(f"--at {at} is no instant such as 2026-01-30T08:00:00Z.")
+    of = None if conversation is None else decode("conv", conversation)
+    if conversation is not None and of is None:
+        raise misused(f"--conversation {conversation} is no conversation's id.")
+    hindsight = _seen(log_file(store, data), at_us, of)
+    if of is None:
+        _print_whole(hindsight, json_=json_)
+    else:
+        _print_conversation(hindsight, of, json_=json_)
+
+
+def _seen(file: Path, at_us: int | None, of: int | None) -> "Hindsight":
+    import anyio
+
+    from adapters.hindsight import seen_at
+    from eventstore.sqlite.reading import ReadOnlyLog
+
+    async def seen(heard: Callable[[int], None]) -> "Hindsight":
+        log = await ReadOnlyLog.read(file)
+        try:
+            return await seen_at(log, at_us, of, heard)
+        finally:
+            await log.close()
+
+    with refusals_told(), progress() as bar:
+        task = bar.add_task("events", total=None)
+        return anyio.run(seen, lambda events: bar.update(task, completed=events))
+
+
+def _print_whole(hindsight: "Hindsight", *, json_: bool) -> None:
+    import msgspec
+
+    from adapters.moments import moment
+    from core.ids import encode
+
+    counts = hindsight.counts()
+    open_until = {
+        encode("conv", one.id): moment(one.circuit.open_until_us)
+        for one in hindsight.conversations.values()
+        if one.circuit.open_until_us is not None
+    }
+    if json_:
+        shown = {
+            "at": moment(hindsight.at_us),
+            "events": hindsight.events,
+            "by_status": sum(counts.values(), Counter()),
+            "by_lane": counts,
+            "paused": hindsight.paused,
+            "circuits_open_until": open_until,
+            "parked_streams": len(hindsight.parked),
+        }
+        line(msgspec.json.encode(shown).decode())
+        return
+    line(f"After {hindsight.events:,} events, as of {moment(hindsight.at_us):%Y-%m-%d %H:%M:%S} UTC:")
+    _print_counts(counts, hindsight.paused)
+    for one, until in open_until.items():
+        line(f"The circuit of {one} is open until {until:%Y-%m-%d %H:%M:%S} UTC.")
+    if hindsight.parked:
+        line(f"{len(hindsight.parked)} streams hold events of a newer release and are left out from there.")
+
+
+def _print_counts(counts: Mapping[str, Mapping[str, int]], paused: Mapping[str, str]) -> None:
+    from core.views import ShownStatus
+
+    present = [status for status in get_args(ShownStatus) if any(status in statuses for statuses in counts.values())]
+    rows = (
+        (lane, f"paused by {paused[lane]}" if lane in paused else "open", *(statuses.get(one) for one in present))
+        for lane, statuses in counts.items()
+    )
+    table(("lane", "state", *present), rows)
+
+
+def _print_conversation(hindsight: "Hindsight", of: int, *, json_: bool) -> None:
+    import msgspec
+
+    from adapters.moments import moment
+    from adapters.web.states import MessageAnswer
+    from core.ids import encode
+
+    states = [MessageAnswer.of(state) for state in hindsight.of_conversation(of)]
+    if not states:
+        raise Ended(f"The log knows nothing of {encode('conv', of)} at that instant.")
+    known = hindsight.conversations.get(of)
+    until_us = None if known is None else known.circuit.open_until_us
+    if json_:
+        shown = {
+            "at": moment(hindsight.at_us),
+            "conversation": encode("conv", of),
+            "circuit_open_until": None if until_us is None else moment(until_us),
+            "messages": states,
+        }
+        line(msgspec.json.encode(shown).decode())
+        return
+    circuit = "closed" if until_us is None else f"open until {moment(until_us):%Y-%m-%d %H:%M:%S}"
+    line(f"{encode('conv', of)} as of {moment(hindsight.at_us):%Y-%m-%d %H:%M:%S} UTC, circuit {circuit}:")
+    table(
+        ("id", "status", "attempts", "due (UTC)", "reason"),
+        ((one.id, one.status, one.attempts, one.due and f"{one.due:%Y-%m-%d %H:%M:%S}", one.reason) for one in states),
+    )
+
+
+def log_file(store: str | None, data: Path) -> Path:
+    """The file of the log that is meant: what --store names (relative to here, as paths are), or the one in --data."""
+    from adapters.config.store import DEFAULT_NAME, EXPECTED, path_of
+
+    if store is None:
+        return data / DEFAULT_NAME
+    if "://" not in store:
+        return Path(store)
+    found = path_of(store, data)
+    if found is None:
+        raise misused(f"--store names no log: expected a file, or {EXPECTED}.")
+    return found
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Ends the command with one clear line where the log cannot be read."""
+    from core.errors import TidingsError
+
+    try:
+        yield
+    except TidingsError as error:
+        raise Ended(sentence(error)) from None
