@@ -87,7 +87,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 class House:
     """A running system behind its HTTP API."""
 
-    def __init__(self, system: System, log: Log, provider: Provider, telemetry: Telemetry, said: io.BytesIO) -> None:
+    def __init__(self, system: System, log: Log, *, provider: Provider, telemetry: Telemetry, said: io.BytesIO) -> None:
         self.system = system
         self.log = log
         self.provider = provider
@@ -189,7 +189,7 @@ async def running(
     app = create_app(system, world, settings=settings, registry=telemetry.registry, bounds=door)
     async with anyio.create_task_group() as group:
         await group.start(system.run)
-        house = House(system, log, provider, telemetry, said)
+        house = House(system, log, provider=provider, telemetry=telemetry, said=said)
         async with house.session:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
             await runner.setup()

@@ -1,4 +1,4 @@
-"""Answers for bad input: each mistake has a clear answer that says what, where and what was expected; nothing changed."""
+"""Answers for bad input: each mistake is told with what, where and what was expected, and nothing is changed by it."""
 
 import gzip
 from datetime import UTC, datetime, timedelta
