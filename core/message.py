@@ -98,10 +98,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def place(self) -> int | None:
-        """Its place in that line, None where it takes part in neither (held or concluded)."""
+        """Its place in that line, None where it takes part in neither (held or concluded).
+
+        In the loose line an attempt in flight comes first: however long the line is, a first page of it shows what
+        is out there.
+        """
         if self.status not in WAITING and self.status != "sending":
             return None
-        return self.first_due_us if self.line == FIFO_LINE else self.due_us or self.started_us
+        return self.first_due_us if self.line == FIFO_LINE else self.due_us or 0
 
 
 def fold(recorded: Sequence[Recorded]) -> Message:
@@ -168,7 +172,7 @@ def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:
         case e.MessageHeld():
             return {"status": "held", "due_us": None, "held_by": event.by}
         case e.MessageReleased():
-            return {"status": _resting(message), "due_us": event.due_us, "held_by": None, "faults": 0}
+            return _released(message, event)
         case e.MessageSetAside():
             return {"aside": True}
         case e.MessageRescheduled():
@@ -219,6 +223,17 @@ def _failed(message: Message, event: e.AttemptFailed, at_us: int) -> dict[str, o
     }
 
 
+def _released(message: Message, event: e.MessageReleased) -> dict[str, object]:
+    # The time that it was held counts for nothing: else one that a person kept for a week would be given up at once.
+    return {
+        "status": _resting(message),
+        "due_us": event.due_us,
+        "held_by": None,
+        "faults": 0,
+        "failing_us": None,
+    }
+
+
 def _redriven(event: e.MessageRedriven, at_us: int) -> dict[str, object]:
     return {
         "status": "queued",
@@ -248,7 +263,7 @@ def _ended(event: e.Event) -> dict[str, object]:
 
 
 def _resting(message: Message) -> Status:
-    return "retrying" if message.used else "queued"
+    return "retrying" if message.failing_us is not None else "queued"
 
 
 def head_of(message: Message, shard: int) -> Head:

@@ -47,7 +47,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `due_us` is None unless the stream waits for time; such rows make the agenda of (lane, tenant, priority). `line` and
     `place` order the open messages of a conversation: line 0 (fifo) by first due instant, line 1 (loose) by due
-    instant; `place` is None where the message takes part in neither (held or concluded).
+    instant, attempts in flight first; `place` is None where the message takes part in neither (held or concluded).
     """
 
     stream: int
