@@ -168,6 +168,12 @@ class MemoryLog:
         await self._read()
         return self.durable.heads.get(stream)
 
+    async def heads_by(self, streams: Sequence[int]) -> dict[int, Head]:
+        """The head rows of several streams in one read; unknown ones are missing."""
+        await self._read()
+        known = self.durable.heads
+        return {stream: known[stream] for stream in streams if stream in known}
+
     async def line_of(self, conversation: int, line: int, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
         """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""
         await self._read()

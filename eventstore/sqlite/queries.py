@@ -21,6 +21,7 @@ _EVENTS_OF_MANY: Final = (
     f"SELECT {EVENT_COLUMNS} FROM event WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version"
 )
 _HEAD: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = ?"
+_HEADS: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream IN (SELECT value FROM json_each(?))"
 _LINE: Final = f"""
 SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_place
   WHERE conversation = ? AND line = ? AND place IS NOT NULL AND (place, stream) > (?, ?)
@@ -63,6 +64,12 @@ def head_of(connection: sqlite3.Connection, stream: int) -> Head | None:
     """A stream's head."""
     row = connection.execute(_HEAD, (stream,)).fetchone()
     return None if row is None else rows.head(row)
+
+
+def heads_by(connection: sqlite3.Connection, streams: Sequence[int]) -> dict[int, Head]:
+    """Several streams' heads; a stream without one is left out."""
+    found = connection.execute(_HEADS, (msgspec.json.encode(streams).decode(),))
+    return {head.stream: head for head in map(rows.head, found)}
 
 
 def line_of(

@@ -51,6 +51,10 @@ class ReadOnlyLog:
         """The head row of a stream."""
         return self._hot.ask(partial(queries.head_of, stream=stream))
 
+    def heads_by(self, streams: Sequence[int]) -> Awaitable[dict[int, Head]]:
+        """The head rows of several streams in one read; unknown ones are missing."""
+        return self._hot.ask(partial(queries.heads_by, streams=streams))
+
     def line_of(
         self, conversation: int, line: int, *, after: tuple[int, int] | None, limit: int
     ) -> Awaitable[list[Head]]:
