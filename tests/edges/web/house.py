@@ -3,8 +3,10 @@
 Only the provider is a stand-in, since it is the outside. It must never know what a test expects.
 """
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Mapping
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
@@ -93,9 +95,15 @@ class House:
         self.provider = provider
         self.telemetry = telemetry
         self.said = said
-        self.url = ""
+        self.port = 0
+        self.stop_serving: Callable[[], Awaitable[None]]
         self.session = ClientSession()
         self._secrets: dict[tuple[str | None, Role], str] = {}
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return f"http://127.0.0.1:{self.port}"
 
     async def secret(self, role: Role = "admin", tenant: str | None = None) -> str:
         """The secret of a key with this role; `tenant` None: for all tenants."""
@@ -155,6 +163,31 @@ class House:
         return sum(tally.count for tally in await self.log.tallies(None))
 
 
+class Line:
+    """A bare connection to the house, for clients that behave as no library would."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    async def send(self, sent: bytes) -> None:
+        """Sends all of it, however long the other side takes."""
+        await asyncio.get_running_loop().sock_sendall(self._connection, sent)
+
+    async def receive(self, bytes_max: int) -> bytes:
+        """What has arrived, empty at the end."""
+        return await asyncio.get_running_loop().sock_recv(self._connection, bytes_max)
+
+
+@asynccontextmanager
+async def bare_line(house: House) -> AsyncIterator[Line]:
+    """A connection that takes in hardly anything that is not asked for."""
+    with socket.socket() as connection:
+        connection.settimeout(0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", house.port))
+        yield Line(connection)
+
+
 def later(**ahead: float) -> str:
     """An RFC 3339 time from now on."""
     return (datetime.now(UTC) + timedelta(**ahead)).isoformat()
@@ -193,9 +226,9 @@ async def running(
         async with house.session:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            house.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            house.port = runner.addresses[0][1]
+            house.stop_serving = runner.cleanup
             yield house
             await runner.cleanup()
         await system.stop()

@@ -138,7 +138,9 @@ async def test_lanes_show_what_waits_for_them(house: House) -> None:
     mail = lanes[0]
     assert (mail["paused"], mail["paused_by"], mail["depth"], mail["provider"]) == (True, "operator", 3, "stand-in")
     assert (mail["breaker"], mail["drain_forecast_s"]) == ("closed", None)
-    assert {"scope": "lane", "used": 0, "of": 100, "window_s": 60.0, "tenant": None} in cast("list[Json]", mail["limits"])
+    assert {"scope": "lane", "used": 0, "of": 100, "window_s": 60.0, "tenant": None} in cast(
+        "list[Json]", mail["limits"]
+    )
     unknown = await house.ask("POST /v1/lanes/pigeon/pause")
     assert (unknown.status, unknown.kind) == (404, "not-found")
     assert "mail" in str(unknown.json["detail"])
