@@ -152,17 +152,17 @@ async def test_followers_are_bounded() -> None:
 
 async def test_a_follower_that_does_not_read_is_let_go() -> None:
     """A follower that leaves what it was sent unread is cut off, and frees its place."""
-    async with running(door=WebBounds(followers_max=1, patience_s=0.2)) as house:
+    door = WebBounds(followers_max=1, patience_s=0.2)
+    async with running(door=door) as house, bare_line(house) as deaf:
         await house.paused()
-        ask = f"GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {await house.secret('read')}\r\n\r\n"
+        key = await house.secret("read")
+        await deaf.send(f"GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+        assert await deaf.receive(12) == b"HTTP/1.1 200"
+        assert await _status_of_stream(house) == 429
         lines = b"\n".join(msgspec.json.encode(EMAIL | {"to": f"p{n}@example.com"}) for n in range(1_000))
-        async with bare_line(house) as deaf:
-            await deaf.send(ask.encode())
-            assert await deaf.receive(12) == b"HTTP/1.1 200"
-            assert await _status_of_stream(house) == 429
-            with anyio.fail_after(30):
-                while (await _status_of_stream(house)) != 200:
-                    await house.ask("POST /v1/messages/batch", raw=lines)
+        with anyio.fail_after(30):
+            while (await _status_of_stream(house)) != 200:
+                await house.ask("POST /v1/messages/batch", raw=lines)
 
 
 async def test_a_house_that_closes_ends_its_streams(house: House) -> None:
