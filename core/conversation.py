@@ -15,7 +15,7 @@ from core.circuit import Circuit, cooldown_us
 from core.errors import Impossible
 from core.message import WAITING, Message
 from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Taken, Transient, is_fault
-from core.policies import HOUR_US, Policy, delay_us
+from core.policies import HOUR_US, SECOND_US, Policy, delay_us
 from core.quiet import allowed_at
 from core.records import FIFO_LINE, Head
 
@@ -72,6 +72,8 @@ def _changes(conversation: Conversation, event: e.Event) -> dict[str, object]:
     match event:
         case e.FailureCounted():
             return {"circuit": replace(circuit, streak=event.streak)}
+        case e.CircuitClosed(by="operator"):
+            return {"circuit": Circuit(), "paused_until_us": 0}
         case e.FailuresCleared() | e.CircuitClosed():
             return {"circuit": Circuit()}
         case e.CircuitOpened():
@@ -264,7 +266,7 @@ def _next_try_us(message: Message, outcome: Outcome, policy: Policy, *, now_us: 
         case Rate(after_us=after_us):
             return now_us + pause_us(after_us, policy)
         case Hold(after_us=after_us):
-            return now_us + min(HOUR_US if after_us is None else after_us, ceiling_us)
+            return now_us + _asked_us(HOUR_US if after_us is None else after_us, policy)
         case Config():
             # The lane is paused for it, so it only has to keep its place.
             return now_us
@@ -274,7 +276,12 @@ def _next_try_us(message: Message, outcome: Outcome, policy: Policy, *, now_us: 
 
 def pause_us(after_us: int | None, policy: Policy) -> int:
     """How long a limiter's refusal pauses its scope: as long as it asks for, within the ceiling."""
-    return policy.rate_pause_us if after_us is None else max(1, min(after_us, policy.retry_after_ceiling_us))
+    return policy.rate_pause_us if after_us is None else _asked_us(after_us, policy)
+
+
+def _asked_us(after_us: int, policy: Policy) -> int:
+    # Waits that use up no attempt would repeat without end at `Retry-After: 0`, so a second is the least.
+    return max(SECOND_US, min(after_us, policy.retry_after_ceiling_us))
 
 
 def _aftermath(message: Message, outcome: Outcome, policy: Policy, due_us: int | None) -> tuple[e.Event, ...]:

@@ -179,7 +179,7 @@ class CircuitOpened(Event, frozen=True, kw_only=True):
 
 
 class CircuitClosed(Event, frozen=True, kw_only=True):
-    """A probe succeeded, or a person reset the circuit."""
+    """A probe succeeded, or a person reset the circuit, which ends the peer's own pause as well."""
 
     by: Literal["probe", "operator"]
 

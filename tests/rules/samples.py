@@ -1,6 +1,6 @@
 """Messages and conversations for the rule tests, made the way the log makes them: by folding events.
 
-This file answers for plain starting points with every duration in sight. It must never assert anything.
+This file answers for plain starting points with every duration in sight. It must never judge what comes of them.
 """
 
 from datetime import UTC
@@ -108,6 +108,26 @@ def flight(outcome: Outcome, *, sent_us: int | None = NOW_US) -> c.Flight:
 def terms(policy: Policy = PLAIN) -> c.Terms:
     """Terms under version 1 of a policy, for a recipient in UTC."""
     return c.Terms(policy=policy, version=1, zone=UTC)
+
+
+def decide(
+    outcome: Outcome,
+    message: m.Message | None = None,
+    *,
+    conversation: c.Conversation = CALM,
+    policy: Policy = PLAIN,
+    chance: float = 0.5,
+) -> c.Decision:
+    """What this outcome leads to at NOW_US, for a message in its first attempt unless another is given."""
+    message = sending(waiting()) if message is None else message
+    return c.conclude(conversation, message, flight(outcome), policy, now_us=NOW_US, chance=chance)
+
+
+def failure(decision: c.Decision) -> e.AttemptFailed:
+    """The failed attempt that a decision begins with."""
+    first = decision.message[0]
+    assert isinstance(first, e.AttemptFailed), first
+    return first
 
 
 def came(conversation: c.Conversation, *events: e.Event, at_us: int = NOW_US) -> c.Conversation:
