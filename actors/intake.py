@@ -37,6 +37,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool
 
 
+class Peer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A peer as the log knows it: the keyed hash of its address, and the conversation with it."""
+
+    subject: bytes
+    conversation: int
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A submission that has found its lane, its peer and its conversation."""
 
@@ -44,8 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     submission: Submission
     lane: Lane
     policy: Policy
-    subject: bytes
-    conversation: int
+    peer: Peer
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +84,8 @@ class Intake:
         self._roster = roster
         self._scheduler = scheduler
         self._parcels = parcels
-        self._peers: dict[tuple[str, str, bytes], int] = {}
+        self._peers: dict[tuple[str, str, str], Peer] = {}
+        self._hosts: dict[str, int] = {}
         self._waiting = 0
         self.is_open = False
         self.adopt(settings)
@@ -133,27 +140,28 @@ class Intake:
     # -- the conversation
 
     async def _find(self, tenant: str, submission: Submission, lane: Lane) -> Asked:
-        subject = self._secrets.keyed_hash("address", tenant, submission.channel, submission.subject)
         return Asked(
             tenant=tenant,
             submission=submission,
             lane=lane,
             policy=self._policies[submission.policy] if submission.policy is not None else lane.policy,
-            subject=subject,
-            conversation=await self._conversation(tenant, submission.channel, subject),
+            peer=await self._peer(tenant, submission.channel, submission.subject),
         )
 
-    async def _conversation(self, tenant: str, channel: str, subject: bytes) -> int:
+    async def _peer(self, tenant: str, channel: str, address: str) -> Peer:
         """The conversation with this peer; a new one is minted, and its address row is part of the same commit."""
-        peer = (tenant, channel, subject)
-        known = self._peers.get(peer)
+        key = (tenant, channel, address)
+        known = self._peers.get(key)
         if known is None:
+            subject = self._secrets.keyed_hash("address", tenant, channel, address)
             found = await self._log.conversation_at(tenant, channel, subject)
             # Another request for the same new peer may have been faster while this one was reading.
-            known = self._peers.get(peer) or found or self._mint.next(self._clock.now_us())
-            self._peers[peer] = known
-            if len(self._peers) > self._bounds.peers_max:
-                del self._peers[next(iter(self._peers))]
+            known = self._peers.get(key)
+            if known is None:
+                conversation = found or self._mint.next(self._clock.now_us())
+                known = self._peers[key] = Peer(subject=subject, conversation=conversation)
+                if len(self._peers) > self._bounds.peers_max:
+                    del self._peers[next(iter(self._peers))]
         return known
 
     # -- one commit
@@ -168,7 +176,7 @@ class Intake:
         sealed = Sealed(
             stream=stream,
             tenant=asked.tenant,
-            subject=asked.subject,
+            subject=asked.peer.subject,
             salt=salt,
             private=body,
             reference=self.reference_hash(asked.tenant, asked.submission.reference),
@@ -177,7 +185,7 @@ class Intake:
         acceptance = Acceptance(
             append=_first_append(message, event),
             sealed=sealed,
-            conversation=asked.conversation,
+            conversation=asked.peer.conversation,
             channel=asked.submission.channel,
             dedup=self._dedup(asked.tenant, asked.submission, now_us),
         )
@@ -188,7 +196,7 @@ class Intake:
         return e.MessageAccepted(
             channel=submission.channel,
             lane=asked.lane.name,
-            conversation=asked.conversation,
+            conversation=asked.peer.conversation,
             due_us=max(now_us, submission.send_at_us or 0),
             expires_us=submission.expires_at_us,
             order=submission.order or asked.policy.order,
@@ -204,7 +212,12 @@ class Intake:
 
     def _host_id(self, host: str) -> int:
         """A keyed hash of a webhook's host as a positive number: the log does not name it."""
-        return int.from_bytes(self._secrets.keyed_hash("host", host)[:8]) >> 1 | 1
+        known = self._hosts.get(host)
+        if known is None:
+            if len(self._hosts) >= self._bounds.peers_max:
+                self._hosts.clear()
+            known = self._hosts[host] = int.from_bytes(self._secrets.keyed_hash("host", host)[:8]) >> 1 | 1
+        return known
 
     def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:
         """How a reference is found without being kept."""

@@ -15,6 +15,7 @@ from core.views import KeyState
 Role = Literal["read", "send", "operate", "admin"]
 
 _SECRET_BYTES: Final = 24
+_LATELY_MAX: Final = 10_000
 
 
 class Keys:
@@ -27,6 +28,8 @@ class Keys:
         self._mint = mint
         self._keys: dict[int, KeyState] = {}
         self._by_digest: dict[bytes, int] = {}
+        # Secrets that were asked about lately: every request asks, and a keyed hash costs more than a look-up.
+        self._lately: dict[str, KeyState] = {}
 
     def replay(self, recorded: list[Recorded]) -> None:
         """Folds one key's stream."""
@@ -56,8 +59,15 @@ class Keys:
 
     def holder(self, secret: str) -> KeyState | None:
         """Whose secret this is; None for an unknown or revoked one."""
-        key = self._by_digest.get(self._digest(secret))
-        return None if key is None else self._keys[key]
+        known = self._lately.get(secret)
+        if known is None:
+            key = self._by_digest.get(self._digest(secret))
+            if key is None:
+                return None
+            if len(self._lately) >= _LATELY_MAX:
+                self._lately.clear()
+            known = self._lately[secret] = self._keys[key]
+        return known
 
     def _digest(self, secret: str) -> bytes:
         return self._secrets.keyed_hash("api_key", secret)
@@ -80,6 +90,7 @@ class Keys:
         self._fold(stream, event, at_us)
 
     def _fold(self, stream: int, event: e.Event, at_us: int) -> None:
+        self._lately.clear()
         if isinstance(event, e.KeyAdded):
             self._keys[stream] = KeyState(
                 id=stream,

@@ -36,11 +36,12 @@ class KeyedChance:
 class SystemSecrets:
     """The machine's secure randomness, and hashes under the installation key."""
 
-    __slots__ = ("_installation_key",)
+    __slots__ = ("_keyed",)
 
     def __init__(self, installation_key: bytes) -> None:
         assert len(installation_key) >= 32, f"an installation key has 32 bytes at least, not {len(installation_key)}"
-        self._installation_key = installation_key
+        # Copied for each hash: taking in the key anew would cost as much as the hash itself.
+        self._keyed = hmac.new(installation_key, digestmod="sha256")
 
     def fresh(self, count_bytes: int) -> bytes:
         """So many unpredictable bytes."""
@@ -48,7 +49,9 @@ class SystemSecrets:
 
     def keyed_hash(self, purpose: str, *parts: str) -> bytes:
         """16 bytes of HMAC-SHA256 (RFC 2104) under the installation key; the purpose keeps uses apart."""
-        return hmac.digest(self._installation_key, _ENCODER.encode((purpose, *parts)), "sha256")[:_KEYED_HASH_BYTES]
+        keyed = self._keyed.copy()
+        keyed.update(_ENCODER.encode((purpose, *parts)))
+        return keyed.digest()[:_KEYED_HASH_BYTES]
 
 
 def fresh_installation_key() -> bytes:
