@@ -1,0 +1,1 @@
+"""Every provider against real servers that behave and misbehave."""
