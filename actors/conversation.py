@@ -6,6 +6,7 @@ forgets what it knew and reads the log again.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -14,13 +15,16 @@ from actors.pages import Page
 from actors.turn import Turn
 from core import conversation as c
 from core import events as e
-from core.errors import AppendUnknown, Forbidden, StreamConflict
+from core.errors import AppendUnknown, Forbidden, Refused, StreamConflict
 from core.ids import shard_of
 from core.message import Message, evolve, fold, head_of
 from core.outcomes import Ambiguous
 from core.policies import Policy
 from core.ports import Chance, Clock, Log
-from core.records import FIFO_LINE, LOOSE_LINE, Append, Draft, HeadChange
+from core.records import FIFO_LINE, LOOSE_LINE, Append, Draft, HeadChange, Snapshot
+
+# Events of its own stream after which a conversation keeps a snapshot. Most have a handful in all.
+SNAPSHOT_EVERY: Final = 256
 
 _LINES: Final = (FIFO_LINE, LOOSE_LINE)
 
@@ -179,7 +183,7 @@ class ConversationActor:
             now_us = self._world.clock.now_us()
             if self.state.circuit.is_closed and self.state.paused_until_us <= now_us:
                 raise Forbidden("the circuit of this conversation is closed already")
-            await self._record(None, (), (e.CircuitClosed(by="operator"),), at_us=now_us)
+            await self._commit([], [], (e.CircuitClosed(by="operator"),), now_us)
 
     async def look(self) -> c.Conversation:
         """Its state, read from the log where it was not awake."""
@@ -190,36 +194,33 @@ class ConversationActor:
     # -- record, then fold
 
     async def _record(
-        self,
-        message: Message | None,
-        events: tuple[e.Event, ...],
-        own: tuple[e.Event, ...] = (),
-        *,
-        at_us: int,
+        self, message: Message, events: tuple[e.Event, ...], own: tuple[e.Event, ...] = (), *, at_us: int
     ) -> Message:
-        """One append for the message and the conversation; folded only once it is durable."""
-        after, state, drafts, heads = message, self.state, [], []
+        """One append for a message and the conversation; folded only once it is durable."""
+        after, drafts = message, []
         for event in events:
-            assert after is not None, "message events need a message"
             after = evolve(after, event, at_us)
             drafts.append(Draft(stream=after.id, version=after.version, event=event))
-        if after is not None and message is not None and events:
-            heads.append(HeadChange(head=head_of(after, self.shard), was=message.status))
+        heads = [HeadChange(head=head_of(after, self.shard), was=message.status)] if drafts else []
+        before = self.state
+        await self._commit(drafts, heads, own, at_us)
+        self._keep(after)
+        if self.state.version // SNAPSHOT_EVERY > before.version // SNAPSHOT_EVERY:
+            await self._keep_snapshot()
+        return after
+
+    async def _commit(self, drafts: list[Draft], heads: list[HeadChange], own: tuple[e.Event, ...], at_us: int) -> None:
+        state = self.state
         for event in own:
             state = c.evolve(state, event, at_us)
             drafts.append(Draft(stream=state.id, version=state.version, event=event))
         if own:
-            was = ("closed" if self.state.circuit.is_closed else "open") if self.state.version else None
-            heads.append(HeadChange(head=c.head_of(state, self.shard), was=was))
+            heads.append(HeadChange(head=c.head_of(state, self.shard), was=c.status_of(self.state)))
         if drafts:
             await self._append(
                 Append(shard=self.shard, tenant=state.tenant, at_us=at_us, drafts=tuple(drafts), heads=tuple(heads))
             )
             self.state = state
-        if after is None:
-            return None  # type: ignore[return-value]  # Only reset() passes no message, and it asks for none back.
-        self._keep(after)
-        return after
 
     async def _append(self, append: Append) -> None:
         try:
@@ -262,15 +263,31 @@ class ConversationActor:
         self.open.clear()
         self._late = ()
         self._pages = {line: Page() for line in _LINES}
-        state = c.Conversation(id=self.state.id, tenant=self.state.tenant)
-        for entry in await self._world.log.events_of(self.state.id):
-            state = c.evolve(state, entry.event, entry.at_us)
-        self.state = state
+        self.state = await self._replayed()
         await self._refill()
         self.is_lost = False
         for message in list(self.open.values()):
             if message.in_flight and message.id not in self._flying:
                 await self._interrupted(message)
+
+    async def _replayed(self) -> c.Conversation:
+        """Its own stream folded, from the newest snapshot on where it is a long one."""
+        log, identity = self._world.log, self.state.id
+        snapshot = await log.snapshot_of(identity)
+        if snapshot is None:
+            state = c.Conversation(id=identity, tenant=self.state.tenant)
+        else:
+            state = msgspec.msgpack.decode(snapshot.body, type=c.Conversation)
+        for entry in await log.events_of(identity, after_version=state.version):
+            state = c.evolve(state, entry.event, entry.at_us)
+        return state
+
+    async def _keep_snapshot(self) -> None:
+        """Saves a replay of what it has become; nothing rests on it, so trouble is left to the next one."""
+        body = msgspec.msgpack.encode(self.state)
+        snapshot = Snapshot(stream=self.state.id, version=self.state.version, body=body)
+        with suppress(Refused, AppendUnknown):
+            await self._world.log.save_snapshot(snapshot)
 
     async def _interrupted(self, message: Message) -> None:
         """The process that started this attempt is gone: its outcome is unknown, and it counts as sent just now."""

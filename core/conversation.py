@@ -74,8 +74,14 @@ def _changes(conversation: Conversation, event: e.Event) -> dict[str, object]:
             return {"circuit": replace(circuit, streak=event.streak)}
         case e.CircuitClosed(by="operator"):
             return {"circuit": Circuit(), "paused_until_us": 0}
-        case e.FailuresCleared() | e.CircuitClosed():
+        case e.FailuresCleared():
             return {"circuit": Circuit()}
+        case e.CircuitClosed():
+            # A person's word ends a pause that the provider asked for as well.
+            return {
+                "circuit": Circuit(),
+                "paused_until_us": 0 if event.by == "operator" else conversation.paused_until_us,
+            }
         case e.CircuitOpened():
             opened = Circuit(open_until_us=event.until_us, streak=event.streak, openings=event.openings)
             return {"circuit": opened}
@@ -83,6 +89,13 @@ def _changes(conversation: Conversation, event: e.Event) -> dict[str, object]:
             return {"paused_until_us": event.until_us}
         case _:
             raise Impossible(f"{type(event).__name__} is no event of a conversation")
+
+
+def status_of(conversation: Conversation) -> str | None:
+    """The status that the head row of a conversation shows; None while it has none."""
+    if not conversation.version:
+        return None
+    return "closed" if conversation.circuit.is_closed else "open"
 
 
 def head_of(conversation: Conversation, shard: int) -> Head:
@@ -93,7 +106,7 @@ def head_of(conversation: Conversation, shard: int) -> Head:
         shard=shard,
         tenant=conversation.tenant,
         version=conversation.version,
-        status="closed" if conversation.circuit.is_closed else "open",
+        status=status_of(conversation) or "closed",
         conversation=conversation.id,
         changed_us=conversation.changed_us,
     )
@@ -109,11 +122,12 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
     those behind only the end of their time counts.
     """
     first: Message | None = None
-    flying = 0
+    flying = flying_fifo = 0
     others: list[Message] = []
     for message in messages:
         if message.in_flight:
             flying += 1
+            flying_fifo += message.line == FIFO_LINE
         if message.line == FIFO_LINE:
             if first is None or (message.first_due_us, message.id) < (first.first_due_us, first.id):
                 first = message
@@ -123,7 +137,9 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
     is_full = flying > 0 and not conversation.circuit.is_closed
     wanted: dict[str, Due] = {}
     if first is not None and first.status in WAITING:
-        _keep_earliest(wanted, _due(conversation, first, policy_of(first), may_start=not is_full))
+        # The attempt in flight need not be the first's: a released message takes its old place before it.
+        may_start = not is_full and not flying_fifo
+        _keep_earliest(wanted, _due(conversation, first, policy_of(first), may_start=may_start))
     for message in others:
         if message is first or message.status not in WAITING:
             continue
@@ -160,8 +176,9 @@ def _due(conversation: Conversation, message: Message, policy: Policy, *, may_st
 
 def skips_at(message: Message, policy: Policy) -> int | None:
     """When a failing message at the head of its line steps aside, None where it never does."""
-    if policy.poison.kind != "skip" or message.line != FIFO_LINE or message.failing_us is None:
+    if policy.poison.kind != "skip" or message.line != FIFO_LINE or message.status != "retrying":
         return None
+    assert message.failing_us is not None, f"message {message.id} retries without having failed"
     return message.failing_us + policy.poison.skip_after_us
 
 
@@ -178,7 +195,7 @@ def tidy(message: Message, policy: Policy, now_us: int) -> e.Event | None:
     if message.failing_us is not None and now_us - message.failing_us >= policy.give_up_after_us:
         return e.MessageDead(reason="gave_up")
     skip_us = skips_at(message, policy)
-    if skip_us is not None and skip_us <= now_us and message.status == "retrying":
+    if skip_us is not None and skip_us <= now_us:
         return e.MessageSetAside()
     return None
 
