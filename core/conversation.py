@@ -73,15 +73,10 @@ def _changes(conversation: Conversation, event: e.Event) -> dict[str, object]:
         case e.FailureCounted():
             return {"circuit": replace(circuit, streak=event.streak)}
         case e.CircuitClosed(by="operator"):
-            return {"circuit": Circuit(), "paused_until_us": 0}
-        case e.FailuresCleared():
-            return {"circuit": Circuit()}
-        case e.CircuitClosed():
             # A person's word ends a pause that the provider asked for as well.
-            return {
-                "circuit": Circuit(),
-                "paused_until_us": 0 if event.by == "operator" else conversation.paused_until_us,
-            }
+            return {"circuit": Circuit(), "paused_until_us": 0}
+        case e.FailuresCleared() | e.CircuitClosed():
+            return {"circuit": Circuit()}
         case e.CircuitOpened():
             opened = Circuit(open_until_us=event.until_us, streak=event.streak, openings=event.openings)
             return {"circuit": opened}
