@@ -56,7 +56,7 @@ class Party:
 
     def last_words(self) -> str:
         """The end of its standard error."""
-        return self._errors.read_text(errors="replace")[-2_000:].strip() or "it said nothing"
+        return self._errors.read_text(errors="replace")[-800:].strip() or "it said nothing"
 
     def cpu_s(self) -> float:
         """CPU seconds so far, user and system, all threads."""

@@ -61,7 +61,8 @@ def _stretch(target: Target, sink: Sink, after_s: float | None) -> _Stretch:
 def _figures(seen: Seen, ready: list[_Stretch]) -> list[Figure]:
     first_ns, last_ns = min(seen.at_ns), max(seen.at_ns)
     ready_s = sum(min(part.until_ns, last_ns) - max(part.since_ns, first_ns) for part in ready) / 1e9
-    used = len(seen.at_ns) / (ready_s * _RATE) * 100
+    # The first window is full at its very start, so a time of n windows has room for n + 1 windows' worth.
+    used = len(seen.at_ns) / ((ready_s + _WINDOW_NS / 1e9) * _RATE) * 100
     fullest = busiest(seen.at_ns, _WINDOW_NS - _TRAVEL_NS)
     twice = len(seen.numbers) - len(set(seen.numbers))
     return [
