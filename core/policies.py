@@ -148,8 +148,11 @@ def _base_us(retry: Retry, used: int) -> int | None:
         case Exponential():
             if used > retry.times:
                 return None
-            # Floats overflow long after any ceiling: 1e300 microseconds are no wait that a policy can ask for.
-            return round(min(float(retry.ceiling_us), retry.first_us * retry.factor ** min(used - 1, 500)))
+            try:
+                grown_us = retry.first_us * float(retry.factor) ** (used - 1)
+            except OverflowError:
+                return retry.ceiling_us  # What no float can hold is longer than any wait that a policy can ask for.
+            return round(min(float(retry.ceiling_us), grown_us))
 
 
 def _seconds(*waits_s: int) -> tuple[int, ...]:
