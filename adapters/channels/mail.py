@@ -94,15 +94,18 @@ def _line(name: str, value: str) -> str:
 def _address_line(header: str, name: str, address: str) -> str:
     if not name:
         return f"{header}: {address}\r\n"
-    if name.isascii():
-        phrase = formataddr((name, "x@x")).removesuffix(" <x@x>")
-        return f"{header}: {phrase} <{address}>\r\n"
-    return f"{header}: {_encoded(header, name)} <{address}>\r\n"
+    phrase = formataddr((name, "x@x")).removesuffix(" <x@x>") if _is_literal(name) else _encoded(header, name)
+    return f"{header}: {phrase} <{address}>\r\n"
 
 
 def _encoded(header: str, value: str) -> str:
     """A value as it may stand in a header: as it is, or as encoded words over several lines (RFC 2047)."""
-    return value if value.isascii() else Header(value, "utf-8", header_name=header).encode(linesep="\r\n")
+    return value if _is_literal(value) else Header(value, "utf-8", header_name=header).encode(linesep="\r\n")
+
+
+def _is_literal(value: str) -> bool:
+    # What looks like an encoded word would be read as another text than was written.
+    return value.isascii() and "=?" not in value
 
 
 def _body(content: EmailContent, message: str) -> bytes:

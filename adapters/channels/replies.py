@@ -81,7 +81,7 @@ _STATUS: Final = re.compile(r"^([245])\.(\d{1,3})\.(\d{1,3})(?!\d)", re.MULTILIN
 _WAIT: Final = re.compile(r"(?:in|after)\s+(\d{1,6})\s*(s|sec|second|m|min|minute|h|hour)s?\b", re.IGNORECASE)
 _UNITS_US: Final = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US}
 _QUEUED: Final = (
-    re.compile(r"queued as ([\w.+-]{1,80})", re.IGNORECASE),  # Postfix, Exim behind it, many relays
+    re.compile(r"queued as ([\w.+-]{1,80}+)(?!@)", re.IGNORECASE),  # Postfix and many relays; never an address
     re.compile(r"\bid=([\w.-]{1,80})", re.IGNORECASE),  # Exim
     re.compile(r"\bInternalId=(\d{1,40})", re.IGNORECASE),  # Exchange
     re.compile(r"^(?:2\.\d\.\d )?Ok:? ([0-9a-f][0-9a-f-]{20,80})\s*$", re.IGNORECASE | re.MULTILINE),  # SES

@@ -30,4 +30,4 @@ def scrubbed(text: str, *, to: str = "") -> str:
         text = re.sub(re.escape(name), "<address>", text, flags=re.IGNORECASE)
     text = _NUMBER.sub("<number>", text)
     text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return _BLANK.sub(" ", text).strip()[:DETAIL_CHARS_MAX]
+    return _BLANK.sub(" ", text).strip()[:DETAIL_CHARS_MAX].rstrip()
