@@ -176,7 +176,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Grants what is due, then sleeps until the next instant that matters."""
-        async with anyio.create_task_group() as group:
+        async with self._out, self._in, anyio.create_task_group() as group:
             self._group = group
             while True:
                 now_us = self._clock.now_us()
