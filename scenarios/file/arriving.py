@@ -1,0 +1,114 @@
+"""Which messages are asked for, and when: an [[arrive]] table under a seed, one request a message.
+
+This file answers for each message being drawn by its own key, so that taking one out leaves all others as they were.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from core.policies import SECOND_US
+from scenarios.draws import Draws
+from scenarios.file.readings import filled
+from scenarios.file.tables import Arrive
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# A client that sends twice does so within this time.
+_REPEATED_WITHIN_US: Final = 5 * SECOND_US
+
+# What a message says where the file does not care.
+_CONTENTS: Final[Mapping[str, Mapping[str, object]]] = {
+    "email": {"subject": "Your appointment {n}", "text": "We are looking forward to seeing you, number {n}."},
+    "whatsapp": {"text": "See you tomorrow, number {n}"},
+    "push": {"title": "News for {n}", "body": "Something happened that concerns number {n}"},
+    "webhook": {"type": "order.created", "data": {"order": "order number {n}"}},
+}
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a client. `key` names the message in this world (`name/number`), `nth` counts its calls from 1.
+
+    `body` is what is posted; `at_us` is since the start. `has_key` tells whether it may be repeated without harm.
+    """
+
+    key: str
+    nth: int
+    at_us: int
+    tenant: str
+    body: bytes
+    has_key: bool
+
+
+def name_of(arrive: Arrive, index: int) -> str:
+    """The table's name; the first without one is `a1`."""
+    return arrive.name if arrive.name is not None else f"a{index + 1}"
+
+
+def requests_of(arrive: Arrive, start_us: int, draws: Draws) -> Iterator[Request]:
+    """Every call that the clients of one table make, repeated ones right behind their first."""
+    assert arrive.name is not None, "a compiled table has a name"
+    for number in range(1, arrive.count + 1):
+        key = f"{arrive.name}/{number}"
+        at_us = arrive.at_us + _offset_us(arrive, number, draws)
+        request = Request(
+            key=key,
+            nth=1,
+            at_us=at_us,
+            tenant=arrive.tenant,
+            body=body_of(arrive, number, start_us, at_us),
+            has_key=arrive.idempotency_key is not None,
+        )
+        yield request
+        if draws.draw("repeat", key) < arrive.repeat:
+            again_us = draws.integer("repeated after", key, below=_REPEATED_WITHIN_US)
+            yield msgspec.structs.replace(request, nth=2, at_us=at_us + again_us)
+
+
+def _offset_us(arrive: Arrive, number: int, draws: Draws) -> int:
+    if not arrive.over_us or arrive.arrivals == "burst":
+        return 0
+    if arrive.arrivals == "poisson":
+        # Given their number, the instants of a Poisson process are spread evenly at random: one draw for each.
+        return draws.integer("arrival", arrive.name or "", number, below=arrive.over_us)
+    return arrive.over_us * (number - 1) // arrive.count
+
+
+def body_of(arrive: Arrive, number: int, start_us: int, at_us: int) -> bytes:
+    """What the client of one message posts."""
+    optional = {
+        "idempotency_key": arrive.idempotency_key and filled(arrive.idempotency_key, number),
+        "reference": arrive.reference and filled(arrive.reference, number),
+        "send_at": None if arrive.send_at_us is None else _moment(start_us + arrive.send_at_us),
+        "expires_at": None if arrive.expires_after_us is None else _moment(start_us + at_us + arrive.expires_after_us),
+        "lane": arrive.lane,
+        "order": arrive.order,
+        "priority": arrive.priority,
+        "on_ambiguous": arrive.on_ambiguous,
+        "policy": arrive.policy,
+        "time_zone": arrive.time_zone,
+    }
+    asked = {
+        "channel": arrive.channel,
+        "to": filled(arrive.to, number),
+        "content": _filled(arrive.content or _CONTENTS[arrive.channel], number),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+    return msgspec.json.encode(asked)
+
+
+def _filled(value: object, number: int) -> object:
+    match value:
+        case str():
+            return filled(value, number)
+        case list():
+            return [_filled(part, number) for part in value]
+        case Mapping():
+            return {name: _filled(part, number) for name, part in value.items()}
+        case _:
+            return value
+
+
+def _moment(instant_us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=instant_us)

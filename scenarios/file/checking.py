@@ -1,0 +1,132 @@
+"""What a scenario as a whole must hold: names that exist, keys that belong together, requests that the door takes.
+
+This file answers for a scenario failing when it is read, and not somewhere in its run. Where a part has a mistake
+already, nothing else is said about it.
+"""
+
+from collections.abc import Iterator
+
+from adapters.config.positions import KeyPath
+from adapters.config.reading import Reader, one_of, shown
+from adapters.config.units import shown_span
+from core.contents import read
+from core.errors import Invalid
+from scenarios.file.arriving import body_of
+from scenarios.file.scenario import Scenario
+from scenarios.file.tables import MEASURED, Arrive, Chosen, Expect, Fault, Operator
+
+
+def check(reader: Reader, scenario: Scenario) -> None:
+    """Notes every mistake that takes more than one value to see."""
+    for path, chosen in _parts(scenario):
+        if reader.sound(path):
+            _check_names(reader, scenario, chosen, path)
+    for index, arrive in enumerate(scenario.arrivals):
+        _check_arrive(reader, scenario, arrive, ("arrive", index))
+    for index, fault in enumerate(scenario.faults):
+        _check_fault(reader, fault, ("fault", index))
+    for index, operator in enumerate(scenario.operators):
+        _check_operator(reader, operator, ("operator", index))
+    for index, expect in enumerate(scenario.expects):
+        _check_expect(reader, expect, ("expect", index))
+    _check_end(reader, scenario)
+
+
+def _parts(scenario: Scenario) -> Iterator[tuple[KeyPath, Chosen]]:
+    for name, parts in (
+        ("provider", scenario.providers),
+        ("fault", scenario.faults),
+        ("operator", scenario.operators),
+        ("expect", scenario.expects),
+    ):
+        yield from (((name, index), part) for index, part in enumerate(parts))
+
+
+def _check_names(reader: Reader, scenario: Scenario, chosen: Chosen, path: KeyPath) -> None:
+    """A selector that can fit nothing would make its fault or expectation pass unseen."""
+    lanes = [lane.name for lane in scenario.settings.lanes]
+    arrivals = [arrive.name or "" for arrive in scenario.arrivals]
+    tenants = sorted({arrive.tenant for arrive in scenario.arrivals})
+    of_message = None if chosen.message is None else chosen.message.rpartition("/")[0]
+    for key, seen, known in (
+        ("lane", chosen.lane, lanes),
+        ("arrivals", chosen.arrivals, arrivals),
+        ("tenant", chosen.tenant, tenants),
+        ("message", of_message, arrivals),
+    ):
+        if seen is not None and seen not in known:
+            reader.mistake((*path, key), shown(seen), one_of(seen, known))
+
+
+def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
+    if not reader.sound(path):
+        return
+    names = [known.name for known in scenario.arrivals]
+    if names.count(arrive.name) > 1:
+        reader.mistake((*path, "name"), shown(arrive.name), "a name of its own")
+    lanes = {lane.name: lane.channel for lane in scenario.settings.lanes}
+    fitting = [name for name, channel in lanes.items() if channel == arrive.channel]
+    if not fitting:
+        reader.mistake((*path, "channel"), f'"{arrive.channel}", which has no lane', one_of("", lanes.values()))
+    elif arrive.lane is not None and arrive.lane not in fitting:
+        reader.mistake((*path, "lane"), f'"{arrive.lane}"', one_of(arrive.lane, fitting))
+    if arrive.policy is not None and arrive.policy not in scenario.settings.policies:
+        reader.mistake((*path, "policy"), f'"{arrive.policy}"', one_of(arrive.policy, scenario.settings.policies))
+    # The first and the last one stand for all: templates differ in their number only.
+    for number in (1, arrive.count):
+        try:
+            read(body_of(arrive, number, scenario.start_us, arrive.at_us))
+        except Invalid as invalid:
+            keys: KeyPath = tuple(key for key in invalid.at.split("/") if key)
+            reader.mistake((*path, *keys), f"what message {number} asks for", invalid.detail)
+            return
+
+
+def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
+    kinds = {"answer": fault.answer, "daemon": fault.daemon, "clock": fault.clock_us, "disk": fault.disk}
+    given = [kind for kind, value in kinds.items() if value is not None]
+    if not reader.sound(path):
+        return
+    if len(given) != 1:
+        reader.mistake(path, " and ".join(given) or "none of them", f"exactly one of {', '.join(kinds)}")
+        return
+    if given != ["answer"] and fault.share is not None and fault.disk != "unknown":
+        reader.mistake((*path, "share"), shown(fault.share), f"none with {given[0]}")
+    if fault.answer is not None and fault.answer.share is not None and fault.share is not None:
+        reader.mistake((*path, "share"), "a second share", "one, beside the answer or in it")
+    if fault.for_us is not None and given[0] in {"daemon", "clock"}:
+        reader.mistake((*path, "for"), shown_span(fault.for_us), f"none with {given[0]}, which happens at an instant")
+
+
+def _check_operator(reader: Reader, operator: Operator, path: KeyPath) -> None:
+    if not reader.sound(path):
+        return
+    if operator.do in {"pause", "resume"} and operator.lane is None:
+        reader.mistake((*path, "lane"), "missing", f"the lane to {operator.do}")
+    if operator.per_s is not None and operator.do != "redrive":
+        reader.mistake((*path, "per_s"), shown(operator.per_s), f"none with {operator.do}")
+
+
+def _check_expect(reader: Reader, expect: Expect, path: KeyPath) -> None:
+    if not reader.sound(path):
+        return
+    bounds = (expect.count, expect.at_least, expect.at_most, expect.not_before_us)
+    if all(bound is None for bound in bounds):
+        reader.mistake(path, "nothing that is expected", "count, at_least, at_most or not_before")
+    if expect.that == "peak" and expect.within_us is None:
+        reader.mistake((*path, "within"), "missing", 'the length of the window, such as "1m"')
+    if expect.that in MEASURED and (expect.by_us is not None or expect.not_before_us is not None):
+        reader.mistake(path, "by or not_before", f"neither with {expect.that}, which measures the whole run")
+
+
+def _check_end(reader: Reader, scenario: Scenario) -> None:
+    """Nothing may be planned for after the end: it would never happen, and nobody would notice."""
+    for name, parts in (
+        ("arrive", [arrive.at_us + arrive.over_us for arrive in scenario.arrivals]),
+        ("fault", [fault.at_us for fault in scenario.faults]),
+        ("operator", [operator.at_us for operator in scenario.operators]),
+    ):
+        for index, at_us in enumerate(parts):
+            if at_us > scenario.runs_for_us and reader.sound(("runs_for",)):
+                expected = f"nothing later than runs_for, {shown_span(scenario.runs_for_us)}"
+                reader.mistake((name, index), f"something at {shown_span(at_us)}", expected)

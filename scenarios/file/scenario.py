@@ -1,0 +1,46 @@
+"""A scenario: everything that a file says, checked and compiled, before any chance is drawn.
+
+This file answers for the value alone. Together with a seed it determines a run, byte for byte.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from core.policies import Policy
+from core.settings import Settings
+from scenarios.file.tables import Arrive, Crash, Expect, Fault, LatencyTable, Operator, Provider
+
+ScheduleName = Literal["fifo", "walk", "pct", "by seed"]
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One file. Instants of its parts are spans since `start_us`, in microseconds.
+
+    Faults are over at `runs_for_us` at the latest; from then on everything must come to rest within `rests_within_us`.
+    `zones` are all time zones that a message may need.
+    """
+
+    file: str
+    name: str
+    why: str
+    start_us: int
+    runs_for_us: int
+    rests_within_us: int
+    seed: int
+    schedule: ScheduleName
+    settings: Settings
+    disk_latency: LatencyTable | None
+    crash: Crash | None
+    arrivals: tuple[Arrive, ...]
+    providers: tuple[Provider, ...]
+    faults: tuple[Fault, ...]
+    operators: tuple[Operator, ...]
+    expects: tuple[Expect, ...]
+    zones: tuple[str, ...]
+
+    def policy_of(self, lane: str, named: str | None) -> Policy:
+        """The policy that decides about a message: the one that it names, else its lane's."""
+        if named is not None:
+            return self.settings.policies[named]
+        return next(known.policy for known in self.settings.lanes if known.name == lane)

@@ -1,0 +1,120 @@
+"""The log, sorted by what it is about: messages with their attempts, conversations, lanes.
+
+This file answers for reading the log without any help of the code that wrote it: it folds nothing and decides nothing.
+It must never fail on a log that makes no sense; laws have to say so.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from core import events as e
+from core.outcomes import Outcome, Taken
+from core.records import Recorded
+
+Resolution = e.AttemptTaken | e.AttemptFailed | e.AttemptAborted
+Conclusion = e.AttemptTaken | e.MessageCancelled | e.MessageExpired | e.MessageDead
+
+
+class Attempt(msgspec.Struct, kw_only=True):
+    """One attempt; what is None is not known, because the log does not tell of its end."""
+
+    stream: int
+    number: int
+    lane: str
+    tenant: str
+    conversation: int
+    host: int | None
+    started_us: int
+    is_probe: bool
+    ended_us: int | None = None
+    sent_us: int | None = None
+    outcome: Outcome | None = None
+    is_aborted: bool = False
+
+
+class Story(msgspec.Struct, kw_only=True):
+    """One message. `entries` are all its events."""
+
+    stream: int
+    tenant: str
+    shard: int
+    accepted: e.MessageAccepted
+    entries: list[Recorded]
+    attempts: list[Attempt]
+
+
+class Chronicle:
+    """All of a log."""
+
+    def __init__(self, events: Sequence[Recorded]) -> None:
+        self.stories: dict[int, Story] = {}
+        # A conversation's own events and those of its messages, in the order of the log.
+        self.conversations: dict[int, list[Recorded]] = {}
+        self.lanes: dict[str, list[Recorded]] = {}
+        self.attempts: list[Attempt] = []
+        self.strays: list[Recorded] = []
+        self._lane_names: dict[int, str] = {}
+        self._open: dict[tuple[int, int], Attempt] = {}
+        for entry in events:
+            self._take(entry)
+
+    def _take(self, entry: Recorded) -> None:
+        event = entry.event
+        story = self.stories.get(entry.stream)
+        if isinstance(event, e.MessageAccepted):
+            self.stories[entry.stream] = Story(
+                stream=entry.stream,
+                tenant=entry.tenant,
+                shard=entry.shard,
+                accepted=event,
+                entries=[entry],
+                attempts=[],
+            )
+            self.conversations.setdefault(event.conversation, []).append(entry)
+        elif story is not None:
+            story.entries.append(entry)
+            self.conversations[story.accepted.conversation].append(entry)
+            self._attempt(story, entry)
+        elif entry.stream in self.conversations:
+            self.conversations[entry.stream].append(entry)
+        elif isinstance(event, e.LaneOpened):
+            self._lane_names[entry.stream] = event.name
+            self.lanes[event.name] = [entry]
+        elif entry.stream in self._lane_names:
+            self.lanes[self._lane_names[entry.stream]].append(entry)
+        else:
+            self.strays.append(entry)
+
+    def _attempt(self, story: Story, entry: Recorded) -> None:
+        event = entry.event
+        if isinstance(event, e.AttemptStarted):
+            attempt = Attempt(
+                stream=story.stream,
+                number=event.attempt,
+                lane=event.lane,
+                tenant=story.tenant,
+                conversation=story.accepted.conversation,
+                host=story.accepted.host,
+                started_us=entry.at_us,
+                is_probe=event.probe,
+            )
+            story.attempts.append(attempt)
+            self.attempts.append(attempt)
+            self._open[story.stream, event.attempt] = attempt
+        elif isinstance(event, Resolution):
+            ended = self._open.pop((story.stream, event.attempt), None)
+            if ended is not None:
+                _end(ended, event, entry.at_us)
+
+
+def _end(attempt: Attempt, event: Resolution, at_us: int) -> None:
+    attempt.ended_us = at_us
+    match event:
+        case e.AttemptTaken():
+            attempt.sent_us = event.sent_at_us
+            attempt.outcome = Taken(code=event.code, provider_id=event.provider_id)
+        case e.AttemptFailed():
+            attempt.sent_us, attempt.outcome = event.sent_at_us, event.outcome
+        case e.AttemptAborted():
+            attempt.is_aborted = True

@@ -1,0 +1,136 @@
+"""Law 6: an open circuit sends nothing but its probe; and it opens and closes when its policy says so."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from core import events as e
+from core.outcomes import Ambiguous, Config, Hold, Rate, Transient
+from core.policies import CircuitRule
+from core.records import Recorded
+from scenarios.laws.chronicle import Attempt
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.finding import Finding
+from scenarios.laws.spans import Span
+from scenarios.laws.waiting import slack_us
+
+
+def open_circuits_only_probe(evidence: Evidence) -> Iterator[Finding]:
+    """Judges each conversation's circuit, then the breakers of lanes and hosts."""
+    for conversation, entries in evidence.chronicle.conversations.items():
+        yield from _Circuit(evidence, conversation, entries).judge()
+    for lane, recorded in evidence.chronicle.lanes.items():
+        attempts = [attempt for attempt in evidence.chronicle.attempts if attempt.lane == lane]
+        yield from _breakers(lane, recorded, attempts, slack_us(evidence))
+
+
+class _Circuit:
+    """One conversation's circuit, counted from its attempts and held against what was recorded of it."""
+
+    def __init__(self, evidence: Evidence, conversation: int, entries: Sequence[Recorded]) -> None:
+        self._evidence = evidence
+        self._name = f"conversation {conversation}"
+        self._entries = entries
+        self._until_us: int | None = None
+        self._openings = 0
+        self._faults = 0
+        self._flying: dict[int, bool] = {}
+
+    def judge(self) -> Iterator[Finding]:
+        for entry in self._entries:
+            match entry.event:
+                case e.AttemptStarted():
+                    yield from self._starts(entry, entry.event)
+                case e.AttemptTaken():
+                    self._flying.pop(entry.stream, None)
+                    self._faults = 0
+                case e.AttemptFailed():
+                    self._fails(entry, entry.event)
+                case e.AttemptAborted():
+                    self._flying.pop(entry.stream, None)
+                case e.CircuitOpened():
+                    yield from self._opens(entry, entry.event)
+                case e.CircuitClosed():
+                    self._until_us, self._openings, self._faults = None, 0, 0
+                case _:
+                    pass
+
+    def _starts(self, entry: Recorded, event: e.AttemptStarted) -> Iterator[Finding]:
+        if self._until_us is not None:
+            if entry.at_us < self._until_us:
+                yield self._finding(entry, f"is open for another {(self._until_us - entry.at_us) / 1e6:.6g} s")
+            if not event.probe:
+                yield self._finding(entry, "is open, and what was started is not its probe")
+            if any(self._flying.values()):
+                yield self._finding(entry, "is half open, and has a probe in flight already")
+        elif self._faults >= self._rule(entry).failures:
+            yield self._finding(entry, f"has failed {self._faults} times in a row, and its circuit is closed")
+        self._flying[entry.stream] = event.probe
+
+    def _fails(self, entry: Recorded, event: e.AttemptFailed) -> None:
+        was_probe = self._flying.pop(entry.stream, False)
+        if isinstance(event.outcome, Rate | Hold | Config):
+            return
+        if not isinstance(event.outcome, Transient | Ambiguous):
+            self._faults = 0
+        elif self._until_us is None or was_probe:
+            self._faults += 1
+
+    def _opens(self, entry: Recorded, event: e.CircuitOpened) -> Iterator[Finding]:
+        rule = self._rule(entry)
+        if self._until_us is None and self._faults < rule.failures:
+            yield self._finding(entry, f"has failed {self._faults} times in a row, and its circuit opens")
+        self._openings += 1
+        cooldown_us = min(rule.ceiling_us, rule.cooldown_us << min(self._openings - 1, 40))
+        if event.until_us - entry.at_us != cooldown_us:
+            found_s, asked_s = (event.until_us - entry.at_us) / 1e6, cooldown_us / 1e6
+            yield self._finding(entry, f"is open for {found_s:g} s, where its policy asks for {asked_s:g} s")
+        self._until_us = event.until_us
+
+    def _rule(self, entry: Recorded) -> CircuitRule:
+        """The rule of the lane whose message is concerned; an event of the circuit itself goes by the last of them."""
+        story = self._evidence.chronicle.stories.get(entry.stream)
+        if story is None:
+            first = next(other for other in self._entries if other.stream in self._evidence.chronicle.stories)
+            story = self._evidence.chronicle.stories[first.stream]
+        return self._evidence.scenario.policy_of(story.accepted.lane, story.accepted.policy).circuit
+
+    def _finding(self, entry: Recorded, words: str) -> Finding:
+        return Finding(words=f"{self._name} {words}", at_us=entry.at_us, streams=(entry.stream,))
+
+
+def _breakers(
+    lane: str, entries: Sequence[Recorded], attempts: Sequence[Attempt], tolerance_us: int
+) -> Iterator[Finding]:
+    """While a breaker is open one attempt at a time goes out, and none before its time."""
+    opened: dict[int, int] = {}
+    for entry in entries:
+        match entry.event:
+            case e.BreakerOpened(host=host, until_us=until_us):
+                opened[host] = until_us
+                between = entry.at_us + tolerance_us, until_us
+                yield from _early(_place(lane, host), [a for a in attempts if (a.host or 0) == host], between)
+            case e.BreakerClosed(host=host):
+                between = opened.pop(host, entry.at_us), entry.at_us
+                yield from _several(_place(lane, host), [a for a in attempts if (a.host or 0) == host], between)
+            case _:
+                pass
+
+
+def _early(place: str, attempts: Sequence[Attempt], between: Span) -> Iterator[Finding]:
+    since_us, until_us = between
+    for attempt in attempts:
+        if since_us < attempt.started_us < until_us:
+            words = f"the breaker of {place} is open for another {(until_us - attempt.started_us) / 1e6:g} s"
+            yield Finding(words=words, at_us=attempt.started_us, streams=(attempt.stream,))
+
+
+def _several(place: str, attempts: Sequence[Attempt], between: Span) -> Iterator[Finding]:
+    probes = [attempt for attempt in attempts if between[0] <= attempt.started_us < between[1]]
+    for one, other in pairwise(probes):
+        if one.ended_us is None or other.started_us < one.ended_us:
+            words = f"the breaker of {place} is half open, and lets a second attempt out"
+            yield Finding(words=words, at_us=other.started_us, streams=(one.stream, other.stream))
+
+
+def _place(lane: str, host: int) -> str:
+    return f"host {host} in lane {lane}" if host else f"lane {lane}"

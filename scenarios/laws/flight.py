@@ -1,0 +1,84 @@
+"""Law 2: one attempt of a message at a time, no more in a conversation than its policy allows, and `fifo` in order."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from core import events as e
+from scenarios.laws.chronicle import Conclusion, Resolution, Story
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.finding import Finding
+
+# With these a message leaves its conversation's line, for good or for a while.
+_LEAVES: Final = (Conclusion, e.MessageHeld, e.MessageSetAside)
+# And with these it stands in it again, or at another place.
+_ENTERS: Final = (e.MessageAccepted, e.MessageReleased, e.MessageRedriven, e.MessageRescheduled)
+
+
+def attempts_keep_their_turn(evidence: Evidence) -> Iterator[Finding]:
+    """Judges each conversation by itself."""
+    for conversation in evidence.chronicle.conversations:
+        yield from _Order(evidence, conversation).judge()
+
+
+class _Order:
+    """One conversation, walked through event by event."""
+
+    def __init__(self, evidence: Evidence, conversation: int) -> None:
+        self._evidence = evidence
+        self._entries = evidence.chronicle.conversations[conversation]
+        # (first due instant, stream) of all that stand in the fifo line.
+        self._line: dict[int, tuple[int, int]] = {}
+        self._first_due_us: dict[int, int] = {}
+        self._aside: set[int] = set()
+        self._flying: dict[int, int] = {}
+
+    def judge(self) -> Iterator[Finding]:
+        """Every start is held against what was in flight and in line when it was recorded."""
+        for entry in self._entries:
+            story = self._evidence.chronicle.stories.get(entry.stream)
+            if story is None:
+                continue
+            event = entry.event
+            if isinstance(event, e.AttemptStarted):
+                yield from self._starts(story, entry.at_us)
+                self._flying[story.stream] = event.attempt
+            elif isinstance(event, Resolution):
+                self._flying.pop(story.stream, None)
+            self._move(story, event)
+
+    def _starts(self, story: Story, at_us: int) -> Iterator[Finding]:
+        name = story.accepted.trace
+        if story.stream in self._flying:
+            yield Finding(
+                words=f"{name} was started while its attempt {self._flying[story.stream]} was in flight",
+                at_us=at_us,
+                streams=(story.stream,),
+            )
+        own = self._line.get(story.stream)
+        if own is None:
+            most = self._evidence.scenario.policy_of(story.accepted.lane, story.accepted.policy).in_flight_max
+            if len(self._flying) >= most:
+                words = f"{name} was started beside {len(self._flying)} in flight, where its policy allows {most}"
+                yield Finding(words=words, at_us=at_us, streams=(story.stream, *self._flying))
+            return
+        ahead = [stream for stream, place in self._line.items() if place < own or stream in self._flying]
+        if ahead := [stream for stream in ahead if stream != story.stream]:
+            first = self._evidence.chronicle.stories[min(ahead, key=self._line.__getitem__)]
+            words = f"{name} was started before {first.accepted.trace}, which is ahead of it in its conversation"
+            yield Finding(words=words, at_us=at_us, streams=(story.stream, first.stream))
+
+    def _move(self, story: Story, event: e.Event) -> None:
+        stream = story.stream
+        if isinstance(event, _LEAVES):
+            self._line.pop(stream, None)
+            if isinstance(event, e.MessageSetAside):
+                self._aside.add(stream)
+            return
+        if not isinstance(event, _ENTERS) or story.accepted.order != "fifo":
+            return
+        if not isinstance(event, e.MessageReleased):
+            self._first_due_us[stream] = event.due_us
+        if isinstance(event, e.MessageRedriven):
+            self._aside.discard(stream)
+        if stream not in self._aside:
+            self._line[stream] = (self._first_due_us[stream], stream)

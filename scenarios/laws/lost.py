@@ -1,0 +1,82 @@
+"""Law 1: nothing is lost.
+
+Each accepted message has ended exactly once, or is open with a due time or a named hold; what a client was told is in
+the log; and what the log calls sent is with the other side, unchanged.
+"""
+
+from collections.abc import Iterator
+
+from core import events as e
+from core.message import WAITING
+from scenarios.laws.chronicle import Conclusion, Story
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.finding import Finding
+
+
+def nothing_is_lost(evidence: Evidence) -> Iterator[Finding]:
+    """Everything that clients, log and other side know of the same message agrees."""
+    yield from _told(evidence)
+    for story in evidence.chronicle.stories.values():
+        yield from _ends_once(story)
+        if evidence.has_ended:
+            yield from _is_kept(evidence, story)
+    yield from _arrived(evidence)
+
+
+def _told(evidence: Evidence) -> Iterator[Finding]:
+    for told in evidence.books.told:
+        if told.stream is None:
+            continue
+        story = evidence.chronicle.stories.get(told.stream)
+        if story is None:
+            words = f"{told.key} was accepted, its client was told so, and the log knows nothing of it"
+            yield Finding(words=words, streams=(told.stream,))
+        elif story.accepted.trace != told.key:
+            words = f"the client of {told.key} was given the message of {story.accepted.trace}"
+            yield Finding(words=words, streams=(told.stream,))
+
+
+def _ends_once(story: Story) -> Iterator[Finding]:
+    ended: e.Event | None = None
+    for entry in story.entries:
+        if isinstance(entry.event, e.MessageRedriven):
+            if not isinstance(ended, e.MessageDead):
+                yield _finding(story, "was redriven although it was no dead letter", entry.at_us)
+            ended = None
+        elif ended is not None:
+            words = f"had ended with {_name(ended)} when {_name(entry.event)} followed"
+            yield _finding(story, words, entry.at_us)
+        elif isinstance(entry.event, Conclusion):
+            ended = entry.event
+
+
+def _is_kept(evidence: Evidence, story: Story) -> Iterator[Finding]:
+    head = evidence.durable.heads.get(story.stream)
+    if head is None:
+        yield _finding(story, "has no head, so nobody will ever find it")
+    elif head.status == "sending":
+        yield _finding(story, "has an open attempt that nobody answers for")
+    elif head.status in WAITING and head.due_us is None:
+        yield _finding(story, f"is {head.status} without a due time or a hold")
+
+
+def _arrived(evidence: Evidence) -> Iterator[Finding]:
+    taken = {(h.stream, h.attempt) for h in evidence.books.handed if h.arrives_us is not None and h.is_taken}
+    for story in evidence.chronicle.stories.values():
+        for entry in story.entries:
+            event = entry.event
+            if isinstance(event, e.AttemptTaken) and (story.stream, event.attempt) not in taken:
+                yield _finding(story, f"counts as {event.status}, but the other side never took it", entry.at_us)
+    for handed in evidence.books.handed:
+        asked = evidence.subjects[handed.key]
+        if (handed.to, handed.content) != (asked.to, asked.content):
+            words = f"the other side of {handed.key} was handed another address or content than was accepted"
+            yield Finding(words=words, at_us=handed.log_us, streams=(handed.stream,))
+
+
+def _finding(story: Story, words: str, at_us: int | None = None) -> Finding:
+    return Finding(words=f"{story.accepted.trace} {words}", at_us=at_us, streams=(story.stream,))
+
+
+def _name(event: e.Event) -> str:
+    return type(event).__name__

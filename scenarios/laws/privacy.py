@@ -1,0 +1,107 @@
+"""Law 10: no address, no content and no unsalted hash of either is found in any event."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.finding import Finding
+
+# Shorter texts are found by accident.
+_CHARS_MIN: Final = 6
+_HASHES: Final = ("sha256", "sha1", "md5", "blake2b", "blake2s")
+_NUMBER_BYTES: Final = 8
+# What a client asks for and is nobody's secret: these fields stand in events as they are.
+_OPEN: Final = ("channel", "lane", "order", "on_ambiguous", "policy", "time_zone")
+
+_DECODER: Final = msgspec.msgpack.Decoder()
+
+
+def nothing_private_is_recorded(evidence: Evidence) -> Iterator[Finding]:
+    """Searches what the log holds for everything that clients said, in any of the forms that give it away."""
+    seen = _Seen(evidence)
+    everything = "\n".join(seen.texts)
+    for key, body in evidence.bodies.items():
+        for text in dict.fromkeys((evidence.subjects[key].to, *_private(body))):
+            if len(text) < _CHARS_MIN or text in seen.names:
+                continue
+            if text in everything or text.encode() in seen.blob:
+                yield Finding(words=f"what {key} says or whom it is for stands in an event, in the open")
+            elif seen.has_hash_of(text.encode()):
+                yield Finding(words=f"an unsalted hash of what {key} says or whom it is for stands in an event")
+
+
+class _Seen:
+    """Every value that stands in any event."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.texts: dict[str, None] = {}
+        self._bytes: dict[bytes, None] = {}
+        self._numbers: set[int] = set()
+        for body in dict.fromkeys(row[10] for row in evidence.durable.rows):
+            self._take(_DECODER.decode(body))
+        self.blob = b"\n".join(self._bytes)
+        lanes, policies = evidence.scenario.settings.lanes, evidence.scenario.settings.policies
+        self.names = {
+            *(lane.name for lane in lanes),
+            *policies,
+            *(subject.tenant for subject in evidence.subjects.values()),
+        }
+
+    def has_hash_of(self, secret: bytes) -> bool:
+        """Whether a hash of it, whole or cut to a number, stands in an event."""
+        for name in _HASHES:
+            digest = hashlib.new(name, secret).digest()
+            number = int.from_bytes(digest[:_NUMBER_BYTES])
+            if (
+                digest in self._bytes
+                or digest[:16] in self._bytes
+                or digest.hex() in self.texts
+                or not self._numbers.isdisjoint((number, number >> 1, number >> 1 | 1))
+            ):
+                return True
+        return False
+
+    def _take(self, value: object) -> None:
+        match value:
+            case str():
+                self.texts[value] = None
+            case bytes():
+                self._bytes[value] = None
+            case bool():
+                pass
+            case int():
+                self._numbers.add(value)
+            case list():
+                for part in value:
+                    self._take(part)
+            case dict():
+                for name, part in value.items():
+                    self._take(name)
+                    self._take(part)
+            case _:
+                pass
+
+
+def _private(body: bytes) -> Iterator[str]:
+    """Every text of a request that belongs in the vault."""
+    asked: dict[str, object] = msgspec.json.decode(body)
+    for name, value in asked.items():
+        if name not in _OPEN:
+            yield from _texts(value)
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for part in value:
+                yield from _texts(part)
+        case dict():
+            for part in value.values():
+                yield from _texts(part)
+        case _:
+            pass

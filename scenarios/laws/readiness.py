@@ -1,0 +1,120 @@
+"""From when on each attempt could have started, as far as its own conversation goes.
+
+This file answers for the instants at which a message's due time, its place in line, its circuit and the attempts beside
+it last stood in the way. What lies beyond the conversation (limits, lanes, disks) is waiting.py's business.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from core import events as e
+from core.records import Recorded
+from scenarios.laws.chronicle import Conclusion, Resolution, Story
+from scenarios.laws.evidence import Evidence
+
+_LEAVES: Final = (Conclusion, e.MessageHeld, e.MessageSetAside)
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """A message waited from `ready_us` until `ended_us`, when it was started or expired."""
+
+    story: Story
+    ready_us: int
+    ended_us: int
+    is_expiry: bool
+
+
+def waits(evidence: Evidence) -> list[Wait]:
+    """Every wait that ended, conversation by conversation."""
+    conversations = evidence.chronicle.conversations.values()
+    return [wait for entries in conversations for wait in _Walk(evidence, entries).waits()]
+
+
+class _Walk:
+    """One conversation, event by event."""
+
+    def __init__(self, evidence: Evidence, entries: list[Recorded]) -> None:
+        self._evidence = evidence
+        self._entries = entries
+        self._due_us: dict[int, int] = {}
+        self._line: dict[int, tuple[int, int]] = {}
+        self._places: dict[int, tuple[int, int]] = {}
+        self._first: int | None = None
+        self._first_since_us = 0
+        self._flying: set[int] = set()
+        self._freed_us = 0
+        self._full_until_us = 0
+        self._open_until_us: int | None = None
+        self._blocked_until_us = 0
+
+    def waits(self) -> Iterator[Wait]:
+        for entry in self._entries:
+            story = self._evidence.chronicle.stories.get(entry.stream)
+            if story is None:
+                self._circuit(entry)
+                continue
+            if isinstance(entry.event, e.AttemptStarted | e.MessageExpired):
+                is_expiry = isinstance(entry.event, e.MessageExpired)
+                ready_us = self._may_end_us(story) if is_expiry else self._may_start_us(story)
+                yield Wait(story=story, ready_us=ready_us, ended_us=entry.at_us, is_expiry=is_expiry)
+            self._message(story, entry)
+
+    def _may_start_us(self, story: Story) -> int:
+        """The last instant at which something in the conversation stood in the way of a start."""
+        instants = [self._due_us.get(story.stream, 0), self._blocked_until_us, self._open_until_us or 0]
+        if story.stream in self._line:
+            instants += [self._first_since_us, self._freed_us]
+        elif self._open_until_us is not None:
+            instants.append(self._freed_us)
+        else:
+            instants.append(self._full_until_us)
+        return max(instants)
+
+    def _may_end_us(self, story: Story) -> int:
+        expires_us = story.accepted.expires_us
+        return max(expires_us if expires_us is not None else 0, self._freed_us)
+
+    def _circuit(self, entry: Recorded) -> None:
+        match entry.event:
+            case e.CircuitOpened():
+                self._open_until_us = entry.event.until_us
+            case e.CircuitClosed():
+                self._open_until_us = None
+                self._freed_us = self._full_until_us = entry.at_us
+            case e.ConversationPaused():
+                self._blocked_until_us = entry.event.until_us
+            case _:
+                pass
+
+    def _message(self, story: Story, entry: Recorded) -> None:
+        event, stream = entry.event, story.stream
+        if isinstance(event, e.AttemptStarted):
+            self._flying.add(stream)
+        elif isinstance(event, Resolution):
+            policy = self._evidence.scenario.policy_of(story.accepted.lane, story.accepted.policy)
+            if len(self._flying) >= policy.in_flight_max or self._open_until_us is not None:
+                self._full_until_us = entry.at_us
+            self._flying.discard(stream)
+            self._freed_us = entry.at_us
+        due_us = getattr(event, "due_us", None)
+        if due_us is not None:
+            self._due_us[stream] = due_us
+        self._keep_line(story, event, due_us)
+        first = min(self._line, key=self._line.__getitem__, default=None)
+        if first != self._first:
+            self._first, self._first_since_us = first, entry.at_us
+
+    def _keep_line(self, story: Story, event: e.Event, due_us: int | None) -> None:
+        stream = story.stream
+        if isinstance(event, _LEAVES):
+            self._line.pop(stream, None)
+            if isinstance(event, e.MessageSetAside):
+                self._places.pop(stream, None)
+        elif story.accepted.order != "fifo":
+            return
+        elif isinstance(event, e.MessageAccepted | e.MessageRedriven | e.MessageRescheduled):
+            self._places[stream] = self._line[stream] = (due_us or 0, stream)
+        elif isinstance(event, e.MessageReleased) and stream in self._places:
+            self._line[stream] = self._places[stream]

@@ -1,0 +1,137 @@
+"""Law 7: at the end, and after each crash: state == fold(log), heads == rebuilt heads, and the chain verifies.
+
+What a store keeps beside its events (heads, counts, agenda, lines, vault) follows from them and must be what they say.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from core import conversation as c
+from core import message as m
+from core.errors import Impossible
+from core.events import MessageAccepted
+from core.ids import SHARDS
+from core.records import Head, Recorded
+from core.sealing import commitment_of
+from eventstore.chain import FIRST_LINK, link_of
+from eventstore.durable import Durable
+from eventstore.tallying import recount
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.finding import Finding
+from scenarios.world.ground import Memory
+
+
+def state_is_the_fold(evidence: Evidence) -> Iterator[Finding]:
+    """What was found after each crash, then the log as it lies at the end, then what was in memory."""
+    yield from evidence.findings
+    yield from as_it_lies(evidence.durable)
+    for memory in evidence.memories:
+        yield from _remembered(evidence.durable, memory)
+
+
+def as_it_lies(durable: Durable) -> Iterator[Finding]:
+    """Everything that can be said of the durable part alone: what the next start will find."""
+    yield from _chain(durable)
+    for stream, entries in durable.streams.items():
+        yield from _stream(durable, stream, entries)
+    counts = {key: count for key, count in durable.tallies.items() if count != (0, 0)}
+    if recount(durable.heads.values()) != counts:
+        yield Finding(words="the counts by status are not those of the heads")
+    yield from _indexes(durable)
+
+
+def _chain(durable: Durable) -> Iterator[Finding]:
+    links, seqs, last_us = [FIRST_LINK] * SHARDS, [0] * SHARDS, 0
+    for _, shard, seq, stream, version, name, schema_version, at_us, tenant, cause, body, link in durable.rows:
+        if seq != seqs[shard] + 1:
+            yield Finding(words=f"event {seq} of shard {shard} follows event {seqs[shard]}")
+        content = shard, seq, stream, version, name, schema_version, at_us, tenant, cause, body
+        seqs[shard], links[shard] = seq, link_of(links[shard], content)
+        if links[shard] != link:
+            yield Finding(words=f"the link of event {seq} of shard {shard} is not made over what it follows")
+            return
+        if at_us < last_us:
+            yield Finding(words=f"event {seq} of shard {shard} is recorded before the one it follows", at_us=at_us)
+        last_us = at_us
+
+
+def _stream(durable: Durable, stream: int, entries: Sequence[Recorded]) -> Iterator[Finding]:
+    versions = [entry.version for entry in entries]
+    if versions != list(range(1, len(entries) + 1)):
+        yield Finding(words=f"stream {stream} has versions {versions}", streams=(stream,))
+        return
+    head = durable.heads.get(stream)
+    if head is None:
+        yield Finding(words=f"stream {stream} has no head", streams=(stream,))
+        return
+    try:
+        rebuilt = rebuilt_head(entries, head)
+    except Impossible as impossible:
+        yield Finding(words=f"stream {stream} makes no sense: {impossible}", streams=(stream,))
+        return
+    if rebuilt != head:
+        words = f"the head of stream {stream} is {head}, where its events come to {rebuilt}"
+        yield Finding(words=words, at_us=entries[-1].at_us, streams=(stream,))
+    if head.kind == "msg":
+        yield from _vault(durable, stream, entries[0])
+
+
+def rebuilt_head(entries: Sequence[Recorded], head: Head) -> Head:
+    """The head row that a stream's events come to; of lanes and jobs only the version is theirs to say."""
+    first, last = entries[0], entries[-1]
+    if head.kind == "msg":
+        return m.head_of(m.fold(entries), first.shard)
+    if head.kind == "conv":
+        return c.head_of(_conversation(entries), first.shard)
+    return Head(
+        stream=first.stream,
+        kind=head.kind,
+        shard=first.shard,
+        tenant=first.tenant,
+        version=last.version,
+        status=head.status,
+        channel=head.channel,
+        lane=head.lane,
+        changed_us=head.changed_us,
+    )
+
+
+def _conversation(entries: Sequence[Recorded]) -> c.Conversation:
+    state = c.Conversation(id=entries[0].stream, tenant=entries[0].tenant)
+    for entry in entries:
+        state = c.evolve(state, entry.event, entry.at_us)
+    return state
+
+
+def _vault(durable: Durable, stream: int, first: Recorded) -> Iterator[Finding]:
+    sealed = durable.sealed.get(stream)
+    assert isinstance(first.event, MessageAccepted), f"stream {stream} was folded as a message"
+    if sealed is None:
+        yield Finding(words=f"stream {stream} was accepted and has no vault row", streams=(stream,))
+    elif commitment_of(sealed.private, sealed.salt) != first.event.commitment:
+        yield Finding(words=f"the vault row of stream {stream} is not what was committed to", streams=(stream,))
+
+
+def _indexes(durable: Durable) -> Iterator[Finding]:
+    agenda: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
+    lines: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for head in durable.heads.values():
+        if head.due_us is not None:
+            agenda.setdefault((head.lane, head.tenant, head.priority), []).append((head.due_us, head.stream))
+        if head.place is not None:
+            lines.setdefault((head.conversation, head.line), []).append((head.place, head.stream))
+    for name, kept, expected in (("agenda", durable.agenda, agenda), ("lines", durable.lines, lines)):
+        if kept != {key: sorted(pairs) for key, pairs in expected.items()}:
+            yield Finding(words=f"the {name} are not those of the heads")
+
+
+def _remembered(durable: Durable, memory: Memory) -> Iterator[Finding]:
+    """What an awake conversation believed at the end is what the log says."""
+    state = memory.conversation
+    entries = durable.streams.get(state.id, [])
+    folded = _conversation(entries) if entries else c.Conversation(id=state.id, tenant=state.tenant)
+    if state != folded:
+        words = f"conversation {state.id} is {state} in memory, where its events come to {folded}"
+        yield Finding(words=words, streams=(state.id,))
+    for stream, message in memory.open.items():
+        if message != m.fold(durable.streams[stream]):
+            yield Finding(words=f"stream {stream} is in memory what its events do not come to", streams=(stream,))

@@ -1,0 +1,75 @@
+"""Law 4: in no window of its length does a scope exceed its limit, restarts included; and no permit waits in vain.
+
+The first half is exact: over the instants that the log records, and over those at which requests really left. The
+second half is the waits (waiting.py) that began when a limit let go and ended later than they had to.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from core.policies import Quota
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.finding import Finding
+from scenarios.laws.scopes import Scope, scopes_of
+from scenarios.laws.waiting import idle_waits
+
+# An attempt whose process died counts from the moment at which the next one learned of it.
+_FROM_RECOVERY = "interrupted"
+
+
+def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
+    """Judges every scope of every lane, then the waits."""
+    really = {(handed.stream, handed.attempt): handed.log_us for handed in evidence.books.handed}
+    yield from _recorded_truly(evidence, really)
+    for scope in scopes_of(evidence):
+        recorded = sorted(attempt.sent_us for attempt in scope.attempts if attempt.sent_us is not None)
+        left = sorted(
+            really[attempt.stream, attempt.number]
+            for attempt in scope.attempts
+            if (attempt.stream, attempt.number) in really
+        )
+        for quota in scope.quotas:
+            yield from _exceeded(scope, quota, recorded, "recorded")
+            yield from _exceeded(scope, quota, left, "real")
+        if scope.concurrency is not None:
+            yield from _crowded(scope, scope.concurrency)
+    for wait in idle_waits(evidence):
+        if wait.behind_limit:
+            yield wait.finding
+
+
+def _recorded_truly(evidence: Evidence, really: dict[tuple[int, int], int]) -> Iterator[Finding]:
+    """Windows over recorded instants mean something only where those are the real ones."""
+    for attempt in evidence.chronicle.attempts:
+        left_us = really.get((attempt.stream, attempt.number))
+        if left_us is None or attempt.sent_us is None:
+            continue
+        is_late = attempt.outcome is not None and attempt.outcome.code == _FROM_RECOVERY
+        if attempt.sent_us < left_us if is_late else attempt.sent_us != left_us:
+            words = f"attempt {attempt.number} left us {abs(attempt.sent_us - left_us)} us off the recorded instant"
+            yield Finding(words=words, at_us=left_us, streams=(attempt.stream,))
+
+
+def _exceeded(scope: Scope, quota: Quota, sent_us: Sequence[int], which: str) -> Iterator[Finding]:
+    for first, beyond in zip(sent_us, sent_us[quota.count :], strict=False):
+        if beyond - first < quota.window_us:
+            window_s = quota.window_us / 1_000_000
+            words = (
+                f"{scope} allows {quota.count} hand-overs in {window_s:g} s, and {quota.count + 1} {which} ones lie"
+                f" within {(beyond - first) / 1_000_000:.6f} s"
+            )
+            yield Finding(words=words, at_us=beyond)
+
+
+def _crowded(scope: Scope, most: int) -> Iterator[Finding]:
+    edges = []
+    for attempt in scope.attempts:
+        edges.append((attempt.started_us, 1))
+        if attempt.ended_us is not None:
+            edges.append((attempt.ended_us, -1))
+    flying = 0
+    # At one instant what ends makes room for what starts.
+    for at_us, change in sorted(edges):
+        flying += change
+        if flying > most:
+            yield Finding(words=f"{scope} allows {most} attempts in flight, and has {flying}", at_us=at_us)
+            return

@@ -1,0 +1,114 @@
+"""One run: a scenario under a seed, life after life of the daemon, until everything has come to rest.
+
+This file answers for a run being a function of scenario, seed and the boundaries at which the power goes out: the same
+three give the same log, byte for byte.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from core.policies import SECOND_US
+from scenarios.draws import Draws
+from scenarios.file.scenario import Scenario
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.replay import as_it_lies
+from scenarios.loop.boundary import BoundaryError
+from scenarios.loop.run import run_virtual
+from scenarios.loop.schedules import Fifo, Pct, Ready, Schedule, Walk
+from scenarios.loop.stuck import Budget, StuckError
+from scenarios.loop.virtual import PowerCut
+from scenarios.world.ground import EndedBy, Ground, Parts
+from scenarios.world.living import Living
+
+# A supervisor starts a daemon that died of trouble with its log again after this time.
+_STARTED_AGAIN_US: Final = 5 * SECOND_US
+_LIVES_MAX: Final = 1_000
+# Far more than any scenario takes that gets anywhere, and little enough to be told within seconds.
+_STEPS_MAX: Final = 20_000_000
+_STEPS_AT_ONE_INSTANT_MAX: Final = 500_000
+
+_SOUND: Final = Parts()
+
+
+def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: Collection[int] = ()) -> Evidence:
+    """What is left of one run, to be judged. `crash_at` are boundaries, counted from 1."""
+    ground = Ground(scenario, seed, parts, crash_at)
+    # Zones are files: they are read before the run, which may touch none.
+    zones = {name: ZoneInfo(name) for name in scenario.zones}
+    start_us, trouble = 0, ""
+    for _ in range(_LIVES_MAX):
+        try:
+            ended_by, ended_us = _life(ground, zones, start_us)
+        except (StuckError, BoundaryError) as stuck:
+            trouble = str(stuck)
+            break
+        ground.life_ended(ended_by, ended_us)
+        if ended_by != "end":
+            ground.findings += as_it_lies(ground.durable)
+        if ended_by in {"end", "bug"}:
+            break
+        start_us = ended_us + _down_us(ground, ended_by)
+    else:
+        trouble = f"the daemon was started {_LIVES_MAX} times and never got through"
+    return Evidence(
+        scenario=scenario,
+        seed=seed,
+        crash_at=tuple(crash_at),
+        events=ground.durable.events,
+        durable=ground.durable,
+        books=ground.books,
+        subjects=ground.subjects,
+        bodies=ground.bodies,
+        keyed=ground.keyed,
+        lives=tuple(ground.lives),
+        memories=tuple(ground.memories),
+        findings=tuple(ground.findings),
+        unfinished=tuple(ground.unfinished),
+        boundaries=ground.borders.crossed,
+        stuck=trouble,
+    )
+
+
+def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int) -> tuple[EndedBy, int]:
+    """How one life of the daemon ended, and when in true time."""
+
+    async def main() -> tuple[EndedBy, int]:
+        living = Living(ground, zones)
+        return await living.run(), living.now_us()
+
+    scenario = ground.scenario
+    budget = Budget(
+        steps_max=_STEPS_MAX,
+        steps_at_one_instant_max=_STEPS_AT_ONE_INSTANT_MAX,
+        virtual_s_max=2 * (scenario.runs_for_us + scenario.rests_within_us) / SECOND_US,
+    )
+    try:
+        return run_virtual(main, schedule=_schedule(ground), start_s=start_us / SECOND_US, budget=budget)
+    except PowerCut as cut:
+        return "crash", round(cut.now_s * SECOND_US)
+
+
+def _down_us(ground: Ground, ended_by: EndedBy) -> int:
+    """How long nothing runs: as the scenario says, or until a supervisor starts the daemon again."""
+    asked_us, ground.down_us = ground.down_us, None
+    if asked_us is not None:
+        return asked_us
+    if ended_by == "crash" and ground.scenario.crash is not None:
+        return ground.scenario.crash.down_us
+    return _STARTED_AGAIN_US
+
+
+def _schedule(ground: Ground) -> Callable[[Ready], Schedule]:
+    name = ground.scenario.schedule
+    if name == "by seed":
+        name = ground.draws.choice("schedule", among=("fifo", "walk", "pct"))
+    # Each life has an order of its own: the second must not repeat the luck of the first.
+    draws = Draws(ground.draws.integer("schedule of a life", len(ground.lives), below=1 << 53))
+    match name:
+        case "walk":
+            return lambda ready: Walk(ready, draws=draws)
+        case "pct":
+            return lambda ready: Pct(ready, draws=draws)
+        case _:
+            return Fifo

@@ -1,0 +1,80 @@
+"""The truth about the other side: what left us, what arrived, what was taken, and what clients were told.
+
+This file answers for facts that our own log cannot know. It must never be seen by the daemon; laws compare the two.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from scenarios.draws import Draws
+
+
+class Handed(msgspec.Struct, frozen=True, kw_only=True):
+    """One request that left us: `at_us` in true time, `log_us` by the daemon's clock.
+
+    `arrives_us` is None where it never arrives; `is_taken` says whether the other side then takes it, and is not asked
+    to do so again by an idempotent one. `was_intended`: the log held its intent durably when it left.
+    """
+
+    key: str
+    message: str
+    stream: int
+    attempt: int
+    lane: str
+    tenant: str
+    to: str
+    content: bytes
+    at_us: int
+    log_us: int
+    arrives_us: int | None
+    is_taken: bool
+    is_idempotent: bool
+    was_intended: bool
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client was told about one call, in true time. `stream` is None unless the message was accepted."""
+
+    key: str
+    nth: int
+    at_us: int
+    what: Literal["accepted", "repeated", "refused", "rejected", "unknown"]
+    stream: int | None = None
+    words: str = ""
+
+
+class Books:
+    """Everything that the world knows to have happened, over all lives of the daemon."""
+
+    def __init__(self) -> None:
+        self.handed: list[Handed] = []
+        self.told: list[Told] = []
+        self.alarms: list[str] = []
+        # When the log could not be read or written, in log time.
+        self.troubles: list[tuple[int, int]] = []
+
+    def lose_in_transit(self, now_us: int, draws: Draws) -> None:
+        """Our side is gone: of what was still under way, half arrives all the same."""
+        self.handed = [
+            handed
+            if handed.arrives_us is None or handed.arrives_us <= now_us or draws.draw("in transit", *_key(handed)) < 0.5
+            else msgspec.structs.replace(handed, arrives_us=None)
+            for handed in self.handed
+        ]
+
+    def deliveries(self) -> list[Handed]:
+        """What was taken by the other side, in the order of arrival; an idempotent one takes a message once."""
+        arrived = [handed for handed in self.handed if handed.arrives_us is not None and handed.is_taken]
+        arrived.sort(key=lambda handed: (handed.arrives_us or 0, handed.stream, handed.attempt))
+        known: set[tuple[str, str]] = set()
+        taken: list[Handed] = []
+        for handed in arrived:
+            if not handed.is_idempotent or (handed.lane, handed.message) not in known:
+                taken.append(handed)
+                known.add((handed.lane, handed.message))
+        return taken
+
+
+def _key(handed: Handed) -> tuple[str, int]:
+    return handed.key, handed.attempt

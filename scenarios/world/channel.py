@@ -1,0 +1,127 @@
+"""A channel to the simulated other side: the Channel port over what nature has in store for each request.
+
+This file answers for the port's contract: whatever happens is an outcome, never later than the deadline; nothing before
+the hand-over is ambiguous; and the books know what really happened.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from adapters.channels.scrubbing import scrubbed
+from core import events as e
+from core.outcomes import Ambiguous, Outcome, Transient, of_endpoint_status, of_provider_status, retry_after_us
+from core.policies import SECOND_US
+from core.ports import Clock, Parcel
+from core.settings import Lane
+from eventstore.durable import Durable
+from scenarios.file.readings import Answer
+from scenarios.world.books import Books, Handed
+from scenarios.world.borders import Borders, cut
+from scenarios.world.choosing import Subject
+from scenarios.world.nature import Meeting, Nature
+
+
+class SimulatedChannel:
+    """One lane's other side, for one life of the daemon. `now_us` tells true time since the start."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        nature: Nature,
+        books: Books,
+        borders: Borders,
+        durable: Durable,
+        subjects: Mapping[str, Subject],
+        clock: Clock,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._lane = lane
+        self._nature = nature
+        self._books = books
+        self._borders = borders
+        self._durable = durable
+        self._subjects = subjects
+        self._clock = clock
+        self._now_us = now_us
+
+    async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
+        """Tries once."""
+        left_us = parcel.deadline_us - self._clock.now_us()
+        if left_us <= 0:
+            return Transient(code="timeout")
+        await self._cross("before a request leaves", parcel)
+        subject = self._subjects[key_of(self._durable, parcel.stream)]
+        meeting = self._nature.meet(subject, parcel.attempt, self._now_us())
+        if meeting.connects_us >= left_us:
+            await _pass(left_us)
+            return Transient(code="timeout")
+        await _pass(meeting.connects_us)
+        fails = meeting.fails
+        if fails is not None and fails.kind == "refused":
+            return Transient(code="connect")
+        handed_over()
+        self._books.handed.append(self._handed(parcel, subject, meeting))
+        await self._cross("after a request has left", parcel)
+        is_answered = fails is None or fails.kind != "timeout"
+        waits_us = min(left_us - meeting.connects_us, meeting.answers_us if is_answered else left_us)
+        await _pass(waits_us)
+        await self._cross("after an answer is here", parcel)
+        if not is_answered or waits_us < meeting.answers_us:
+            return Ambiguous(code="timeout")
+        return self._outcome(fails, parcel.to)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    async def _cross(self, name: str, parcel: Parcel) -> None:
+        if self._borders.cross(f"{name}, {self._lane.name} attempt {parcel.attempt}"):
+            await cut()
+
+    def _handed(self, parcel: Parcel, subject: Subject, meeting: Meeting) -> Handed:
+        at_us, fails = self._now_us(), meeting.fails
+        is_lost = fails is not None and fails.kind in {"timeout", "reset"}
+        recorded = self._durable.streams.get(parcel.stream, [])
+        return Handed(
+            key=subject.key,
+            message=parcel.message,
+            stream=parcel.stream,
+            attempt=parcel.attempt,
+            lane=self._lane.name,
+            tenant=parcel.tenant,
+            to=parcel.to,
+            content=parcel.content,
+            at_us=at_us,
+            log_us=self._clock.now_us(),
+            # Half of the time goes by on the way there; whoever is slow has it all the same.
+            arrives_us=None if is_lost else at_us + meeting.answers_us // 2,
+            is_taken=fails is None or fails.kind in {"slow", "lost_reply"} or 200 <= fails.status < 300,
+            is_idempotent=meeting.is_idempotent,
+            was_intended=any(
+                isinstance(entry.event, e.AttemptStarted) and entry.event.attempt == parcel.attempt
+                for entry in recorded
+            ),
+        )
+
+    def _outcome(self, fails: Answer | None, to: str) -> Outcome:
+        if fails is not None and fails.kind in {"reset", "lost_reply"}:
+            return Ambiguous(code="disconnected")
+        status, after_us, detail = 200, None, ""
+        if fails is not None and fails.kind == "status":
+            status = fails.status
+            after_us = retry_after_us(fails.headers.get("retry-after"), self._clock.now_us())
+            detail = scrubbed(fails.body.replace("{to}", to), to=to) if fails.body else ""
+        read = of_endpoint_status if self._lane.channel == "webhook" else of_provider_status
+        return read(status, after_us=after_us, detail=detail)
+
+
+def key_of(durable: Durable, stream: int) -> str:
+    """The name that a message has in this world: its clients send it along as the trace."""
+    accepted = durable.streams[stream][0].event
+    assert isinstance(accepted, e.MessageAccepted), f"stream {stream} does not begin with its acceptance"
+    return accepted.trace
+
+
+async def _pass(span_us: int) -> None:
+    if span_us > 0:
+        await asyncio.sleep(span_us / SECOND_US)

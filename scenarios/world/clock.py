@@ -1,0 +1,69 @@
+"""The clock of a simulated daemon: log time over virtual time and a wall clock that steps as its scenario says.
+
+This file answers for the Clock port, built on the same rule as production's (core/timekeeping.py) and as late to notice
+a step. It must never know anything but the scripted steps.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import accumulate
+
+from adapters.clock import SLICE_US
+from core.policies import SECOND_US
+from core.timekeeping import LogTime
+
+
+class Timepiece:
+    """Log time as a function of true time (microseconds since the start), for one life of the daemon.
+
+    `steps` are (when, by how far), in order; `floor_us` as in production. A machine's wall clock outlives the daemon,
+    so after a crash a new one stands where the steps so far have led.
+    """
+
+    def __init__(self, *, start_us: int, floor_us: int, steps: Sequence[tuple[int, int]], true_us: int) -> None:
+        self._start_us = start_us
+        self._steps_at_us = [at_us for at_us, _ in steps]
+        self._offsets_us = [0, *accumulate(by_us for _, by_us in steps)]
+        self._time = LogTime(wall_us=self.wall_us(true_us), monotonic_us=true_us, floor_us=floor_us)
+
+    def at(self, true_us: int) -> int:
+        """Log time at an instant; asked in order, it never goes back."""
+        return self._time.at(self.wall_us(true_us), true_us)
+
+    def wait_us(self, until_us: int, true_us: int) -> int:
+        """How long it takes until log time is there, if the wall clock does not step; 0 if it is."""
+        return self._time.wait_us(until_us, self.wall_us(true_us), true_us)
+
+    def wall_us(self, true_us: int) -> int:
+        """What the machine's wall clock shows."""
+        if not self._steps_at_us:
+            return self._start_us + true_us
+        stepped = sum(at_us <= true_us for at_us in self._steps_at_us)
+        return self._start_us + true_us + self._offsets_us[stepped]
+
+    def noticed_us(self, began_us: int, true_us: int) -> int | None:
+        """The end of the first slice of a sleep that has the next step in it, None where no step is to come."""
+        next_us = next((at_us for at_us in self._steps_at_us if at_us > true_us), None)
+        return None if next_us is None else began_us + -(-(next_us - began_us) // SLICE_US) * SLICE_US
+
+
+class SimulatedClock:
+    """The Clock port of one life."""
+
+    def __init__(self, timepiece: Timepiece) -> None:
+        self._timepiece = timepiece
+        self._loop = asyncio.get_running_loop()
+
+    def now_us(self) -> int:
+        """The present instant of log time."""
+        return self._timepiece.at(round(self._loop.time() * SECOND_US))
+
+    async def sleep_until(self, instant_us: int) -> None:
+        """Returns once log time has got there. A step meanwhile is noticed at the end of a slice, as in production."""
+        true_us = began_us = round(self._loop.time() * SECOND_US)
+        while wait_us := self._timepiece.wait_us(instant_us, true_us):
+            noticed_us = self._timepiece.noticed_us(began_us, true_us)
+            if noticed_us is not None:
+                wait_us = min(wait_us, noticed_us - true_us)
+            await asyncio.sleep(wait_us / SECOND_US)
+            true_us = round(self._loop.time() * SECOND_US)

@@ -1,0 +1,187 @@
+"""One life of the daemon: the production actors, wired to the simulated world, from start to stop, crash or end.
+
+This file answers for the wiring, as adapters/daemon.py does in production, and for when a life is over. A run ends once
+its time has passed and everything has come to rest.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import anyio
+import msgspec
+
+from actors.sender import LOG_TROUBLE
+from actors.system import System, World
+from core.message import WAITING
+from core.policies import SECOND_US
+from core.ports import Log
+from scenarios.world.books import Books
+from scenarios.world.borders import cut
+from scenarios.world.channel import SimulatedChannel
+from scenarios.world.clients import Clients
+from scenarios.world.clock import SimulatedClock, Timepiece
+from scenarios.world.disk import SimulatedDisk
+from scenarios.world.ground import EndedBy, Ground, Memory, Present
+from scenarios.world.operators import Operators
+
+# What a sound run never says: a channel that raised, a conversation whose events make no sense.
+_ALARMS: Final = {"send_bug", "conversation_parked"}
+_MOVING: Final = WAITING | {"sending"}
+
+
+class Witness:
+    """Listens for what must not happen."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def note(self, name: str, /, **values: str | int | float | None) -> None:
+        """One thing that happened."""
+        if name in _ALARMS:
+            self._books.alarms.append(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+
+
+class Living:
+    """One life. Made within its own loop; `run` ends with it, unless the power is cut first."""
+
+    def __init__(self, ground: Ground, zones: dict[str, ZoneInfo]) -> None:
+        self._ground = ground
+        self._loop = asyncio.get_running_loop()
+        scenario, parts = ground.scenario, ground.parts
+        disk = SimulatedDisk(scenario, ground.draws, ground.borders, now_us=self.now_us, troubled=self._troubled)
+        self._log: Log = parts.log_of(ground.durable, disk)
+        timepiece = Timepiece(
+            start_us=scenario.start_us,
+            floor_us=self._log.newest()[1],
+            steps=ground.clock_steps,
+            true_us=self.now_us(),
+        )
+        self._clock = parts.clock_of(SimulatedClock(timepiece))
+        self._zones = zones
+        self._stop = anyio.Event()
+        ground.present = Present(timepiece=timepiece, began_us=self._clock.now_us())
+
+    async def run(self) -> EndedBy:
+        """Lives until it is stopped, until the run is over, or until the log's trouble ends it."""
+        try:
+            return await self._live()
+        except BaseExceptionGroup as group:
+            if all(isinstance(leaf, LOG_TROUBLE) for leaf in _leaves(group)):
+                return "trouble"
+            self._ground.books.alarms.append("".join(traceback.format_exception(group)))
+            return "bug"
+
+    async def _live(self) -> EndedBy:
+        ground = self._ground
+        async with anyio.create_task_group() as group:
+            system = await System.open(self._world(), ground.settings, self._channels())
+            await group.start(system.run)
+            ground.parts.started(system)
+            assert ground.present is not None, "this life has begun"
+            ground.present = msgspec.structs.replace(ground.present, ready_us=self._clock.now_us())
+            group.start_soon(Clients(ground, system, self._clock).run)
+            group.start_soon(Operators(ground, system).run)
+            group.start_soon(self._meet_its_end)
+            ended_by = await self._last(system)
+            ground.memories = [
+                Memory(conversation=actor.state, open=dict(actor.open))
+                for stream in sorted(ground.durable.peers)
+                if (actor := system.roster.find(stream)) is not None and not actor.is_lost and not actor.is_busy
+            ]
+            await system.stop()
+            group.cancel_scope.cancel()
+        return ended_by
+
+    def _world(self) -> World:
+        return World(
+            log=self._log,
+            clock=self._clock,
+            secrets=self._ground.secrets,
+            witness=Witness(self._ground.books),
+            chance_of=self._ground.parts.chance_of,
+            zone_of=self._zones.__getitem__,
+            release="simulated",
+        )
+
+    def _channels(self) -> dict[str, SimulatedChannel]:
+        ground = self._ground
+        make: Callable[[SimulatedChannel], SimulatedChannel] = ground.parts.channel_of  # type: ignore[assignment]
+        return {
+            lane.name: make(
+                SimulatedChannel(
+                    lane,
+                    nature=ground.nature,
+                    books=ground.books,
+                    borders=ground.borders,
+                    durable=ground.durable,
+                    subjects=ground.subjects,
+                    clock=self._clock,
+                    now_us=self.now_us,
+                )
+            )
+            for lane in ground.settings.lanes
+        }
+
+    async def _meet_its_end(self) -> None:
+        """The crashes and stops that the scenario asks for."""
+        fault = self._ground.next_end(self.now_us())
+        if fault is None:
+            return
+        await asyncio.sleep((fault.at_us - self.now_us()) / SECOND_US)
+        self._ground.down_us = fault.down_us
+        if fault.daemon == "stop":
+            self._stop.set()
+            return
+        self._ground.borders.crashed_at = "as the scenario asks"
+        await cut()
+
+    async def _last(self, system: System) -> EndedBy:
+        """Waits for what ends this life in an orderly way."""
+        scenario = self._ground.scenario
+        left_us = scenario.runs_for_us - self.now_us()
+        with anyio.move_on_after(max(0, left_us) / SECOND_US):
+            await self._stop.wait()
+            return "stop"
+        bound_us = scenario.runs_for_us + scenario.rests_within_us - self.now_us()
+        with anyio.move_on_after(max(0, bound_us) / SECOND_US):
+            await self._rest(system)
+        return "end"
+
+    async def _rest(self, system: System) -> None:
+        """Returns once nothing moves any more: all that is left waits for a person."""
+        while True:
+            changed = self._log.changed()
+            if not self._moves(system):
+                return
+            await changed
+
+    def _moves(self, system: System) -> bool:
+        ground = self._ground
+        paused = system.errands.paused_lanes
+        return (
+            bool(ground.unfinished or ground.orders)
+            or any(
+                messages and status in _MOVING and (lane not in paused or status == "sending")
+                for (_, _, lane, status), (messages, _) in ground.durable.tallies.items()
+            )
+            or any(head.kind == "sys" and head.status == "running" for head in ground.durable.heads.values())
+        )
+
+    def _troubled(self, for_us: int) -> None:
+        now_us = self._clock.now_us()
+        self._ground.books.troubles.append((now_us, now_us + for_us))
+
+    def now_us(self) -> int:
+        """True time since the start."""
+        return round(self._loop.time() * SECOND_US)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

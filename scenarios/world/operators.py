@@ -1,0 +1,85 @@
+"""The people who operate the daemon: each order is given at its instant, and again where it was refused.
+
+This file answers for finding what an order means. An order that a crash interrupts is given again after it.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+from actors.system import System
+from core.errors import AppendUnknown, Forbidden, NotFound, Refused
+from core.policies import SECOND_US
+from core.records import MessageFilter
+from scenarios.file.tables import Operator
+from scenarios.world.choosing import Subject, fits
+from scenarios.world.ground import Ground
+
+
+class Operators:
+    """All orders of one life of the daemon."""
+
+    def __init__(self, ground: Ground, system: System) -> None:
+        self._ground = ground
+        self._system = system
+
+    async def run(self) -> None:
+        """Gives every order that is still to be given."""
+        loop = asyncio.get_running_loop()
+        while self._ground.orders:
+            order = self._ground.orders[0]
+            left_us = order.at_us - round(loop.time() * SECOND_US)
+            if left_us > 0:
+                await asyncio.sleep(left_us / SECOND_US)
+            try:
+                await self._give(order)
+            except (Refused, AppendUnknown):
+                await asyncio.sleep(1)
+            else:
+                self._ground.orders.pop(0)
+
+    async def _give(self, order: Operator) -> None:
+        match order.do:
+            case "pause":
+                await self._system.errands.pause(order.lane or "")
+            case "resume":
+                await self._system.errands.resume(order.lane or "")
+            case "redrive" if _is_bulk(order):
+                wanted = MessageFilter(channel=order.channel, lane=order.lane)
+                await self._system.redrives.start(order.tenant, wanted, order.per_s)
+            case "cancel" | "redrive":
+                for _, stream in self._meant(order):
+                    await self._to_message(order, stream)
+            case "reset" | "release":
+                await self._to_conversations(order)
+
+    async def _to_message(self, order: Operator, stream: int) -> None:
+        errands = self._system.errands
+        try:
+            await (errands.cancel(None, stream) if order.do == "cancel" else errands.redrive(None, stream))
+        except (Forbidden, NotFound):
+            pass  # It has gone on meanwhile, as messages do.
+
+    async def _to_conversations(self, order: Operator) -> None:
+        heads = self._ground.durable.heads
+        # A dict for its order.
+        conversations = dict.fromkeys(heads[stream].conversation for _, stream in self._meant(order))
+        errands = self._system.errands
+        for conversation in conversations:
+            try:
+                await (
+                    errands.reset(None, conversation) if order.do == "reset" else errands.release(None, conversation)
+                )
+            except (Forbidden, NotFound):
+                pass  # Its circuit has closed by itself meanwhile.
+
+    def _meant(self, order: Operator) -> Iterator[tuple[Subject, int]]:
+        ground = self._ground
+        for key, stream in list(ground.streams.items()):
+            subject = ground.subjects[key]
+            if fits(order, subject) and ground.draws.draw("order", order.do, order.at_us, key) < order.share:
+                yield subject, stream
+
+
+def _is_bulk(order: Operator) -> bool:
+    """Whether a bulk redrive can say what is meant; finer choices go message by message."""
+    return order.share == 1.0 and (order.to, order.host, order.arrivals, order.message) == (None, None, None, None)

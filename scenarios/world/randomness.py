@@ -1,0 +1,29 @@
+"""The simulated machine's secure randomness: different bytes each time, the same in each run of one seed.
+
+This file answers for the Secrets port. It must never be used where a secret has to be one.
+"""
+
+from adapters.chance import SystemSecrets
+from scenarios.draws import Draws
+
+_BITS = 1 << 53
+
+
+class SimulatedSecrets:
+    """Bytes that follow from the seed and from how many were taken before; a machine keeps it over a crash."""
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+        self._taken = 0
+        self._hashes = SystemSecrets(self.fresh(32))
+
+    def fresh(self, count_bytes: int) -> bytes:
+        """So many bytes."""
+        self._taken += 1
+        words = range(-(-count_bytes // 6))
+        drawn = (self._draws.integer("secret", self._taken, word, below=_BITS) for word in words)
+        return b"".join(number.to_bytes(7)[-6:] for number in drawn)[:count_bytes]
+
+    def keyed_hash(self, purpose: str, *parts: str) -> bytes:
+        """As in production, under an installation key of this world's own."""
+        return self._hashes.keyed_hash(purpose, *parts)
