@@ -1,0 +1,198 @@
+"""Answers for a daemon's life as its owner sees it: the first start, signals, reloads, and what is said on the way."""
+
+import shlex
+import signal
+import stat
+from email import message_from_bytes
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.edges.cli.processes import serving, tidings
+
+BOX = """
+[lanes.mail]
+channel = "email"
+provider = "sandbox"
+"""
+CALLS = """
+[lanes.calls]
+channel = "webhook"
+provider = "webhook"
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory that does not exist yet."""
+    return tmp_path / "data"
+
+
+def run_curl(line: str) -> tuple[int, bytes]:
+    """What the shell and curl would do with a printed line, without needing either."""
+    command, url, *options = shlex.split(_substituted(line))
+    assert command == "curl"
+    headers = dict(
+        value.split(": ", 1) for option, value in zip(options[::2], options[1::2], strict=True) if option == "-H"
+    )
+    (body,) = (value for option, value in zip(options[::2], options[1::2], strict=True) if option == "-d")
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=30)
+    connection.request("POST", parts.path, body=body, headers=headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content
+
+
+def _substituted(line: str) -> str:
+    before, _, rest = line.partition("$(cat ")
+    name, _, after = rest.partition(")")
+    return before + Path(shlex.split(name)[0]).read_text().rstrip("\n") + after
+
+
+def test_the_first_message_is_a_minute_away(data: Path) -> None:
+    """A first start needs no file: its curl line is answered 202, the mail is in the sandbox, and show tells of it."""
+    with serving(data) as served:
+        status, answer = run_curl(served.printed[-1].strip())
+        assert status == 202, answer
+        taken = served.wait_for("AttemptTaken")
+        (file,) = (data / "sandbox" / "email" / "new").iterdir()
+        mail = message_from_bytes(file.read_bytes())
+        assert (mail["To"], mail["Subject"]) == ("ann@example.com", "Hello")
+        story = served.ask("show", str(taken["stream"])).stdout
+    for words in ("Accepted, due at once.", "Attempt 1 began", "Attempt 1 was taken", "Now: sent after 1 attempt."):
+        assert words in story
+
+
+def test_the_first_start_makes_one_admin_key(data: Path) -> None:
+    """The key is alone in its file, only its owner may read it, and later starts neither change nor print it."""
+    with serving(data) as served:
+        key = (data / "admin.key").read_text()
+        assert stat.S_IMODE((data / "admin.key").stat().st_mode) == 0o600
+        assert len(key.split()) == 1
+        assert key.strip() not in "\n".join(served.printed)
+        assert "(new)" in "\n".join(served.printed)
+        assert served.stop() == 0
+    with serving(data) as served:
+        assert (data / "admin.key").read_text() == key
+        assert "(new)" not in "\n".join(served.printed)
+        assert len(served.daemon.get("v1", "keys")["keys"]) == 1  # type: ignore[arg-type]  # A list.
+
+
+def test_a_first_start_that_was_cut_short_is_made_good(data: Path) -> None:
+    """An empty key file says that nobody ever saw the key: the next start makes another and revokes that one."""
+    with serving(data) as served:
+        unseen = (data / "admin.key").read_text().strip()
+        served.process.kill()
+    (data / "admin.key").write_text("")
+    with serving(data) as served:
+        assert (data / "admin.key").read_text().strip() not in ("", unseen)
+        refused = served.ask("keys", "list", "--key", unseen)
+        assert (refused.returncode, "A valid key is needed" in refused.stderr) == (1, True)
+        states = served.told("keys", "list")["keys"]
+        assert [state["revoked"] for state in states] == [True, False]  # type: ignore[attr-defined]  # A list.
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(data: Path, number: signal.Signals) -> None:
+    """SIGTERM and SIGINT end an idle daemon with status 0, and the log says that it stopped in an orderly way."""
+    with serving(data) as served:
+        assert served.stop(number) == 0
+    with serving(data) as served:
+        assert served.types().count("DaemonStopped") == 1
+
+
+def test_a_stop_waits_for_nobody_who_only_listens(data: Path) -> None:
+    """A follower of the event stream and an attempt that takes too long hold up a stop for its bound at most."""
+    config = BOX + 'sandbox = { misbehave = [{ outcome = "taken", delay = "10m" }] }\n[bounds]\nstop_within = "200ms"\n'
+    with serving(data, config=config) as served:
+        events = served.daemon.follow("v1", "events", "stream")
+        message = served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")["id"]
+        served.wait_for("AttemptStarted", stream=message)
+        assert next(events)
+        assert served.stop() == 0
+    with serving(data, config=BOX) as served:
+        served.wait_for("AttemptFailed", stream=message)
+        assert served.types().count("DaemonStopped") == 1
+
+
+def test_what_was_waiting_goes_on_after_a_kill(data: Path) -> None:
+    """A daemon that was killed loses nothing: what it had accepted is delivered by the next one."""
+    with serving(data, config=BOX) as served:
+        served.told("pause", "mail")
+        message = served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")["id"]
+        assert served.stop(signal.SIGKILL) == -signal.SIGKILL
+    with serving(data, config=BOX) as served:
+        assert served.types().count("DaemonStopped") == 0
+        served.told("resume", "mail")
+        served.wait_for("AttemptTaken", stream=message)
+
+
+def test_a_reload_takes_up_lanes_and_policies(data: Path) -> None:
+    """After SIGHUP a new lane takes messages and a changed policy is an event with a new version."""
+    with serving(data, config=BOX) as served:
+        (data.parent / "tidings.toml").write_text(BOX + 'policy = { timeout = "5s" }\n' + CALLS)
+        served.process.send_signal(signal.SIGHUP)
+        served.wait_for("PolicyAdopted", version=2)
+        served.wait_for("LaneOpened", name="calls")
+        assert [lane["name"] for lane in served.told("lanes")["lanes"]] == ["mail", "calls"]  # type: ignore[attr-defined]
+        served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")
+        assert served.wait_for("AttemptTaken")
+        assert "calls" in str(served.notes.wait_for("warning")["words"])
+
+
+def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
+    """After SIGHUP with a broken file the daemon serves as before and its log names every mistake."""
+    with serving(data, config=BOX) as served:
+        file = data.parent / "tidings.toml"
+        file.write_text(BOX + "[server]\nlisten = 5\n[store]\nurl = 'x'\n")
+        served.process.send_signal(signal.SIGHUP)
+        served.notes.wait_for("reload_refused")
+        mistakes = [(note["line"], note["at"]) for note in served.notes.all() if note["note"] == "config_mistake"]
+        assert mistakes == [(6, "server.listen"), (8, "store.url")]
+        served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")
+        served.wait_for("AttemptTaken")
+        file.write_text(BOX + CALLS)
+        served.process.send_signal(signal.SIGHUP)
+        served.wait_for("LaneOpened", name="calls")
+
+
+def test_warnings_are_said_at_the_start(data: Path) -> None:
+    """A webhook lane without secrets is warned of, in a whole sentence, before the daemon is ready."""
+    with serving(data, config=CALLS) as served:
+        notes = served.notes.all()
+        warnings = [str(note["words"]) for note in notes if note["level"] == "warning"]
+        assert [words for words in warnings if "calls" in words and words.endswith(".")]
+        assert [note["note"] for note in notes].index("warning") < [note["note"] for note in notes].index("ready")
+
+
+def test_log_lines_hold_no_address_and_no_content(data: Path) -> None:
+    """Every log line is JSON with an instant and a level, and none names a recipient, a text or a key."""
+    config = BOX + 'sandbox = { misbehave = [{ outcome = "permanent", code = "550" }] }\n'
+    with serving(data, "--log-level", "debug", config=config) as served:
+        served.told("send", "email", "ann@example.com", "--subject", "Tomorrow", "--text", "See you")
+        dead = served.wait_for("MessageDead")
+        served.wait_for("AttemptFailed")
+        assert served.stop() == 0
+        notes = served.notes.all()
+        assert all({"at", "level", "note"} <= note.keys() for note in notes)
+        (attempt,) = (note for note in notes if note["note"] == "attempt")
+        assert (attempt["message"], attempt["outcome"], attempt["code"]) == (dead["stream"], "permanent", "550")
+        text = "".join(served.notes.lines)
+        for private in ("ann@example.com", "Tomorrow", "See you", (data / "admin.key").read_text().strip()):
+            assert private not in text
+
+
+def test_a_port_of_ones_own_choice_and_a_free_one(data: Path) -> None:
+    """Port 0 lets the system choose, and what is printed is where the daemon really answers."""
+    with serving(data) as served:
+        port = urlsplit(served.url).port
+        assert port
+        assert served.daemon.get("health", "live")["status"] == "live"
+        second = tidings("serve", "--data", str(data.parent / "other"), "--listen", f"127.0.0.1:{port}")
+        assert second.returncode == 1
+        assert f"127.0.0.1:{port}" in second.stderr
