@@ -25,7 +25,7 @@ _TEMPLATE: Final = re.compile(r"\{n(?:(//|%)([1-9]\d{0,8}))?(?::0(\d{1,2}))?\}",
 Kind = Literal["status", "timeout", "reset", "lost_reply", "refused", "slow"]
 WORDS: Final[tuple[Kind, ...]] = ("timeout", "reset", "lost_reply", "refused")
 _ANSWER: Final = (
-    f"{', '.join(f'"{word}"' for word in WORDS)}, or a table such as"
+    '"timeout", "reset", "lost_reply", "refused", or a table such as'
     ' { status = 503, headers = { Retry-After = "30" }, share = 0.5 } or { slow = "20s" }'
 )
 
