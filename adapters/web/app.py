@@ -33,7 +33,11 @@ def create_app(
     registry: CollectorRegistry,
     bounds: WebBounds = WebBounds(),  # noqa: B008  # A frozen value.
 ) -> web.Application:
-    """The HTTP API over a running system. Run it without an access log: that costs more than most calls do."""
+    """The HTTP API over a running system.
+
+    Run it without an access log, which costs more than most calls do, and without `auto_decompress`: packed bodies are
+    declined, and must not be unpacked for that.
+    """
     front = Front(system, world, settings=settings, bounds=bounds, registry=registry)
     traffic = Traffic()
     registry.register(traffic)

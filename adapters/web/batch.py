@@ -17,9 +17,17 @@ from adapters.web.auth import Caller
 from adapters.web.front import Front
 from adapters.web.lines import Lines
 from adapters.web.messages import accepted
-from adapters.web.problems import Problem, invalid, problem
+from adapters.web.problems import Problem, invalid
 from adapters.web.problems import encoded as problem_bytes
-from adapters.web.reading import IDEMPOTENCY_KEY, Headers, given_back, headers_of, takes_lines, too_large
+from adapters.web.reading import (
+    IDEMPOTENCY_KEY,
+    Headers,
+    given_back,
+    headers_of,
+    takes_lines,
+    too_large,
+    too_slow,
+)
 from core.contents import submission_of
 
 # Answers are written in pieces of about this size, so that a line costs no system call of its own.
@@ -72,13 +80,13 @@ class _Batch:
         bounds = self._front.bounds
         lines = Lines(line_bytes_max=bounds.body_bytes_max)
         try:
-            while not self._is_left and (piece := await request.content.readany()):
+            while not self._is_left and (piece := await self._piece(request)):
                 self._take(lines.fed(piece), group)
                 while self._is_full() and not self._is_left:
                     await self._movement(request)
             self._take(lines.ended(), group)
-        except web.RequestPayloadError:
-            self._refuse(problem("malformed", "the body breaks off here, or is not encoded as it says"))
+        except TimeoutError:
+            self._refuse(too_slow(bounds.silence_s))
         except ConnectionError:
             self._is_left = True
         self._ended = True
@@ -88,6 +96,10 @@ class _Batch:
         """Waits until every answer is on its way, or the client lets none of them through."""
         while self._written < self._read and not self._is_left:
             await self._movement(request)
+
+    async def _piece(self, request: web.Request) -> bytes:
+        async with asyncio.timeout(self._front.bounds.silence_s):
+            return await request.content.readany()
 
     def _take(self, lines: Iterable[bytes | None], group: asyncio.TaskGroup) -> None:
         for line in lines:

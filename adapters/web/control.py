@@ -78,7 +78,7 @@ async def redrive(front: Front, request: web.Request, caller: Caller) -> web.Res
 
 async def cancel_all(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Cancels all open messages of a reference."""
-    asked = decoded(_CANCELS, await body_of(request))
+    asked = decoded(_CANCELS, await body_of(front, request))
     tenant = caller.one_tenant
 
     async def change(stream: int) -> object:
@@ -89,7 +89,7 @@ async def cancel_all(front: Front, request: web.Request, caller: Caller) -> web.
 
 async def reschedule_all(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Moves all open messages of a reference that were not tried yet."""
-    asked = decoded(_RESCHEDULES, await body_of(request))
+    asked = decoded(_RESCHEDULES, await body_of(front, request))
     tenant = caller.one_tenant
     send_at_us = _instant_us(front, asked.send_at)
 

@@ -21,6 +21,8 @@ class WebBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     body_bytes_max: int = 1 << 20
     """A request's body; in a batch, one line."""
+    silence_s: float = 60.0
+    """How long the rest of a body may be awaited; in a batch, how long nothing of it may come."""
     batch_lines_max: int = 1_024
     """Lines of one batch that are being accepted at once, and as many more that wait for it."""
     batch_held_bytes_max: int = 8 << 20

@@ -70,7 +70,7 @@ _REQUESTS: Final = msgspec.json.Decoder(KeyRequest)
 
 async def add(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Makes a key; an administrator of one tenant makes keys for that tenant."""
-    asked = decoded(_REQUESTS, await body_of(request))
+    asked = decoded(_REQUESTS, await body_of(front, request))
     tenant = asked.tenant if asked.tenant is None else tenant_name(asked.tenant, "/tenant")
     if not caller.is_everywhere:
         tenant = tenant or caller.tenant

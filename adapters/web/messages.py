@@ -31,7 +31,7 @@ async def accept(front: Front, request: web.Request, caller: Caller) -> web.Resp
     tenant = caller.one_tenant
     headers = headers_of(request)
     submission = submission_of(
-        await body_of(request),
+        await body_of(front, request),
         now_us=front.clock.now_us(),
         send_at_max_us=front.send_at_max_us,
         trace=headers.traceparent or "",

@@ -22,6 +22,7 @@ KINDS: Final[Mapping[str, tuple[int, str]]] = {
     "role": (403, "The key does not allow this"),
     "not-found": (404, "There is no such thing"),
     "method": (405, "This path does not take this method"),
+    "timeout": (408, "The request did not come in time"),
     "state": (409, "Its present state does not allow this"),
     "key-reused": (409, "The idempotency key belongs to another request"),
     "too-large": (413, "The body is too large"),

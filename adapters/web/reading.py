@@ -4,13 +4,15 @@ This file answers for bounds, media types and the query. It must never let a bod
 accept a name that it does not know.
 """
 
+import asyncio
 import re
 from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
 
-from adapters.web.problems import Declined, invalid, problem
+from adapters.web.front import Front
+from adapters.web.problems import Declined, Problem, invalid, problem
 from core import ids
 from core.errors import NotFound
 
@@ -80,19 +82,23 @@ def _sound_trace(text: str | None) -> str | None:
     return text
 
 
-async def body_of(request: web.Request) -> bytes:
-    """The whole body, within the application's bound (413), sent as JSON or as nothing in particular (415)."""
+async def body_of(front: Front, request: web.Request) -> bytes:
+    """The whole body: JSON or of no type in particular (else 415), within the bound (413), and in time (408)."""
     takes(request, _JSON, "application/json")
     bytes_max, length = request.client_max_size, request.content_length
     # Said beforehand, it need not be read first.
     if length is not None and length > bytes_max:
         raise too_large(bytes_max)
     try:
-        return await request.read()
+        # A small body is there already, and needs no watch.
+        if request.content.is_eof():
+            return await request.read()
+        async with asyncio.timeout(front.bounds.silence_s):
+            return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise too_large(bytes_max) from None
-    except web.RequestPayloadError:
-        raise Declined(problem("malformed", "the body breaks off or is not encoded as it says")) from None
+    except TimeoutError:
+        raise Declined(too_slow(front.bounds.silence_s)) from None
 
 
 def takes_lines(request: web.Request) -> None:
@@ -101,15 +107,25 @@ def takes_lines(request: web.Request) -> None:
 
 
 def takes(request: web.Request, media_types: frozenset[str], expected: str) -> None:
-    """Declines a body whose media type is none of these (415)."""
-    if hdrs.CONTENT_TYPE in request.headers and request.content_type not in media_types:
+    """Declines a body whose media type is none of these, or that comes packed (415)."""
+    given = request.headers
+    if hdrs.CONTENT_TYPE in given and request.content_type not in media_types:
         words = f"expected Content-Type: {expected}, got {request.content_type}"
         raise Declined(problem("media-type", words), {"Accept-Post": expected})
+    # Packed bodies would have to be unpacked before their size is known, and messages are small.
+    if given.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        words = f"expected a body without Content-Encoding, got {given[hdrs.CONTENT_ENCODING]}"
+        raise Declined(problem("media-type", words), {hdrs.ACCEPT_ENCODING: "identity"})
 
 
 def too_large(bytes_max: int) -> Declined:
     """What a client is told whose body (or line) is over the bound."""
     return Declined(problem("too-large", f"at most {bytes_max} bytes are taken"))
+
+
+def too_slow(silence_s: float) -> Problem:
+    """What a client is told whose body does not come."""
+    return problem("timeout", f"the rest of the body did not come within {silence_s:g} seconds")
 
 
 def query_of(request: web.Request, kind: type[T]) -> T:

@@ -107,7 +107,7 @@ _REQUESTS: Final = msgspec.json.Decoder(RedriveRequest)
 
 async def start(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Begins a redrive, or with `dry_run` only says what it would do."""
-    asked = decoded(_REQUESTS, await body_of(request))
+    asked = decoded(_REQUESTS, await body_of(front, request))
     per_s = _per_s(asked.rate)
     wanted = _filter(asked.filter, caller.tenant)
     plan = PlanAnswer.of(await front.system.redrives.plan(wanted, per_s))

@@ -179,6 +179,14 @@ class Line:
         """What has arrived, empty at the end."""
         return await asyncio.get_running_loop().sock_recv(self._connection, bytes_max)
 
+    async def all(self) -> bytes:
+        """Everything up to the end."""
+        given = bytearray()
+        with anyio.fail_after(60):
+            while piece := await self.receive(1 << 20):
+                given += piece
+        return bytes(given)
+
 
 @asynccontextmanager
 async def bare_line(house: House) -> AsyncIterator[Line]:
@@ -226,7 +234,7 @@ async def running(
         await group.start(system.run)
         house = House(system, log, provider=provider, telemetry=telemetry, said=said)
         async with house.session:
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, auto_decompress=False)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             house.port = runner.addresses[0][1]

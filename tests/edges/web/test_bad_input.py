@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from tests.edges.web.house import EMAIL, House, Json, later
+from adapters.web.front import WebBounds
+from tests.edges.web.house import EMAIL, House, Json, bare_line, later, running
 
 pytestmark = pytest.mark.anyio
 
@@ -86,21 +87,42 @@ async def test_json_that_is_no_object_is_invalid(house: House, raw: bytes) -> No
     assert (given.status, given.mistake[0]) == (422, "")
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-async def test_a_body_over_the_bound_is_not_read(house: House, compressed: bool) -> None:  # noqa: FBT001  # A parameter.
-    """A body over 1 MiB gets 413 with the bound, also where it is small only while it is packed."""
+async def test_a_body_over_the_bound_is_not_taken(house: House) -> None:
+    """A body over 1 MiB gets 413 with the bound, whether it says its size beforehand or not."""
     raw = msgspec.json.encode(EMAIL | {"content": CONTENT | {"text": "x" * (1 << 20)}})
-    headers = {"Content-Encoding": "gzip"} if compressed else {}
-    given = await house.ask("POST /v1/messages", raw=gzip.compress(raw) if compressed else raw, headers=headers)
-    assert (given.status, given.kind) == (413, "too-large")
-    assert "1048576 bytes" in str(given.json["detail"])
+    size_unsaid = b"%x\r\n%b\r\n0\r\n\r\n" % (len(raw), raw)
+    for sent, header in ((raw, f"Content-Length: {len(raw)}"), (size_unsaid, "Transfer-Encoding: chunked")):
+        given = await _answer_to(house, sent, header)
+        assert given.startswith(b"HTTP/1.1 413 ")
+        assert b"urn:tidings:problem:too-large" in given
+        assert b"1048576 bytes" in given
     assert await house.count() == 0
 
 
-async def test_a_body_that_is_not_packed_as_it_says_is_malformed(house: House) -> None:
-    """A body that claims an encoding which it does not have gets 400."""
-    given = await house.ask("POST /v1/messages", EMAIL, headers={"Content-Encoding": "gzip"})
-    assert (given.status, given.kind) == (400, "malformed")
+async def test_a_body_that_never_comes_is_not_waited_for() -> None:
+    """A request whose body stops half way gets 408, which says how long it was waited for."""
+    async with running(door=WebBounds(silence_s=0.1)) as house:
+        given = await _answer_to(house, b'{"channel": ', "Content-Length: 100")
+        assert given.startswith(b"HTTP/1.1 408 ")
+        assert b"0.1 seconds" in given
+        assert await house.count() == 0
+
+
+async def _answer_to(house: House, body: bytes, header: str) -> bytes:
+    key = await house.secret("send")
+    async with bare_line(house) as line:
+        head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n{header}"
+        await line.send(head.encode() + b"\r\n\r\n" + body)
+        return await line.receive(4096)
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batch", "/v1/cancel"])
+async def test_a_packed_body_is_declined(house: House, path: str) -> None:
+    """A body with a Content-Encoding gets 415 and is not unpacked, however small it is."""
+    raw = gzip.compress(msgspec.json.encode(EMAIL))
+    given = await house.ask(f"POST {path}", raw=raw, headers={"Content-Encoding": "gzip"})
+    assert (given.status, given.kind, given.headers["Accept-Encoding"]) == (415, "media-type", "identity")
+    assert await house.count() == 0
 
 
 @pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/xml", "multipart/form-data"])
