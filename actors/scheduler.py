@@ -5,14 +5,13 @@ it holds no task, timer or poll for a waiting message. Order within a conversati
 attempt comes to.
 """
 
-import math
+import asyncio
 from typing import Final
 
 import anyio
 import anyio.lowlevel
 import msgspec
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from actors.bell import Bell
 from actors.conversation import ConversationActor
@@ -107,7 +106,8 @@ class Scheduler:
         self._bounds = bounds
         self._bell = Bell(clock)
         self._agendas: dict[str, LaneAgenda] = {}
-        self._out, self._in = anyio.create_memory_object_stream[Grant](math.inf)
+        # As long as there are permits out, which concurrency bounds. A queue of asyncio's costs a fifth of a stream.
+        self._granted: asyncio.Queue[Grant] = asyncio.Queue()
         self._idle_workers = 0
         self._group: TaskGroup | None = None
         self._is_granting = True
@@ -176,7 +176,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Grants what is due, then sleeps until the next instant that matters."""
-        async with self._out, self._in, anyio.create_task_group() as group:
+        async with anyio.create_task_group() as group:
             self._group = group
             while True:
                 now_us = self._clock.now_us()
@@ -238,19 +238,19 @@ class Scheduler:
         permit = self._governor.take(name, tenant, entry.conversation, entry.host)
         permit.is_probe = agenda.lane.took(entry.host, now_us)
         self._in_flight += 1
-        self._out.send_nowait(Grant(permit=permit, agenda=agenda, priority=priority, entry=entry))
+        self._granted.put_nowait(Grant(permit=permit, agenda=agenda, priority=priority, entry=entry))
         if not self._idle_workers:
             assert self._group is not None, "permits are given while the scheduler runs"
-            self._group.start_soon(self._work, self._in)
+            self._group.start_soon(self._work)
         else:
             self._idle_workers -= 1
 
     # -- workers
 
-    async def _work(self, grants: MemoryObjectReceiveStream[Grant]) -> None:
+    async def _work(self) -> None:
         """One worker: one attempt at a time, for ever. There are as many as attempts were ever in flight at once."""
         while True:
-            grant = await grants.receive()
+            grant = await self._granted.get()
             actor: ConversationActor | Trouble = "again"
             try:
                 actor = await self._sender.carry(grant.permit, grant.agenda.lane)
