@@ -4,8 +4,9 @@ This file answers for what is kept in memory of a backlog that may be far larger
 window holds its earliest part, up to `cursor`, and says when and from where more must be read. Pure bookkeeping: it
 never reads the log itself, and nothing that it forgets is lost, only read again.
 
-An entry is *fresh* while its instant is the one that the log shows, and *deferred* once something else (a limit, an
-open circuit) holds it until later: the log would give it again at once, so deferred entries are kept longer.
+An entry is *fresh* while its instant is the one that the log shows, and *deferred* where something else decides: a
+limit or an open circuit holds it until later, or its message's time ends first. The log would give it at the wrong
+instant, so deferred entries are kept longer.
 """
 
 from heapq import heapify, heappop, heappush
@@ -27,8 +28,8 @@ class Entry(NamedTuple):
 
     @property
     def is_deferred(self) -> bool:
-        """Whether something other than its own due instant holds it."""
-        return self.ready_us > self.stored_us
+        """Whether something other than its own due instant decides when it is ready."""
+        return self.ready_us != self.stored_us
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,7 @@ class Window:
     `reread_us`.
     """
 
-    __slots__ = ("_entries", "_heap", "_is_reading", "_moved", "_order", "cursor", "deferred", "deferred_max",
+    __slots__ = ("_cut", "_entries", "_heap", "_is_reading", "_order", "cursor", "deferred", "deferred_max",
                  "fresh_max", "reread_from_us", "reread_us")  # fmt: skip  # A word a line would hide the class.
 
     def __init__(self, *, fresh_max: int, deferred_max: int, is_complete: bool) -> None:
@@ -54,7 +55,8 @@ class Window:
         self._entries: dict[int, Entry] = {}
         self._order = 0
         self._is_reading = False
-        self._moved = False
+        # Where memory was cut while a page was being read: that page leads no further.
+        self._cut: Cursor | None = None
         self.fresh_max = fresh_max
         self.deferred_max = deferred_max
         self.deferred = 0
@@ -75,26 +77,25 @@ class Window:
         self.forget(conversation)
         is_beyond = self.cursor is not None and stored_us > self.cursor.due_us
         # While a page is being read it may have missed this one, so it is kept until the page is here.
-        if is_beyond and ready_us <= stored_us and not self._is_reading:
+        if is_beyond and ready_us == stored_us and not self._is_reading:
             return  # Beyond what was read: the log gives it in its turn.
-        self._put(conversation, ready_us, min(stored_us, ready_us), host)
+        self._put(conversation, ready_us, stored_us, host)
         self._keep_bounds()
 
     def start_reading(self) -> Cursor:
         """Where the page to be read begins. Until `loaded` or `failed`, nothing that arrives counts as beyond it."""
         assert self.cursor is not None, "there is nothing to read: everything that waits is here"
-        self._is_reading, self._moved = True, False
+        self._is_reading = True
         return self.cursor
 
     def failed(self) -> None:
         """The page could not be read; it is wanted again."""
         self._is_reading = False
+        self._lead_no_further()
 
     def loaded(self, rows: list[AgendaRow], *, is_last: bool) -> None:
         """Takes the page that was read beyond the cursor."""
         self._is_reading = False
-        if self._moved:
-            return  # The bounds moved the cursor meanwhile: the page no longer begins where it should.
         for row in rows:
             known = self._entries.get(row.conversation)
             if known is None:
@@ -106,6 +107,8 @@ class Window:
             self.cursor = Cursor(due_us=rows[-1].due_us, stream=rows[-1].stream)
         if is_last:
             self.cursor = None
+        self._lead_no_further()
+        self._keep_bounds()
 
     def forget(self, conversation: int) -> None:
         """Takes a conversation off the agenda."""
@@ -122,8 +125,10 @@ class Window:
         """When the next entry is ready or must be read, None where nothing waits."""
         self._drop_stale()
         first_us = self._heap[0].ready_us if self._heap else None
+        if self._is_reading:
+            return first_us  # What else the log holds is asked for once this page is here.
         # Whatever the log still holds cannot be due before the cursor.
-        page_us = self.cursor.due_us if self.cursor is not None and not self._is_reading else None
+        page_us = self.cursor.due_us if self.cursor is not None else None
         instants = (first_us, page_us, self.reread_us)
         return min((instant for instant in instants if instant is not None), default=None)
 
@@ -140,14 +145,15 @@ class Window:
         return entry
 
     def wants_page(self, now_us: int) -> bool:
-        """Whether the log should be read now: few fresh entries are left and more may be due."""
+        """Whether the log should be read now: more may be due, and little is left here or nothing of it is ready."""
         if self._is_reading:
             return False
         if self.reread_us is not None and self.reread_us <= now_us:
             self._reread()
         if self.cursor is None or self.cursor.due_us > now_us:
             return False
-        return len(self._entries) - self.deferred < self.fresh_max // 2
+        # However many wait here for later: while none of them is ready, those that the log holds may be.
+        return len(self._entries) - self.deferred < self.fresh_max // 2 or self.peek(now_us) is None
 
     def entries(self) -> list[Entry]:
         """All that is kept, earliest first: for people who ask."""
@@ -165,27 +171,50 @@ class Window:
             heappop(self._heap)
 
     def _reread(self) -> None:
-        if self.cursor is None or self.reread_from_us <= self.cursor.due_us:
-            self.cursor = Cursor(due_us=self.reread_from_us, stream=0)
+        self.cursor = _earlier(self.cursor, Cursor(due_us=self.reread_from_us, stream=0))
         self.reread_us = None
+
+    def _lead_no_further(self) -> None:
+        """The page is through: where memory was cut meanwhile, it may have been read too early to hold what went."""
+        if self._cut is not None:
+            self.cursor = _earlier(self.cursor, self._cut)
+            self._cut = None
 
     def _keep_bounds(self) -> None:
         """Cuts to the bounds once they are exceeded by half, so that cutting stays rare."""
-        fresh = len(self._entries) - self.deferred
-        if fresh > self.fresh_max * 3 // 2:
-            kept = sorted(entry for entry in self._entries.values() if not entry.is_deferred)
-            for entry in kept[self.fresh_max :]:
-                self.forget(entry.conversation)
-            self.cursor = Cursor(due_us=kept[self.fresh_max].stored_us, stream=0)
-            self._moved = True
+        if len(self._entries) - self.deferred > self.fresh_max * 3 // 2:
+            self._cut_fresh()
         if self.deferred > self.deferred_max * 3 // 2:
-            held = sorted(entry for entry in self._entries.values() if entry.is_deferred)
-            dropped = held[self.deferred_max :]
-            for entry in dropped:
-                self.forget(entry.conversation)
-            from_us = min(entry.stored_us for entry in dropped)
-            self.reread_from_us = from_us if self.reread_us is None else min(from_us, self.reread_from_us)
-            self.reread_us = min(dropped[0].ready_us, self.reread_us or dropped[0].ready_us)
+            self._cut_deferred()
         if len(self._heap) > 4 * len(self._entries) + 64:
             self._heap = list(self._entries.values())
             heapify(self._heap)
+
+    def _cut_fresh(self) -> None:
+        fresh = sorted(entry for entry in self._entries.values() if not entry.is_deferred)
+        for entry in fresh[self.fresh_max :]:
+            self.forget(entry.conversation)
+        cut = Cursor(due_us=fresh[self.fresh_max].stored_us, stream=0)
+        if self._is_reading:
+            self._cut = _earlier(self._cut, cut)
+        else:
+            self.cursor = _earlier(self.cursor, cut)
+
+    def _cut_deferred(self) -> None:
+        # What is ready before the log would say so goes last: nothing else remembers that instant.
+        held = sorted(
+            (entry for entry in self._entries.values() if entry.is_deferred),
+            key=lambda entry: (entry.ready_us > entry.stored_us, entry),
+        )
+        dropped = held[self.deferred_max :]
+        for entry in dropped:
+            self.forget(entry.conversation)
+        from_us = min(entry.stored_us for entry in dropped)
+        at_us = min(entry.ready_us for entry in dropped)
+        self.reread_from_us = from_us if self.reread_us is None else min(from_us, self.reread_from_us)
+        self.reread_us = at_us if self.reread_us is None else min(at_us, self.reread_us)
+
+
+def _earlier(one: Cursor | None, other: Cursor) -> Cursor:
+    """The one that has read less; None has read everything."""
+    return other if one is None or (other.due_us, other.stream) < (one.due_us, one.stream) else one
