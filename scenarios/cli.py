@@ -5,8 +5,11 @@ must never import anything heavy: `tidings --help` answers at once.
 """
 
 from adapters.cli.app import build, run
+from scenarios import commands
 
 
 def main() -> None:
     """Runs one command of `tidings` and ends the process with its status."""
-    run(build())
+    app = build()
+    commands.mount(app)
+    run(app)

@@ -1,0 +1,190 @@
+"""What an expectation counts or measures in a finished run.
+
+This file answers for the meaning of each word that `[[expect]] that` may say. Instants are since the start: true time
+where the world's books tell of it, log time where the log does.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from core import events as e
+from core.records import Recorded
+from scenarios.file.tables import Expect
+from scenarios.laws.chronicle import Attempt, Story
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.scopes import members_of
+from scenarios.world.choosing import Subject, fits
+
+
+class Happened(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that counts, to a message where it is one's."""
+
+    at_us: int
+    key: str | None
+
+
+Counter = Callable[[Evidence, int], Iterator[Happened]]
+
+
+def happened(evidence: Evidence, expect: Expect) -> list[Happened]:
+    """What counts for an expectation, up to its `by` and for the messages that it means."""
+    by_us = 1 << 62 if expect.by_us is None else expect.by_us
+    found = (one for one in COUNTERS[expect.that](evidence, by_us) if one.at_us <= by_us)
+    return [one for one in found if _is_meant(evidence, expect, one.key)]
+
+
+def measured(evidence: Evidence, expect: Expect) -> int:
+    """The value of a measure, for the attempts that it means; 0 where there are none."""
+    attempts = [a for a in evidence.chronicle.attempts if _is_meant(evidence, expect, _key(evidence, a.stream))]
+    if expect.that == "lateness":
+        return _lateness_us(evidence, attempts, expect.percentile)
+    groups: dict[object, list[Attempt]] = {}
+    for attempt in attempts:
+        member = next((member for member in members_of(attempt) if member[0] == expect.scope), None)
+        groups.setdefault((attempt.lane, member), []).append(attempt)
+    if expect.that == "peak":
+        return max((_peak(group, expect.within_us or 0) for group in groups.values()), default=0)
+    return max((_in_flight(group) for group in groups.values()), default=0)
+
+
+def _is_meant(evidence: Evidence, expect: Expect, key: str | None) -> bool:
+    subject: Subject | None = None if key is None else evidence.subjects.get(key)
+    return subject is None or fits(expect, subject)
+
+
+# -- counts
+
+
+def _events(*kinds: type[e.Event]) -> Counter:
+    def count(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+        for story in evidence.chronicle.stories.values():
+            for entry in story.entries:
+                if isinstance(entry.event, kinds):
+                    yield _at(evidence, entry, story.accepted.trace)
+
+    return count
+
+
+def _ended_as(kind: type[e.Event]) -> Counter:
+    """Messages that are in a state at an instant: what brings them there counts, unless something took them out."""
+
+    def count(evidence: Evidence, by_us: int) -> Iterator[Happened]:
+        until_us = evidence.scenario.start_us + by_us
+        for story in evidence.chronicle.stories.values():
+            last = _last_turn(story, until_us)
+            if last is not None and isinstance(last.event, kind):
+                yield _at(evidence, last, story.accepted.trace)
+
+    return count
+
+
+def _last_turn(story: Story, until_us: int) -> Recorded | None:
+    turns = (e.AttemptTaken, e.MessageDead, e.MessageExpired, e.MessageCancelled, e.MessageHeld)
+    returns = (e.MessageRedriven, e.MessageReleased)
+    last = None
+    for entry in story.entries:
+        if entry.at_us <= until_us and isinstance(entry.event, turns + returns):
+            last = entry
+    return last
+
+
+def _told(what: str) -> Counter:
+    def count(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+        return (Happened(at_us=told.at_us, key=told.key) for told in evidence.books.told if told.what == what)
+
+    return count
+
+
+def _delivered(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    first = {handed.key: handed for handed in reversed(evidence.books.deliveries())}
+    return (Happened(at_us=handed.arrives_us or 0, key=key) for key, handed in first.items())
+
+
+def _duplicates(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    known: set[int] = set()
+    for handed in evidence.books.deliveries():
+        if handed.stream in known:
+            yield Happened(at_us=handed.arrives_us or 0, key=handed.key)
+        known.add(handed.stream)
+
+
+def _circuits_opened(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    for entries in evidence.chronicle.conversations.values():
+        keys = [_key(evidence, entry.stream) for entry in entries if entry.stream in evidence.chronicle.stories]
+        for entry in entries:
+            if isinstance(entry.event, e.CircuitOpened):
+                yield _at(evidence, entry, keys[0] if keys else None)
+
+
+def _breakers_opened(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    for entries in evidence.chronicle.lanes.values():
+        for entry in entries:
+            if isinstance(entry.event, e.BreakerOpened):
+                yield _at(evidence, entry, None)
+
+
+def _crashes(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    start_us = evidence.scenario.start_us
+    return (Happened(at_us=life.ended_us - start_us, key=None) for life in evidence.lives if life.ended_by == "crash")
+
+
+COUNTERS: Final[Mapping[str, Counter]] = {
+    "accepted": _events(e.MessageAccepted),
+    "repeated": _told("repeated"),
+    "refused": _told("refused"),
+    "delivered": _delivered,
+    "duplicates": _duplicates,
+    "attempts": _events(e.AttemptStarted),
+    "dead": _ended_as(e.MessageDead),
+    "expired": _ended_as(e.MessageExpired),
+    "cancelled": _ended_as(e.MessageCancelled),
+    "held": _ended_as(e.MessageHeld),
+    "redriven": _events(e.MessageRedriven),
+    "circuits_opened": _circuits_opened,
+    "breakers_opened": _breakers_opened,
+    "crashes": _crashes,
+}
+
+
+def _at(evidence: Evidence, entry: Recorded, key: str | None) -> Happened:
+    return Happened(at_us=entry.at_us - evidence.scenario.start_us, key=key)
+
+
+def _key(evidence: Evidence, stream: int) -> str:
+    return evidence.chronicle.stories[stream].accepted.trace
+
+
+# -- measures
+
+
+def _lateness_us(evidence: Evidence, attempts: Iterable[Attempt], percentile: float) -> int:
+    """From due to handed over, of those that were taken."""
+    stories = evidence.chronicle.stories
+    late = sorted(
+        attempt.sent_us - stories[attempt.stream].accepted.due_us
+        for attempt in attempts
+        if attempt.sent_us is not None and attempt.outcome is not None and type(attempt.outcome).__name__ == "Taken"
+    )
+    return late[max(0, math.ceil(len(late) * percentile / 100) - 1)] if late else 0
+
+
+def _peak(attempts: Iterable[Attempt], within_us: int) -> int:
+    sent = sorted(attempt.sent_us for attempt in attempts if attempt.sent_us is not None)
+    most = first = 0
+    for last, at_us in enumerate(sent):
+        while sent[first] <= at_us - within_us:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def _in_flight(attempts: Iterable[Attempt]) -> int:
+    edges = [edge for a in attempts for edge in ((a.started_us, 1), (a.ended_us or 1 << 62, -1))]
+    flying = most = 0
+    for _, change in sorted(edges):
+        flying += change
+        most = max(most, flying)
+    return most
