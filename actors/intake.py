@@ -6,6 +6,7 @@ Nothing is answered before it is durable; nothing that was refused leaves a trac
 
 from typing import Final
 
+import anyio
 import msgspec
 
 from actors.parcels import Parcels
@@ -85,6 +86,7 @@ class Intake:
         self._scheduler = scheduler
         self._parcels = parcels
         self._peers: dict[tuple[str, str, str], Peer] = {}
+        self._first_contacts: dict[tuple[str, str, str], anyio.Lock] = {}
         self._hosts: dict[str, int] = {}
         self._waiting = 0
         self.is_open = False
@@ -152,17 +154,31 @@ class Intake:
         """The conversation with this peer; a new one is minted, and its address row is part of the same commit."""
         key = (tenant, channel, address)
         known = self._peers.get(key)
-        if known is None:
-            subject = self._secrets.keyed_hash("address", tenant, channel, address)
-            found = await self._log.conversation_at(tenant, channel, subject)
-            # Another request for the same new peer may have been faster while this one was reading.
-            known = self._peers.get(key)
-            if known is None:
-                conversation = found or self._mint.next(self._clock.now_us())
-                known = self._peers[key] = Peer(subject=subject, conversation=conversation)
-                if len(self._peers) > self._bounds.peers_max:
-                    del self._peers[next(iter(self._peers))]
+        if known is None or key in self._first_contacts:
+            known = await self._first_contact(key)
         return known
+
+    async def _first_contact(self, key: tuple[str, str, str]) -> Peer:
+        """The same while a peer is being looked up: in the order of asking, so that no message overtakes the first."""
+        turn = self._first_contacts.get(key)
+        if turn is None:
+            turn = self._first_contacts[key] = anyio.Lock(fast_acquire=True)
+        async with turn:
+            try:
+                known = self._peers.get(key)
+                if known is None:
+                    known = self._peers[key] = await self._looked_up(key)
+                    if len(self._peers) > self._bounds.peers_max:
+                        del self._peers[next(iter(self._peers))]
+                return known
+            finally:
+                if not turn.statistics().tasks_waiting:
+                    del self._first_contacts[key]
+
+    async def _looked_up(self, key: tuple[str, str, str]) -> Peer:
+        subject = self._secrets.keyed_hash("address", *key)
+        found = await self._log.conversation_at(key[0], key[1], subject)
+        return Peer(subject=subject, conversation=found or self._mint.next(self._clock.now_us()))
 
     # -- one commit
 

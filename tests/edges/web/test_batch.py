@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 import anyio
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from adapters.web.front import WebBounds
 from core.records import Acceptance, Repeated, Stored
 from eventstore.memory import MemoryLog
+from eventstore.sqlite import SqliteLog
 from tests.edges.web.house import EMAIL, House, Json, Line, bare_line, later, running
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +52,17 @@ async def test_lines_of_one_conversation_keep_their_order(house: House) -> None:
     given = await house.ask("POST /v1/messages/batch", raw=lines_of(bodies), headers=NDJSON)
     await house.until(given.lines[-1], "delivered")
     assert [msgspec.json.decode(parcel.content)["data"] for parcel in house.provider.seen] == list(range(200))
+
+
+async def test_a_first_contact_keeps_its_order_where_reading_takes_time(tmp_path: Path) -> None:
+    """On a log in a file, where a new peer has to be looked up first, ids still follow the order of the lines."""
+    async with running(await SqliteLog.open(tmp_path / "tidings.db")) as house:
+        await house.paused()
+        bodies = [EMAIL | {"to": f"p{n % 3}@example.com"} for n in range(3_000)]
+        given = await house.ask("POST /v1/messages/batch", raw=lines_of(bodies), headers=NDJSON)
+        for peer in range(3):
+            made = [str(answer["id"]) for answer in given.lines[peer::3]]
+            assert made == sorted(made)
 
 
 async def test_a_bad_line_does_not_spoil_the_others(house: House) -> None:
