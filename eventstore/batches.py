@@ -24,6 +24,7 @@ _ROW_BYTES: Final = 300
 # stream, version, type, schema version, cause, body: what a draft becomes before it has a place in the log.
 Part = tuple[int, int, str, int, int, bytes]
 
+Future = asyncio.Future[Stored | Repeated | None]
 Answer = Stored | Repeated | TidingsError | OverflowError | ValueError | None
 
 
@@ -32,23 +33,27 @@ class Entry:
 
     __slots__ = ("acceptance", "append", "at_us", "future", "parts", "size_bytes", "snapshot")
 
-    def __init__(self, call: Append | Acceptance | Snapshot) -> None:
-        self.acceptance = call if isinstance(call, Acceptance) else None
-        self.snapshot = call if isinstance(call, Snapshot) else None
-        self.append = call.append if isinstance(call, Acceptance) else call if isinstance(call, Append) else None
+    def __init__(self, call: Append | Acceptance | Snapshot, future: Future) -> None:
+        self.future = future
+        self.acceptance: Acceptance | None = None
+        self.snapshot: Snapshot | None = None
+        self.append: Append | None = None
         self.parts: list[Part] = []
-        self.size_bytes = _ROW_BYTES
         self.at_us = 0
-        self.future: asyncio.Future[Stored | Repeated | None] = asyncio.get_running_loop().create_future()
-        if self.append is not None:
-            self._encode(self.append)
-        if self.acceptance is not None:
-            self.size_bytes += len(self.acceptance.sealed.private) + _ROW_BYTES
-        if self.snapshot is not None:
-            self.size_bytes += len(self.snapshot.body)
+        self.size_bytes = _ROW_BYTES
+        match call:
+            case Append():
+                self._encode(call)
+            case Acceptance():
+                self.acceptance = call
+                self.size_bytes += len(call.sealed.private) + _ROW_BYTES
+                self._encode(call.append)
+            case Snapshot():
+                self.snapshot = call
+                self.size_bytes += len(call.body)
 
     def _encode(self, append: Append) -> None:
-        self.at_us = append.at_us
+        self.append, self.at_us = append, append.at_us
         for draft in append.drafts:
             name, schema_version, body = encode(draft.event)
             self.parts.append((draft.stream, draft.version, name, schema_version, draft.cause, body))

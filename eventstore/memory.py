@@ -71,7 +71,7 @@ class MemoryLog:
             raise StoreUnavailable("the log is closed")
         if self._failing:
             raise StoreUnavailable(self._failing)
-        entry = Entry(call)
+        entry = Entry(call, asyncio.get_running_loop().create_future())
         self._batches.put(entry)
         if self._writing is None:
             steps = self._write()

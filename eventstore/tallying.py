@@ -3,8 +3,6 @@
 This file answers for the differences alone. It must never read a store.
 """
 
-from collections.abc import Iterable
-
 from core.events import AttemptStarted
 from core.records import Append, Head, Tally
 
@@ -30,8 +28,8 @@ def count(append: Append, differences: Counts) -> None:
         if change.was is not None:
             if change.was == head.status and not started:
                 continue
-            _add(differences, key_of(head, change.was), -1, started - head.attempts)
-        _add(differences, key_of(head, head.status), 1, head.attempts)
+            add(differences, key_of(head, change.was), -1, started - head.attempts)
+        add(differences, key_of(head, head.status), 1, head.attempts)
 
 
 def tallies_of(counts: Counts, tenant: str | None) -> list[Tally]:
@@ -43,15 +41,7 @@ def tallies_of(counts: Counts, tenant: str | None) -> list[Tally]:
     ]
 
 
-def recount(heads: Iterable[Head]) -> Counts:
-    """The counts that these heads come to, from the first one on: what verification compares with."""
-    counts: Counts = {}
-    for head in heads:
-        if head.kind == "msg":
-            _add(counts, key_of(head, head.status), 1, head.attempts)
-    return counts
-
-
-def _add(counts: Counts, key: TallyKey, messages: int, attempts: int) -> None:
+def add(counts: Counts, key: TallyKey, messages: int, attempts: int) -> None:
+    """Adds messages and the attempts they took to one count."""
     known = counts.get(key, (0, 0))
     counts[key] = known[0] + messages, known[1] + attempts

@@ -8,8 +8,9 @@ CREATE TABLE meta (
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- pos is the order of arrival. The writer assigns it, so that it is never used again after a deletion; nobody outside
--- sees it. at_us never decreases along it.
+-- pos is the order of arrival, from 1 without a gap. The writer assigns it, so that it is never used again after a
+-- deletion; nobody outside sees it. at_us never decreases along it. There is no index on (shard, seq): each event would
+-- dirty a page of its own for it. Marks lead there instead.
 CREATE TABLE event (
     pos INTEGER PRIMARY KEY,
     shard INTEGER NOT NULL,
@@ -26,8 +27,14 @@ CREATE TABLE event (
 ) STRICT;
 -- The last fence against a second writer, and the way to a stream.
 CREATE UNIQUE INDEX event_of_stream ON event (stream, version);
--- Dense numbers a shard, and the way to a page.
-CREATE UNIQUE INDEX event_of_shard ON event (shard, seq);
+
+-- Every thousand events or so: the last number and link of all shards as of an event, 8 and 32 bytes each, in order.
+-- Recovery and pages of the log begin at one.
+CREATE TABLE mark (
+    pos INTEGER PRIMARY KEY,
+    seqs BLOB NOT NULL,
+    links BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE head (
     stream INTEGER PRIMARY KEY,
@@ -49,13 +56,15 @@ CREATE TABLE head (
     changed_us INTEGER NOT NULL,
     code TEXT NOT NULL
 ) STRICT;
--- The agenda: small as what waits, whatever the log holds. One daemon owns every shard here, so shard is not in it.
-CREATE INDEX head_due ON head (lane, tenant, priority, due_us) WHERE due_us IS NOT NULL;
+-- The agenda: small as what waits, whatever the log holds. One daemon owns every shard here, so shard is not in it;
+-- status is there so that a listing of what waits needs no row.
+CREATE INDEX head_due ON head (lane, tenant, priority, due_us, stream, status) WHERE due_us IS NOT NULL;
 -- The lines of a conversation: what an actor reads when it wakes.
 CREATE INDEX head_place ON head (conversation, line, place) WHERE place IS NOT NULL;
--- Listing by status, for whatever is not a plain success; tenant is there so that a scan needs no row.
+-- Listing by status where a message flies, rests or failed. What waits is found by the agenda, and a plain success among
+-- the newest, so that a message whose life is plain passes through here for its attempt alone.
 CREATE INDEX head_status ON head (status, stream, tenant)
-    WHERE kind = 'msg' AND status NOT IN ('sent', 'delivered', 'read');
+    WHERE status IN ('sending', 'held', 'dead', 'cancelled', 'expired', 'failed');
 -- Listing by tenant and by conversation, newest first. Neither column ever changes, so only an acceptance pays.
 CREATE INDEX head_tenant ON head (tenant) WHERE kind = 'msg';
 CREATE INDEX head_conversation ON head (conversation) WHERE kind = 'msg';

@@ -12,6 +12,7 @@ from core.records import Repeated, Stored
 from eventstore.batches import Answer, Entry
 from eventstore.numbering import Numbering
 from eventstore.sqlite.connection import wrote_nothing
+from eventstore.sqlite.marks import write_mark
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
 from eventstore.sqlite.sheet import Sheet
 
@@ -57,6 +58,7 @@ class Committing:
         try:
             connection.execute("BEGIN IMMEDIATE")
             answers, numbering = self._write(connection, batch)
+            write_mark(connection, self.numbering, numbering)
             self._drop_expired(connection, numbering.at_us)
             self._end(connection)
         except sqlite3.Error as error:

@@ -39,7 +39,7 @@ class Connection(aiosqlite.Connection):
     async def start(connector: Callable[[], sqlite3.Connection]) -> "Connection":
         """A connection on its thread, open. What the connector raises is raised here."""
         connection = Connection(connector)
-        await connection
+        await connection  # type: ignore[unused-awaitable]  # It gives itself.
         return connection
 
     async def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:

@@ -6,26 +6,30 @@ their numbers. It must never write.
 # ruff: noqa: S608  # Statements are put together from constants of ours; every value is bound.
 
 import sqlite3
+from collections.abc import Iterator
+from itertools import dropwhile, islice
 from typing import Final, Literal
 
-from core.ids import SHARDS
 from core.records import Head, MessageFilter, Recorded, Tally
-from eventstore.codec import recorded
+from eventstore.codec import EventRow, recorded
 from eventstore.paging import LOOKED_AT_MAX, page_of
 from eventstore.sqlite import rows
+from eventstore.sqlite.marks import start_of
 from eventstore.sqlite.rows import EVENT_COLUMNS, HEAD_COLUMNS
 from eventstore.tallying import Counts, tallies_of
 
-# A plain success is not in the index by status: there are too many, and they are found quickly among the newest.
-SUCCESSES: Final = frozenset({"sent", "delivered", "read"})
-_NO_SUCCESS: Final = "status NOT IN ('sent', 'delivered', 'read')"
+# The statuses that the agenda's index holds, and those that the index by status holds: each of the latter has its rows
+# there in the order of their ids. SQLite takes a partial index only where it sees the index's own condition again.
+WAITING: Final = ("queued", "scheduled", "retrying")
+RESTING: Final = ("sending", "held", "dead", "cancelled", "expired", "failed")
+_WAITS: Final = "due_us IS NOT NULL"
+_RESTS: Final = f"status IN {RESTING}"
 
-_OF_KIND: Final = (
-    f"SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN ('lane', 'sys') ORDER BY stream"
-)
+_OF_KIND: Final = f"""
+SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN ('lane', 'sys') ORDER BY stream"""
 _TALLIES: Final = "SELECT tenant, channel, lane, status, messages, attempts FROM tally"
-_POSITION: Final = "SELECT pos FROM event WHERE shard = ? AND seq = ?"
-_PAGE: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos >= ? ORDER BY pos LIMIT ?"
+_PAGE: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos >= ? ORDER BY pos"
+_LAST_POS: Final = "SELECT ifnull(max(pos), 0) FROM event"
 _FROM: Final = "SELECT pos, at_us FROM event WHERE pos >= ? ORDER BY pos LIMIT 1"
 
 Values = list[str | int | bytes]
@@ -33,14 +37,16 @@ Values = list[str | int | bytes]
 
 def heads(connection: sqlite3.Connection, wanted: MessageFilter, *, limit: int, oldest_first: bool) -> list[Head]:
     """The messages that match, in the order of their ids."""
-    statement, values = _ways(wanted, HEAD_COLUMNS, "ASC" if oldest_first else "DESC", limit)
-    return [rows.head(row) for row in connection.execute(statement, values)]
+    order = "ASC" if oldest_first else "DESC"
+    streams, values = _streams(wanted, order, limit)
+    statement = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream IN ({streams}) ORDER BY stream {order} LIMIT ?"
+    return [rows.head(row) for row in connection.execute(statement, [*values, limit])]
 
 
 def count(connection: sqlite3.Connection, wanted: MessageFilter, at_most: int) -> int:
     """How many messages match, counted no further than `at_most`."""
-    statement, values = _ways(wanted, "stream", "DESC", at_most)
-    (number,) = connection.execute(f"SELECT count(*) FROM ({statement})", values).fetchone()
+    streams, values = _streams(wanted, "DESC", at_most)
+    (number,) = connection.execute(f"SELECT count(*) FROM ({streams} LIMIT ?)", [*values, at_most]).fetchone()
     return int(number)
 
 
@@ -59,25 +65,21 @@ def recorded_since(connection: sqlite3.Connection, at_us: int, types: tuple[str,
     """Events of these types from an instant on, oldest first."""
     places = ", ".join("?" * len(types))
     statement = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos >= ? AND type IN ({places}) ORDER BY pos"
-    first = _first_pos(connection, at_us)
-    return [recorded(row) for row in connection.execute(statement, (first, *types))]
+    return [recorded(row) for row in connection.execute(statement, (_first_pos(connection, at_us), *types))]
 
 
 def log_page(
     connection: sqlite3.Connection, after: dict[int, int], *, tenant: str | None, limit: int
 ) -> tuple[list[Recorded], dict[int, int]]:
     """Events beyond a position, and the position reached."""
-    found = (connection.execute(_POSITION, (shard, after.get(shard, 0) + 1)).fetchone() for shard in range(SHARDS))
-    first = min((row[0] for row in found if row is not None), default=None)
-    if first is None:
-        return [], dict(after)
     # Read row by row, and no further than the page needs.
-    events = connection.execute(_PAGE, (first, LOOKED_AT_MAX))
-    return page_of(events, after, tenant=tenant, limit=limit)
+    events: Iterator[EventRow] = connection.execute(_PAGE, (start_of(connection, after),))
+    unseen = dropwhile(lambda row: row[2] <= after.get(row[1], 0), events)
+    return page_of(islice(unseen, LOOKED_AT_MAX), after, tenant=tenant, limit=limit)
 
 
 def _first_pos(connection: sqlite3.Connection, at_us: int) -> int:
-    (last_pos,) = connection.execute("SELECT ifnull(max(pos), 0) FROM event").fetchone()
+    (last_pos,) = connection.execute(_LAST_POS).fetchone()
     # Instants never decrease along positions, so the first one is found by halving, whatever came after it.
     low, high = 1, last_pos + 1
     while low < high:
@@ -90,42 +92,37 @@ def _first_pos(connection: sqlite3.Connection, at_us: int) -> int:
     return low
 
 
-def _ways(wanted: MessageFilter, columns: str, order: str, limit: int) -> tuple[str, Values]:
-    """One query, or one for each status where these have an index: each gives its first rows, then they are merged."""
-    conditions, values = _conditions(wanted)
-    statuses = wanted.status
-    if wanted.conversation is not None or wanted.reference is not None or statuses is None or SUCCESSES & set(statuses):
+def _streams(wanted: MessageFilter, order: str, limit: int) -> tuple[str, Values]:
+    """A query for the first matching ids of each way to them; all of them together where there is one way only."""
+    conditions, common = _conditions(wanted)
+    queries: list[str] = []
+    values: Values = []
+    for way, own, statuses in _ways(wanted):
+        where = [*own, *conditions]
         if statuses is not None:
-            conditions.append(f"status IN ({', '.join('?' * len(statuses))})")
-            values += statuses
-        return _way(_index(wanted), columns, conditions, order), [*values, limit]
-    merged: Values = []
-    parts: list[str] = []
-    for status in sorted(set(statuses)):
-        way = _way("INDEXED BY head_status", columns, ["status = ?", _NO_SUCCESS, *conditions], order)
-        parts.append(f"SELECT * FROM ({way})")
-        merged += [status, *values, limit]
-    if not parts:
-        return _way("NOT INDEXED", columns, ["false"], order), [limit]
-    return f"{' UNION ALL '.join(parts)} ORDER BY stream {order} LIMIT ?", [*merged, limit]
+            where.append(f"status IN ({', '.join('?' * len(statuses))})")
+        inner = f"SELECT stream FROM head {way} WHERE {' AND '.join(where)} ORDER BY stream {order} LIMIT ?"
+        queries.append(f"SELECT stream FROM ({inner})")
+        values += [*common, *(statuses or ()), limit]
+    return " UNION ALL ".join(queries), values
 
 
-def _way(index: str, columns: str, conditions: list[str], order: str) -> str:
-    where = " AND ".join(conditions)
-    return f"SELECT {columns} FROM head {index} WHERE {where} ORDER BY stream {order} LIMIT ?"
-
-
-def _index(wanted: MessageFilter) -> str:
+def _ways(wanted: MessageFilter) -> list[tuple[str, list[str], tuple[str, ...] | None]]:
+    """The indexes to go by: each with its own condition and the statuses to be found there, None for all."""
+    statuses = wanted.status
     if wanted.conversation is not None:
-        return "INDEXED BY head_conversation"
+        return [("INDEXED BY head_conversation", ["kind = 'msg'"], statuses)]
     if wanted.reference is not None:
-        # The vault's index leads to the streams, so their heads are asked by key.
-        return ""
-    return "NOT INDEXED" if wanted.tenant is None else "INDEXED BY head_tenant"
+        # The vault's index leads to the streams, and the heads are then asked by key.
+        return [("", ["kind = 'msg'"], statuses)]
+    if statuses is None or not {*WAITING, *RESTING}.issuperset(statuses):
+        return [("NOT INDEXED" if wanted.tenant is None else "INDEXED BY head_tenant", ["kind = 'msg'"], statuses)]
+    waiting = tuple(status for status in WAITING if status in statuses)
+    resting = [("INDEXED BY head_status", [_RESTS], (status,)) for status in RESTING if status in statuses]
+    return [("INDEXED BY head_due", [_WAITS], waiting), *resting]
 
 
 def _conditions(wanted: MessageFilter) -> tuple[list[str], Values]:
-    conditions, values = ["kind = 'msg'"], Values()
     asked: list[tuple[str, str | int | bytes | None]] = [
         ("tenant = ?", wanted.tenant),
         ("channel = ?", wanted.channel),
@@ -135,8 +132,5 @@ def _conditions(wanted: MessageFilter) -> tuple[list[str], Values]:
         ("stream < ?", wanted.before),
         ("stream > ?", wanted.after),
     ]
-    for condition, value in asked:
-        if value is not None:
-            conditions.append(condition)
-            values.append(value)
-    return conditions, values
+    given = [(condition, value) for condition, value in asked if value is not None]
+    return [condition for condition, _ in given], [value for _, value in given]

@@ -6,6 +6,7 @@ anything about a row.
 
 import sqlite3
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -36,17 +37,14 @@ class SqliteLog(ReadOnlyLog):
     @staticmethod
     async def open(path: Path) -> "SqliteLog":
         """Opens the log in this file, or makes one. Raises StoreRefused or CorruptLog; the file is then as it was."""
-        lock = Lock(path)
-        connection: Connection | None = None
-        try:
+        async with AsyncExitStack() as undo:
+            lock = Lock(path)
+            undo.callback(lock.release)
             connection = await Connection.start(partial(open_to_write, path))
+            undo.push_async_callback(connection.close)
             committing = await connection.run(_recovered)
             hot, wide = await readers(path)
-        except BaseException:
-            if connection is not None:
-                await connection.close()
-            lock.release()
-            raise
+            undo.pop_all()
         return SqliteLog(connection, committing, lock, hot=hot, wide=wide)
 
     # -- writing

@@ -25,6 +25,8 @@ class Reader:
     """One reading connection and the questions that wait for it. It lives as a task only while there are any."""
 
     def __init__(self, connection: Connection) -> None:
+        # Kept, since asking for the running loop is a call to the system each time.
+        self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._waiting: deque[tuple[Question[object], asyncio.Future[object]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -34,10 +36,10 @@ class Reader:
 
         Raises StoreUnavailable or CorruptLog where it cannot be answered.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((question, future))  # type: ignore[arg-type]  # Each future gets its question's answer.
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            self._task = self._loop.create_task(self._work())
         return future
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ and never write.
 """
 
 from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -133,10 +134,9 @@ class ReadOnlyLog:
 
 async def readers(path: Path) -> tuple[Reader, Reader]:
     """Two readers of a file."""
-    hot = await Connection.start(partial(open_to_read, path))
-    try:
+    async with AsyncExitStack() as undo:
+        hot = await Connection.start(partial(open_to_read, path))
+        undo.push_async_callback(hot.close)
         wide = await Connection.start(partial(open_to_read, path))
-    except BaseException:
-        await hot.close()
-        raise
+        undo.pop_all()
     return Reader(hot), Reader(wide)

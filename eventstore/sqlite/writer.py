@@ -10,8 +10,8 @@ from typing import Final
 
 from core.errors import AppendUnknown, StoreUnavailable
 from core.ports import Health
-from core.records import Acceptance, Append, Repeated, Snapshot, Stored
-from eventstore.batches import Batches, Entry
+from core.records import Acceptance, Append, Snapshot
+from eventstore.batches import Batches, Entry, Future
 from eventstore.numbering import Numbering
 from eventstore.sqlite.committing import Committing
 from eventstore.sqlite.connection import Connection
@@ -26,6 +26,8 @@ class Writer:
     """The one that writes. It lives as a task only while there is something to write or to mend."""
 
     def __init__(self, connection: Connection, committing: Committing, waking: Waking) -> None:
+        # Kept, since asking for the running loop is a call to the system each time.
+        self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._committing = committing
         self._waking = waking
@@ -37,14 +39,14 @@ class Writer:
         self._probe_s = FIRST_PROBE_S
         self._closing = asyncio.Event()
 
-    def put(self, call: Append | Acceptance | Snapshot) -> "asyncio.Future[Stored | Repeated | None]":
+    def put(self, call: Append | Acceptance | Snapshot) -> Future:
         """Queues a call; the future is done once it is durable. Raises StoreUnavailable or Overloaded at once."""
         if self._refusing:
             raise StoreUnavailable(self._refusing)
-        entry = Entry(call)
+        entry = Entry(call, self._loop.create_future())
         self._batches.put(entry)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            self._task = self._loop.create_task(self._work())
         return entry.future
 
     def health(self) -> tuple[Health, str]:
