@@ -61,7 +61,9 @@ def admit(request: web.Request, holder: KeyState | None, role: Role) -> Caller:
 def secret_of(request: web.Request) -> str | None:
     """The secret that a request carries (RFC 6750, section 2.1); None where there is none that could be one."""
     header = request.headers.get(hdrs.AUTHORIZATION)
-    if header is None or len(header) > _SECRET_CHARS_MAX or header[: len(_SCHEME)].lower() != _SCHEME:
+    if header is None or len(header) > _SECRET_CHARS_MAX or not header.isascii():
+        return None
+    if header[: len(_SCHEME)].lower() != _SCHEME:
         return None
     return header[len(_SCHEME) :].strip() or None
 

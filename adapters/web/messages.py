@@ -11,7 +11,7 @@ from actors.intake import Receipt
 from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
-from adapters.web.reading import IDEMPOTENCY_KEY, body_of, headers_of
+from adapters.web.reading import body_of, headers_of, idempotency_key_of
 from core import ids
 from core.contents import submission_of
 
@@ -36,7 +36,7 @@ async def accept(front: Front, request: web.Request, caller: Caller) -> web.Resp
         send_at_max_us=front.send_at_max_us,
         trace=headers.traceparent or "",
         correlation=headers.correlation,
-        idempotency_key=request.headers.get(IDEMPOTENCY_KEY),
+        idempotency_key=idempotency_key_of(request),
     )
     receipt = await front.system.intake.accept(tenant, submission)
     return answer(accepted(receipt), 200 if receipt.duplicate else 202)

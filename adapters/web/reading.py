@@ -61,6 +61,15 @@ def headers_of(request: web.Request) -> Headers:
     return Headers(traceparent=_sound_trace(traceparent), correlation=correlation)
 
 
+def idempotency_key_of(request: web.Request) -> str | None:
+    """The key in the header, which may stand for the field (its length is checked with the field's)."""
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    # Bytes that are no UTF-8 reach us as lone surrogates, which nothing further on could write.
+    if key is not None and not key.isprintable():
+        raise invalid(IDEMPOTENCY_KEY, "expected printable characters in UTF-8")
+    return key
+
+
 def given_back(request: web.Request) -> dict[str, str]:
     """The headers that an answer carries because the request did. Never raises: it serves refusals too."""
     found: dict[str, str] = {}
@@ -114,7 +123,7 @@ def takes(request: web.Request, media_types: frozenset[str], expected: str) -> N
         raise Declined(problem("media-type", words), {"Accept-Post": expected})
     # Packed bodies would have to be unpacked before their size is known, and messages are small.
     if given.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        words = f"expected a body without Content-Encoding, got {given[hdrs.CONTENT_ENCODING]}"
+        words = "expected a body without Content-Encoding: packed ones are not taken"
         raise Declined(problem("media-type", words), {hdrs.ACCEPT_ENCODING: "identity"})
 
 

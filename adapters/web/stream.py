@@ -66,6 +66,7 @@ async def _follow(front: Front, response: web.StreamResponse, tenant: str | None
         if not has_moved:
             with anyio.move_on_after(heard_s + heartbeat_s - anyio.current_time()):
                 await change
+                await anyio.sleep(_GATHER_S)
         if not piece and anyio.current_time() >= heard_s + heartbeat_s:
             piece = _HEARTBEAT
         if piece:
@@ -73,8 +74,6 @@ async def _follow(front: Front, response: web.StreamResponse, tenant: str | None
                 await response.write(piece)
             heard_s = anyio.current_time()
         position = reached
-        if len(recorded) < _PAGE_MAX:
-            await anyio.sleep(_GATHER_S)
 
 
 def _written(recorded: list[Recorded], before: dict[int, int]) -> bytes:

@@ -108,6 +108,30 @@ async def test_a_body_that_never_comes_is_not_waited_for() -> None:
         assert await house.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"Authorization: Bearer \xff", b"401"),
+        (b"Tidings-Tenant: \xff", b"422"),
+        (b"Idempotency-Key: \xff", b"422"),
+        (b"X-Correlation-Id: \xff", b"422"),
+        (b"Content-Encoding: \xff", b"415"),
+        (b"traceparent: \xff", b"202"),
+        (b"Content-Type: \xff", b"202"),
+    ],
+)
+async def test_bytes_that_are_no_text_harm_no_header(house: House, header: bytes, status: bytes) -> None:
+    """A header that is not UTF-8 is refused, or passed over where any broken one would be; it never is our fault."""
+    body = msgspec.json.encode(EMAIL)
+    secret = await house.secret("send")
+    key = b"" if header.startswith(b"Auth") else f"Authorization: Bearer {secret}\r\n".encode()
+    async with bare_line(house) as line:
+        head = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + key + header
+        await line.send(head + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        given = await line.all()
+    assert given.split(b" ", 2)[1] == status, given
+
+
 async def _answer_to(house: House, body: bytes, header: str) -> bytes:
     key = await house.secret("send")
     async with bare_line(house) as line:
