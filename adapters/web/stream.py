@@ -4,6 +4,8 @@ This file answers for following: nothing is skipped and nothing comes twice to a
 it saw. It must never hold the log up for a follower: there are so many at most, and one that does not read is let go.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import anyio
@@ -12,7 +14,7 @@ from aiohttp import web
 
 from adapters.web import cursors
 from adapters.web.answers import encoded
-from adapters.web.auth import Caller
+from adapters.web.auth import Caller, secret_of
 from adapters.web.front import Front
 from adapters.web.reading import given_back, query_of
 from adapters.web.telling import told
@@ -44,7 +46,10 @@ async def follow(front: Front, request: web.Request, caller: Caller) -> web.Stre
         front.followers.add(scope)
         try:
             await response.prepare(request)
-            await _follow(front, response, caller.tenant, position)
+            secret = secret_of(request)
+            # A stream outlives the moment of its admission, so the key is asked for again and again.
+            is_welcome = partial(_is_welcome, front, secret)
+            await _follow(front, response, caller.tenant, position, is_welcome=is_welcome)
         except (TimeoutError, Refused):
             # It does not read, or the log cannot be read: either way it reconnects with the last id it saw.
             if request.transport is not None:
@@ -54,10 +59,21 @@ async def follow(front: Front, request: web.Request, caller: Caller) -> web.Stre
     return response
 
 
-async def _follow(front: Front, response: web.StreamResponse, tenant: str | None, position: dict[int, int]) -> None:
+def _is_welcome(front: Front, secret: str | None) -> bool:
+    return secret is not None and front.system.keys.holder(secret) is not None
+
+
+async def _follow(
+    front: Front,
+    response: web.StreamResponse,
+    tenant: str | None,
+    position: dict[int, int],
+    *,
+    is_welcome: Callable[[], bool],
+) -> None:
     heartbeat_s, patience_s = front.bounds.heartbeat_s, front.bounds.patience_s
     heard_s = anyio.current_time()
-    while True:
+    while is_welcome():
         # Asked before reading: a commit in between is then seen by one or the other.
         change = front.log.changed()
         recorded, reached = await front.log.log_page(position, tenant=tenant, limit=_PAGE_MAX)

@@ -165,6 +165,17 @@ async def test_a_follower_that_does_not_read_is_let_go() -> None:
                 await house.ask("POST /v1/messages/batch", raw=lines)
 
 
+async def test_a_revoked_key_ends_its_streams(house: House) -> None:
+    """A stream ends as soon as the key that it was opened with is revoked."""
+    made = (await house.ask("POST /v1/keys", {"role": "read"})).json
+    headers = {"Authorization": f"Bearer {made['secret']}"}
+    async with house.session.get(f"{house.url}/v1/events/stream", headers=headers) as response:
+        assert response.status == 200
+        await house.ask(f"DELETE /v1/keys/{made['id']}")
+        with anyio.fail_after(10):
+            assert await response.content.read() == b""
+
+
 async def test_a_house_that_closes_ends_its_streams(house: House) -> None:
     """A daemon that stops serving ends every stream in an orderly way instead of waiting for its followers."""
     message = await house.accepted(send_at=later(days=1))
