@@ -6,16 +6,13 @@ must never decide anything about messages, nor show a secret.
 
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from datetime import UTC, tzinfo
-from functools import lru_cache
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import anyio
 import msgspec
@@ -23,33 +20,24 @@ from aiohttp import web
 
 from actors.system import System, World
 from adapters.chance import KeyedChance, SystemSecrets
-from adapters.channels.accounts import ProviderSettings
-from adapters.channels.building import build
 from adapters.clock import SystemClock
 from adapters.config.loading import Config, Mistaken
 from adapters.config.units import Listen
-from adapters.installation import first_admin_key, installation_key
-from adapters.reloading import Build, Channels, needs_restart
+from adapters.installation import first_admin_key
+from adapters.reloading import Channels, needs_restart
+from adapters.starting import CONNECTIONS_WAITING_MAX, CannotStart, bound, builder, prepared_key, zone_finder
 from adapters.telemetry import Telemetry
 from adapters.web.app import create_app
 from adapters.web.front import WebBounds
 from core.errors import TidingsError
-from core.ports import Channel
-from core.settings import Lane
 from eventstore.sqlite.log import SqliteLog
 
 # A supervisor that sent SIGTERM expects the process to be gone within 10 s.
 _STOP_MOST_S: Final = 9.0
 # Answers in flight end by themselves once new work is refused; a client that does not read is cut off then.
 _ANSWERS_END_S: Final = 1.0
-_CONNECTIONS_WAITING_MAX: Final = 1_024
-_ZONES_MAX: Final = 1_024
 
 Load = Callable[[], Config]
-
-
-class CannotStart(TidingsError):
-    """The daemon cannot start: what, where, and what to do."""
 
 
 class Crashed(TidingsError):
@@ -91,12 +79,12 @@ def serve(load: Load, telemetry: Telemetry, announce: Callable[[Running], None])
 async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
     release = version("tidings")
     async with AsyncExitStack() as stack:
-        secrets = SystemSecrets(_installation_key(config))
+        secrets = SystemSecrets(prepared_key(config))
         log = await SqliteLog.open(config.store)
         stack.push_async_callback(log.close)
-        door = stack.enter_context(_bound(config.listen))
+        door = stack.enter_context(bound(config.listen))
         clock = SystemClock(floor_us=log.newest()[1])
-        channels = Channels(_building(clock, secrets, release), config)
+        channels = Channels(builder(clock, secrets, release), config)
         stack.push_async_callback(channels.close)
         world = World(
             log=log,
@@ -104,7 +92,7 @@ async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Cal
             secrets=secrets,
             witness=telemetry,
             chance_of=KeyedChance,
-            zone_of=_zone_of(telemetry),
+            zone_of=zone_finder(telemetry),
             release=release,
         )
         system = await System.open(world, config.settings, channels.now)
@@ -141,15 +129,17 @@ class _Daemon:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._work, door, announce)
-                async for number in signals:
-                    if number != signal.SIGHUP:
-                        self._telemetry.say("info", "stopping", {"signal": number.name})
-                        break
-                    await self._reload(load)
-                if self._is_ready:
-                    with anyio.move_on_after(_STOP_MOST_S):
-                        await self._stop()
+                await self._heed(signals, load)
+                with anyio.move_on_after(_STOP_MOST_S):
+                    await self._stop()
                 group.cancel_scope.cancel()
+
+    async def _heed(self, signals: AsyncIterator[signal.Signals], load: Load) -> None:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                self._telemetry.say("info", "stopping", {"signal": number.name})
+                return
+            await self._reload(load)
 
     async def _work(self, door: socket.socket, announce: Callable[[Running], None]) -> None:
         async with anyio.create_task_group() as group:
@@ -157,7 +147,7 @@ class _Daemon:
             admin_key = await self._first_admin_key()
             await self._runner.setup()
             host, port = door.getsockname()[:2]
-            await web.SockSite(self._runner, door, backlog=_CONNECTIONS_WAITING_MAX).start()
+            await web.SockSite(self._runner, door, backlog=CONNECTIONS_WAITING_MAX).start()
             self._is_ready = True
             url = f"http://{Listen(host=_reachable(host), port=port)}"
             self._telemetry.say("info", "ready", {"url": url, "release": self._world.release})
@@ -165,6 +155,8 @@ class _Daemon:
 
     async def _stop(self) -> None:
         """Takes no more connections, lets attempts and answers in flight end, and records the stop."""
+        if not self._is_ready:
+            return
         for site in tuple(self._runner.sites):
             await site.stop()
         await self._system.stop()
@@ -181,9 +173,13 @@ class _Daemon:
             words = "The configuration has mistakes, so the one that was read before stays."
             self._telemetry.say("error", "reload_refused", {"words": words})
             return
+        try:
+            self._channels.adopt(config)
+        except CannotStart as error:
+            self._telemetry.say("error", "reload_refused", {"words": str(error)})
+            return
         for name in needs_restart(self._started_with, config):
             self._telemetry.say("warning", "warning", {"words": f"The new {name} is taken up by a restart only."})
-        self._channels.adopt(config)
         await self._system.reload(config.settings, self._channels.now)
         _warn(config, None, self._telemetry)
         self._telemetry.say("info", "reloaded", {"lanes": [lane.name for lane in config.settings.lanes]})
@@ -195,56 +191,6 @@ class _Daemon:
             raise CannotStart(
                 f"The first admin key cannot be written into {self._started_with.data}: {error}."
             ) from None
-
-
-def _installation_key(config: Config) -> bytes:
-    configured = config.installation_key
-    try:
-        config.data.mkdir(parents=True, exist_ok=True)
-        config.store.parent.mkdir(parents=True, exist_ok=True)
-        return installation_key(config.store, None if configured is None else configured.reveal())
-    except OSError as error:
-        raise CannotStart(
-            f"The data directory {config.data} cannot be used: {error}. Make it writable, or name another with --data."
-        ) from None
-
-
-def _building(clock: SystemClock, secrets: SystemSecrets, release: str) -> Build:
-    # What a sandbox draws belongs to no message's history, so it has a seed of its own, the same over restarts.
-    chance = KeyedChance(int.from_bytes(secrets.keyed_hash("sandbox")[:8], "big"))
-
-    def building(lane: Lane, settings: ProviderSettings) -> Channel:
-        return build(settings, lane=lane.name, channel=lane.channel, clock=clock, chance=chance, release=release)
-
-    return building
-
-
-@contextmanager
-def _bound(listen: Listen) -> Iterator[socket.socket]:
-    # Before anything is sent: a daemon that nobody can reach must not work.
-    try:
-        family, _, _, _, place = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
-        door = socket.create_server(place[:2], family=family, backlog=_CONNECTIONS_WAITING_MAX)
-    except OSError as error:
-        raise CannotStart(
-            f"Cannot listen on {listen}: {error.strerror or error}. Stop what listens there, or choose another address"
-            " with --listen or [server] listen."
-        ) from None
-    with door:
-        yield door
-
-
-def _zone_of(telemetry: Telemetry) -> Callable[[str], tzinfo]:
-    @lru_cache(maxsize=_ZONES_MAX)
-    def zone_of(name: str) -> tzinfo:
-        try:
-            return ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            # A recipient's zone that the database does not know, or no longer: the message must still go out.
-            telemetry.note("zone_unknown", zone=name)
-            return UTC
-
-    return zone_of
 
 
 def _warn(config: Config, clock: SystemClock | None, telemetry: Telemetry) -> None:

@@ -1,7 +1,6 @@
-"""`replay`, `verify` and `rebuild`: the log itself, read from its file.
+"""`replay`: the state as of an instant, folded from the log in its file.
 
-This file answers for finding the log and for printing what it comes to. `replay` and `verify` never write, and may run
-beside a daemon; `rebuild` needs the log for itself.
+This file answers for finding the log and for printing what it comes to. It never writes, and may run beside a daemon.
 """
 
 from collections import Counter

@@ -99,7 +99,8 @@ class Daemon:
 def reach(url: str | None, key: str | None, data: Path, tenant: str | None = None) -> Daemon:
     """The daemon that is meant; without a key, one on this machine with the key that it wrote at its first start."""
     where = url or DEFAULT_URL
-    return Daemon(where, key or _key_of(data, _host_of(where)), tenant)
+    host = _host_of(where)
+    return Daemon(where, key or _key_of(data, host), tenant)
 
 
 def _host_of(url: str) -> str:

@@ -11,6 +11,8 @@ import pytest
 from adapters.cli.remote import Answer
 from tests.edges.cli.processes import Served, serving, tidings
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [lanes.mail]
 channel = "email"

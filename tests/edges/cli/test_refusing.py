@@ -36,9 +36,9 @@ def start(data: Path, *arguments: str) -> str:
     ended = tidings("serve", "--data", str(data), "--listen", "127.0.0.1:0", *arguments)
     assert ended.returncode == 1, ended
     assert ended.stdout == ""
-    (line,) = (line for line in ended.stderr.splitlines() if not line.startswith("{"))
-    assert line.startswith("tidings: ")
-    return line
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert [line.partition(":")[0] for line in lines] == ["tidings"], ended.stderr
+    return lines[0]
 
 
 def dump(file: Path) -> list[str]:
@@ -60,6 +60,7 @@ def test_a_log_has_one_daemon(tmp_path: Path) -> None:
         assert served.daemon.get("health", "ready")["status"] == "ready"
 
 
+@pytest.mark.slow
 def test_a_log_of_a_newer_release_is_left_alone(stopped: Path) -> None:
     """A schema version from the future is refused with both versions, and nothing in it is changed."""
     file = stopped / "tidings.db"
@@ -72,6 +73,7 @@ def test_a_log_of_a_newer_release_is_left_alone(stopped: Path) -> None:
     assert dump(file) == before
 
 
+@pytest.mark.slow
 def test_a_truncated_log_is_refused(stopped: Path) -> None:
     """A file that lost its end is called truncated, with both sizes, and is not touched."""
     file = stopped / "tidings.db"
@@ -83,12 +85,14 @@ def test_a_truncated_log_is_refused(stopped: Path) -> None:
     assert file.stat().st_size == 20_000
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_log_is_refused(stopped: Path) -> None:
     """A text file in the log's place is named as such."""
     (stopped / "tidings.db").write_text("Dear diary, this is no database, although it is long enough to be one." * 9)
     assert "no log of Tidings" in start(stopped)
 
 
+@pytest.mark.slow
 def test_a_log_without_its_key_is_refused(stopped: Path) -> None:
     """Without the installation key nothing would be found again: the line names the file that is missing."""
     key = stopped / "tidings.db.key"
@@ -103,6 +107,7 @@ def test_a_log_without_its_key_is_refused(stopped: Path) -> None:
         assert served.stop() == 0
 
 
+@pytest.mark.slow
 def test_another_installation_key_is_refused(stopped: Path, tmp_path: Path) -> None:
     """A configured key that is not the one beside the store is refused before anything is looked up with it."""
     config = tmp_path / "tidings.toml"
@@ -116,6 +121,7 @@ def test_another_installation_key_is_refused(stopped: Path, tmp_path: Path) -> N
         assert served.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A file where the directory should be: the line names it and the option that chooses another."""
     (tmp_path / "file").write_text("")
@@ -161,6 +167,7 @@ def test_misuse_ends_with_status_two(tmp_path: Path, arguments: tuple[str, ...])
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_signal_before_it_is_ready_ends_it_too(tmp_path: Path) -> None:
     """SIGTERM in the middle of a first start ends the process with status 0, and the next start is sound."""
     data = tmp_path / "data"

@@ -68,6 +68,7 @@ def test_the_first_message_is_a_minute_away(data: Path) -> None:
         assert words in story
 
 
+@pytest.mark.slow
 def test_the_first_start_makes_one_admin_key(data: Path) -> None:
     """The key is alone in its file, only its owner may read it, and later starts neither change nor print it."""
     with serving(data) as served:
@@ -83,6 +84,7 @@ def test_the_first_start_makes_one_admin_key(data: Path) -> None:
         assert len(served.daemon.get("v1", "keys")["keys"]) == 1  # type: ignore[arg-type]  # A list.
 
 
+@pytest.mark.slow
 def test_a_first_start_that_was_cut_short_is_made_good(data: Path) -> None:
     """An empty key file says that nobody ever saw the key: the next start makes another and revokes that one."""
     with serving(data) as served:
@@ -97,6 +99,7 @@ def test_a_first_start_that_was_cut_short_is_made_good(data: Path) -> None:
         assert [state["revoked"] for state in states] == [True, False]  # type: ignore[attr-defined]  # A list.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(data: Path, number: signal.Signals) -> None:
     """SIGTERM and SIGINT end an idle daemon with status 0, and the log says that it stopped in an orderly way."""
@@ -106,6 +109,7 @@ def test_a_signal_ends_it_cleanly(data: Path, number: signal.Signals) -> None:
         assert served.types().count("DaemonStopped") == 1
 
 
+@pytest.mark.slow
 def test_a_stop_waits_for_nobody_who_only_listens(data: Path) -> None:
     """A follower of the event stream and an attempt that takes too long hold up a stop for its bound at most."""
     config = BOX + 'sandbox = { misbehave = [{ outcome = "taken", delay = "10m" }] }\n[bounds]\nstop_within = "200ms"\n'
@@ -120,6 +124,7 @@ def test_a_stop_waits_for_nobody_who_only_listens(data: Path) -> None:
         assert served.types().count("DaemonStopped") == 1
 
 
+@pytest.mark.slow
 def test_what_was_waiting_goes_on_after_a_kill(data: Path) -> None:
     """A daemon that was killed loses nothing: what it had accepted is delivered by the next one."""
     with serving(data, config=BOX) as served:
@@ -132,6 +137,7 @@ def test_what_was_waiting_goes_on_after_a_kill(data: Path) -> None:
         served.wait_for("AttemptTaken", stream=message)
 
 
+@pytest.mark.slow
 def test_a_reload_takes_up_lanes_and_policies(data: Path) -> None:
     """After SIGHUP a new lane takes messages and a changed policy is an event with a new version."""
     with serving(data, config=BOX) as served:
@@ -145,6 +151,7 @@ def test_a_reload_takes_up_lanes_and_policies(data: Path) -> None:
         assert "calls" in str(served.notes.wait_for("warning")["words"])
 
 
+@pytest.mark.slow
 def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
     """After SIGHUP with a broken file the daemon serves as before and its log names every mistake."""
     with serving(data, config=BOX) as served:
@@ -161,6 +168,7 @@ def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
         served.wait_for("LaneOpened", name="calls")
 
 
+@pytest.mark.slow
 def test_warnings_are_said_at_the_start(data: Path) -> None:
     """A webhook lane without secrets is warned of, in a whole sentence, before the daemon is ready."""
     with serving(data, config=CALLS) as served:
@@ -170,6 +178,7 @@ def test_warnings_are_said_at_the_start(data: Path) -> None:
         assert [note["note"] for note in notes].index("warning") < [note["note"] for note in notes].index("ready")
 
 
+@pytest.mark.slow
 def test_log_lines_hold_no_address_and_no_content(data: Path) -> None:
     """Every log line is JSON with an instant and a level, and none names a recipient, a text or a key."""
     config = BOX + 'sandbox = { misbehave = [{ outcome = "permanent", code = "550" }] }\n'
@@ -187,6 +196,7 @@ def test_log_lines_hold_no_address_and_no_content(data: Path) -> None:
             assert private not in text
 
 
+@pytest.mark.slow
 def test_a_port_of_ones_own_choice_and_a_free_one(data: Path) -> None:
     """Port 0 lets the system choose, and what is printed is where the daemon really answers."""
     with serving(data) as served:

@@ -1,0 +1,89 @@
+"""What a daemon needs from its machine before it can start: a directory, a key, a port, time zones, channels.
+
+This file answers for each of them being there, or for one clear line that says what is missing and what to do. It must
+never send anything, nor wire one part to another (daemon.py does).
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from adapters.chance import KeyedChance, SystemSecrets
+from adapters.channels.accounts import ProviderSettings
+from adapters.channels.building import build
+from adapters.config.loading import Config
+from adapters.config.units import Listen
+from adapters.installation import installation_key
+from adapters.reloading import Build
+from adapters.telemetry import Telemetry
+from core.errors import TidingsError
+from core.ports import Channel, Clock
+from core.settings import Lane
+
+CONNECTIONS_WAITING_MAX: Final = 1_024
+_ZONES_MAX: Final = 1_024
+
+
+class CannotStart(TidingsError):
+    """The daemon cannot start: what, where, and what to do."""
+
+
+def prepared_key(config: Config) -> bytes:
+    """The installation key, with the directories that it and the store need. Raises CannotStart or StoreRefused."""
+    configured = config.installation_key
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        config.store.parent.mkdir(parents=True, exist_ok=True)
+        return installation_key(config.store, None if configured is None else configured.reveal())
+    except OSError as error:
+        raise CannotStart(
+            f"The data directory {config.data} cannot be used: {error}. Make it writable, or name another with --data."
+        ) from None
+
+
+@contextmanager
+def bound(listen: Listen) -> Iterator[socket.socket]:
+    """A socket that listens, taken before anything is sent: a daemon that nobody can reach must not work."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
+        door = socket.create_server(place[:2], family=family, backlog=CONNECTIONS_WAITING_MAX)
+    except OSError as error:
+        raise CannotStart(
+            f"Cannot listen on {listen}: {error.strerror or error}. Stop what listens there, or choose another address"
+            " with --listen or [server] listen."
+        ) from None
+    with door:
+        yield door
+
+
+def builder(clock: Clock, secrets: SystemSecrets, release: str) -> Build:
+    """Makes lanes' channels; one that cannot be made raises CannotStart."""
+    # What a sandbox draws belongs to no message's history, so it has a seed of its own, the same over restarts.
+    chance = KeyedChance(int.from_bytes(secrets.keyed_hash("sandbox")[:8], "big"))
+
+    def built(lane: Lane, settings: ProviderSettings) -> Channel:
+        try:
+            return build(settings, lane=lane.name, channel=lane.channel, clock=clock, chance=chance, release=release)
+        except (OSError, ValueError) as error:
+            # A file of certificates that cannot be read, or holds none.
+            raise CannotStart(f"Lane {lane.name} cannot be set up: {error}.") from None
+
+    return built
+
+
+def zone_finder(telemetry: Telemetry) -> Callable[[str], tzinfo]:
+    """Finds time zones by name. One that the database does not know is UTC, so that the message still goes out."""
+
+    @lru_cache(maxsize=_ZONES_MAX)
+    def zone_of(name: str) -> tzinfo:
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            telemetry.note("zone_unknown", zone=name)
+            return UTC
+
+    return zone_of
