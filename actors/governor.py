@@ -148,6 +148,10 @@ class Governor:
         for scope in permit.scopes:
             scope.handed_over(sent_us)
 
+    def has_quotas(self, permit: Permit) -> bool:
+        """Whether the permit's lane counts hand-overs, so that one of them may tell when there is room."""
+        return bool(self._lanes[permit.lane].lane.bound.quotas)
+
     def give_back(self, permit: Permit, now_us: int) -> None:
         """The attempt is over, or never began."""
         for scope in permit.scopes:

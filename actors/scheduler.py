@@ -6,6 +6,7 @@ attempt comes to.
 """
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import anyio
@@ -64,12 +65,14 @@ class LaneGate:
 class LaneAgenda:
     """One lane as the scheduler sees it."""
 
-    __slots__ = ("gate", "lane", "ring")
+    __slots__ = ("gate", "is_full", "lane", "ring")
 
     def __init__(self, lane: LaneActor, gate: LaneGate, ring: Ring) -> None:
         self.lane = lane
         self.gate = gate
         self.ring = ring
+        # Whether it had no room, and nobody could say when there will be.
+        self.is_full = False
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,12 +164,18 @@ class Scheduler:
 
     def remind(self, actor: ConversationActor) -> None:
         """Puts on the agenda what a conversation itself says that it wants."""
-        for due in actor.dues():
+        self._put(actor)
+        self._bell.ring()
+
+    def _put(self, actor: ConversationActor) -> bool:
+        """Answers whether there was anything."""
+        dues = actor.dues()
+        for due in dues:
             agenda = self._agendas.get(due.lane)
             if agenda is not None:
                 entry = Entry(due.due_us, 0, actor.state.id, due.stored_us, due.host)
                 agenda.ring.remind(actor.state.tenant, due.priority, entry)
-        self._bell.ring()
+        return bool(dues)
 
     def ring(self) -> None:
         """Something changed that may make room: a lane was resumed, a limit raised."""
@@ -222,7 +231,8 @@ class Scheduler:
     def _grant_lane(self, name: str, agenda: LaneAgenda, now_us: int) -> int | None:
         for _ in range(_GRANTS_AT_ONCE):
             room_us = agenda.gate.lane_room_at(now_us)
-            if room_us == UNKNOWN:
+            agenda.is_full = room_us == UNKNOWN
+            if agenda.is_full:
                 return None
             if room_us > now_us:
                 next_us = agenda.ring.next_us()
@@ -253,10 +263,19 @@ class Scheduler:
             grant = await self._granted.get()
             actor: ConversationActor | Trouble = "again"
             try:
-                actor = await self._sender.carry(grant.permit, grant.agenda.lane)
+                moved = partial(self._moved, grant)
+                actor = await self._sender.carry(grant.permit, grant.agenda.lane, moved)
             finally:
                 self._came_back(grant, actor)
             self._idle_workers += 1
+
+    def _moved(self, grant: Grant, actor: ConversationActor) -> None:
+        """An attempt has begun, or has left: its conversation may want another, and a limit knows when it has room."""
+        permit, agenda = grant.permit, grant.agenda
+        wants_more = not actor.is_lost and self._put(actor)
+        has_room = agenda.is_full and self._governor.has_quotas(permit)
+        if agenda.ring.left(permit.tenant) or wants_more or has_room:
+            self._bell.ring()
 
     def _came_back(self, grant: Grant, actor: ConversationActor | Trouble) -> None:
         """The attempt's permit is free again, and its conversation says when it is next due."""

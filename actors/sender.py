@@ -35,12 +35,13 @@ Trouble = Literal["again", "parked"]
 class Departure:
     """When an attempt's first byte left: the channel calls it, the governor's slots start there."""
 
-    __slots__ = ("_clock", "_governor", "_permit", "sent_us", "started_us")
+    __slots__ = ("_clock", "_governor", "_left", "_permit", "sent_us", "started_us")
 
-    def __init__(self, permit: Permit, governor: Governor, clock: Clock) -> None:
+    def __init__(self, permit: Permit, governor: Governor, clock: Clock, left: Callable[[], None]) -> None:
         self._permit = permit
         self._governor = governor
         self._clock = clock
+        self._left = left
         self.started_us = clock.now_us()
         self.sent_us: int | None = None
 
@@ -49,6 +50,7 @@ class Departure:
         if self.sent_us is None:
             self.sent_us = self._clock.now_us()
             self._governor.handed_over(self._permit, self.sent_us)
+            self._left()
 
     def flight(self, outcome: Outcome) -> Flight:
         """The attempt as it ended just now."""
@@ -68,8 +70,13 @@ class Sender:
         self._witness = witness
         self.channels: Mapping[str, Channel] = {}
 
-    async def carry(self, permit: Permit, lane: LaneActor) -> ConversationActor | Trouble:
-        """Uses the permit if anything is due. Answers with the conversation, or why nothing can be said of it."""
+    async def carry(
+        self, permit: Permit, lane: LaneActor, moved: Callable[[ConversationActor], None]
+    ) -> ConversationActor | Trouble:
+        """Uses the permit if anything is due. Answers with the conversation, or why nothing can be said of it.
+
+        `moved` hears of what may let another attempt start long before this one is over: it has begun, it has left.
+        """
         actor = self._roster.wake(permit.conversation, permit.tenant)
         try:
             attempt = await actor.begin(permit.lane)
@@ -82,7 +89,8 @@ class Sender:
             return "parked"
         if attempt is None:
             return actor
-        departure = Departure(permit, self._governor, self._clock)
+        moved(actor)
+        departure = Departure(permit, self._governor, self._clock, lambda: moved(actor))
         flight = await self._fly(actor, attempt, departure)
         await self._insist(lambda: actor.conclude(attempt, flight))
         await self._insist(lambda: lane.saw(flight.outcome, permit))

@@ -85,6 +85,13 @@ class Ring:
             self._where[tenant] = 0
             self._active.append(tenant)
 
+    def left(self, tenant: str) -> bool:
+        """An attempt of this tenant has left. Answers whether the tenant waited for it: now it can tell until when."""
+        if self._where.get(tenant) != UNKNOWN:
+            return False
+        self.look_again(tenant)
+        return True
+
     def came_back(self, tenant: str, host: int | None, now_us: int) -> None:
         """A permit of this tenant, towards this host, came back: whoever waited for it may try."""
         if self._where.get(tenant) == UNKNOWN:
