@@ -119,7 +119,8 @@ def _ways(wanted: MessageFilter) -> list[tuple[str, list[str], tuple[str, ...] |
         return [("NOT INDEXED" if wanted.tenant is None else "INDEXED BY head_tenant", ["kind = 'msg'"], statuses)]
     waiting = tuple(status for status in WAITING if status in statuses)
     resting = [("INDEXED BY head_status", [_RESTS], (status,)) for status in RESTING if status in statuses]
-    return [("INDEXED BY head_due", [_WAITS], waiting), *resting]
+    # An empty list of statuses would leave SQLite nothing to use the index for, which it refuses.
+    return [*([("INDEXED BY head_due", [_WAITS], waiting)] if waiting else []), *resting]
 
 
 def _conditions(wanted: MessageFilter) -> tuple[list[str], Values]:
