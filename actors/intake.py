@@ -9,17 +9,18 @@ from typing import Final
 import anyio
 import msgspec
 
+from actors.doubts import Doubts
 from actors.parcels import Parcels
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from core import events as e
 from core.contents import Submission
-from core.errors import Invalid, KeyReused, Overloaded, StoreUnavailable
+from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable
 from core.ids import Mint, shard_of
 from core.message import Message, accepted, head_of
 from core.policies import MINUTE_US, Policy
 from core.ports import Clock, Log, Secrets
-from core.records import Acceptance, Append, Dedup, Draft, HeadChange, Private, Repeated, Sealed
+from core.records import Acceptance, Append, Dedup, Draft, HeadChange, Private, Repeated, Sealed, Stored
 from core.sealing import seal
 from core.settings import Lane, Settings
 
@@ -85,6 +86,7 @@ class Intake:
         self._roster = roster
         self._scheduler = scheduler
         self._parcels = parcels
+        self._doubts = Doubts(log, clock)
         self._peers: dict[tuple[str, str, str], Peer] = {}
         self._first_contacts: dict[tuple[str, str, str], anyio.Lock] = {}
         self._hosts: dict[str, int] = {}
@@ -109,7 +111,7 @@ class Intake:
         self._waiting += 1
         try:
             prepared = self._prepare(await self._find(tenant, submission, lane))
-            answer = await self._log.accept(prepared.acceptance)
+            answer = await self._accepted(prepared)
         finally:
             self._waiting -= 1
         if isinstance(answer, Repeated):
@@ -249,17 +251,35 @@ class Intake:
             expires_us=now_us + self._bounds.dedup_for_us,
         )
 
+    async def _accepted(self, prepared: Prepared) -> Stored | Repeated:
+        try:
+            return await self._log.accept(prepared.acceptance)
+        except AppendUnknown:
+            # It may be there, ahead of others: whoever is awake has to ask the log before anything else leaves.
+            actor = self._roster.find(prepared.message.conversation)
+            if actor is not None:
+                actor.is_lost = True
+            self._doubts.add(prepared.message)
+            raise
+
     # -- after the commit
 
-    def _arrived(self, prepared: Prepared) -> Receipt:
-        message = prepared.message
-        if message.first_due_us <= message.accepted_us + _SOON_US:
-            self._parcels.keep(message.id, prepared.private)
+    async def settle_doubts(self) -> None:
+        """Finds what was accepted though nobody could tell, until cancelled."""
+        await self._doubts.run(self._put_on_agenda)
+
+    def _put_on_agenda(self, message: Message) -> None:
         actor = self._roster.find(message.conversation)
         if actor is not None and actor.arrived(message):
             self._scheduler.remind(actor)
         else:
             self._scheduler.arrived(message)
+
+    def _arrived(self, prepared: Prepared) -> Receipt:
+        message = prepared.message
+        if message.first_due_us <= message.accepted_us + _SOON_US:
+            self._parcels.keep(message.id, prepared.private)
+        self._put_on_agenda(message)
         return Receipt(
             id=message.id,
             conversation=message.conversation,

@@ -118,6 +118,7 @@ class System:
         await self._recover()
         async with anyio.create_task_group() as group:
             group.start_soon(self.scheduler.run)
+            group.start_soon(self.intake.settle_doubts)
             group.start_soon(self.redrives.run)
             self.intake.is_open = True
             self._unready = []

@@ -1,0 +1,51 @@
+"""Acceptances of unknown fate: looked for again once the log can tell, and put on the agenda where they are there.
+
+This file answers for no message being durable and on nobody's agenda. It waits without a timer while the log works, and
+asks now and then while it is in trouble.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from actors.bell import Bell
+from core.errors import Refused
+from core.message import Message
+from core.policies import SECOND_US
+from core.ports import Clock, Log
+
+_AGAIN_US: Final = SECOND_US
+
+
+class Doubts:
+    """The messages whose commit the log could not answer for. A store that fails takes nothing new, so they are few."""
+
+    def __init__(self, log: Log, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._bell = Bell(clock)
+        self._messages: list[Message] = []
+
+    def add(self, message: Message) -> None:
+        """It may have been accepted, or not."""
+        self._messages.append(message)
+        self._bell.ring()
+
+    async def run(self, arrived: Callable[[Message], None]) -> None:
+        """Calls `arrived` for each that is durable after all, until cancelled."""
+        while True:
+            if not self._messages:
+                await self._bell.wait(None)
+            elif self._log.health()[0] != "ok" or not await self._settle(self._messages[0], arrived):
+                await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
+
+    async def _settle(self, message: Message, arrived: Callable[[Message], None]) -> bool:
+        """Answers whether the log could tell."""
+        try:
+            head = await self._log.head_of(message.id)
+        except Refused:
+            return False
+        self._messages.remove(message)
+        # Where more has happened to it since, somebody has found it already.
+        if head is not None and head.version == message.version:
+            arrived(message)
+        return True
