@@ -33,6 +33,8 @@ _LAST_POS: Final = "SELECT ifnull(max(pos), 0) FROM event"
 _FROM: Final = "SELECT pos, at_us FROM event WHERE pos >= ? ORDER BY pos LIMIT 1"
 
 Values = list[str | int | bytes]
+# An index to go by, its own conditions, and the statuses to be found there, None for all.
+Way = tuple[str, list[str], tuple[str, ...] | None]
 
 
 def heads(connection: sqlite3.Connection, wanted: MessageFilter, *, limit: int, oldest_first: bool) -> list[Head]:
@@ -107,20 +109,19 @@ def _streams(wanted: MessageFilter, order: str, limit: int) -> tuple[str, Values
     return " UNION ALL ".join(queries), values
 
 
-def _ways(wanted: MessageFilter) -> list[tuple[str, list[str], tuple[str, ...] | None]]:
-    """The indexes to go by: each with its own condition and the statuses to be found there, None for all."""
+def _ways(wanted: MessageFilter) -> list[Way]:
     statuses = wanted.status
     if wanted.conversation is not None:
         return [("INDEXED BY head_conversation", ["kind = 'msg'"], statuses)]
     if wanted.reference is not None:
         # The vault's index leads to the streams, and the heads are then asked by key.
         return [("", ["kind = 'msg'"], statuses)]
-    if statuses is None or not {*WAITING, *RESTING}.issuperset(statuses):
+    # SQLite refuses an index that it has no use for, as with no status at all.
+    if not statuses or not {*WAITING, *RESTING}.issuperset(statuses):
         return [("NOT INDEXED" if wanted.tenant is None else "INDEXED BY head_tenant", ["kind = 'msg'"], statuses)]
     waiting = tuple(status for status in WAITING if status in statuses)
-    resting = [("INDEXED BY head_status", [_RESTS], (status,)) for status in RESTING if status in statuses]
-    # An empty list of statuses would leave SQLite nothing to use the index for, which it refuses.
-    return [*([("INDEXED BY head_due", [_WAITS], waiting)] if waiting else []), *resting]
+    resting: list[Way] = [("INDEXED BY head_status", [_RESTS], (status,)) for status in RESTING if status in statuses]
+    return [*resting, ("INDEXED BY head_due", [_WAITS], waiting)] if waiting else resting
 
 
 def _conditions(wanted: MessageFilter) -> tuple[list[str], Values]:

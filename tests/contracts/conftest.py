@@ -1,0 +1,30 @@
+"""Answers for every contract test of the log running against every store."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from core.ports import Log
+from tests.contracts.scribe import Scribe
+from tests.contracts.stores import STORES, Store
+
+
+@pytest.fixture(params=sorted(STORES))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store of each kind."""
+    return STORES[request.param](tmp_path)
+
+
+@pytest.fixture
+async def log(store: Store) -> AsyncIterator[Log]:
+    """An empty log, closed at the end."""
+    log = await store.open()
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+def scribe() -> Scribe:
+    """Somebody who writes calls that fit together."""
+    return Scribe()

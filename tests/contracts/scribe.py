@@ -1,0 +1,169 @@
+"""Answers for calls to a log as the actors would make them: ids, instants, heads and private rows that fit together.
+
+It must never look into a log; what it knows is what it wrote.
+"""
+
+from hashlib import blake2b
+from itertools import count
+
+from core import events as e
+from core.ids import Mint, shard_of
+from core.message import Message, accepted, evolve, head_of
+from core.outcomes import Transient
+from core.records import Acceptance, Append, Dedup, Draft, Head, HeadChange, Private, Sealed
+from eventstore.vault import seal
+
+START_US = 1_767_225_600_000_000
+DEDUP_FOR_US = 35 * 24 * 3600 * 1_000_000
+
+
+def digest(*parts: object, size: int = 16) -> bytes:
+    """Bytes that look random and never change from run to run."""
+    return blake2b("\0".join(map(str, parts)).encode(), digest_size=size).digest()
+
+
+class Scribe:
+    """Writes the calls of one imagined daemon and keeps the messages they come to."""
+
+    def __init__(self, tenant: str = "org1", *, slot: int = 0) -> None:
+        self.tenant = tenant
+        self.now_us = START_US
+        self.mint = Mint(slot=slot)
+        self.messages: dict[int, Message] = {}
+        self.conversations: dict[str, int] = {}
+        self._salts = count()
+
+    def tick(self, span_us: int = 1_000) -> int:
+        """Time goes on."""
+        self.now_us += span_us
+        return self.now_us
+
+    def conversation(self, peer: str) -> int:
+        """The conversation with a peer, made on first use."""
+        if peer not in self.conversations:
+            self.conversations[peer] = self.mint.next(self.now_us)
+        return self.conversations[peer]
+
+    def shard(self, conversation: int) -> int:
+        """The shard of a conversation."""
+        return shard_of(self.tenant, conversation)
+
+    def acceptance(
+        self,
+        peer: str = "ann@example.com",
+        *,
+        key: str | None = None,
+        request: str = "request",
+        reference: str | None = None,
+        due_in_us: int = 0,
+        lane: str = "mail",
+        channel: str = "email",
+        priority: int = 5,
+        order: e.Order = "fifo",
+    ) -> Acceptance:
+        """A message to take charge of; `messages` knows it from now on, whether a log ever does or not."""
+        at_us = self.tick()
+        conversation = self.conversation(peer)
+        stream = self.mint.next(at_us)
+        private = Private(to=peer, content=b'{"text":"See you tomorrow"}', reference=reference)
+        salt = digest("salt", self.tenant, next(self._salts))
+        body, commitment = seal(private, salt)
+        event = e.MessageAccepted(
+            channel=channel,
+            lane=lane,
+            conversation=conversation,
+            due_us=at_us + due_in_us,
+            order=order,
+            priority=priority,
+            commitment=commitment,
+            size_bytes=len(body),
+        )
+        message = self.messages[stream] = accepted(stream, at_us, self.tenant, event)
+        shard = self.shard(conversation)
+        append = Append(
+            shard=shard,
+            tenant=self.tenant,
+            at_us=at_us,
+            drafts=(Draft(stream=stream, version=1, event=event),),
+            heads=(HeadChange(head=head_of(message, shard), was=None),),
+        )
+        sealed = Sealed(
+            stream=stream,
+            tenant=self.tenant,
+            subject=digest("subject", peer),
+            salt=salt,
+            private=body,
+            reference=digest("reference", reference) if reference is not None else None,
+        )
+        dedup = Dedup(
+            key_hash=digest("key", key), request_hash=digest("request", request), expires_us=at_us + DEDUP_FOR_US
+        )
+        return Acceptance(
+            append=append,
+            sealed=sealed,
+            conversation=conversation,
+            channel=channel,
+            dedup=dedup if key is not None else None,
+        )
+
+    def move(self, stream: int, *events: e.Event) -> Append:
+        """What happens next to a message."""
+        at_us = self.tick()
+        message = self.messages[stream]
+        was, first = message.status, message.version + 1
+        for event in events:
+            message = evolve(message, event, at_us)
+        self.messages[stream] = message
+        shard = self.shard(message.conversation)
+        drafts = tuple(Draft(stream=stream, version=first + n, event=event) for n, event in enumerate(events))
+        heads = (HeadChange(head=head_of(message, shard), was=was),)
+        return Append(shard=shard, tenant=self.tenant, at_us=at_us, drafts=drafts, heads=heads)
+
+    def start(self, stream: int) -> Append:
+        """An attempt begins."""
+        message = self.messages[stream]
+        deadline_us = self.now_us + 30_000_000
+        return self.move(
+            stream,
+            e.AttemptStarted(attempt=message.attempt + 1, lane=message.lane, policy_version=1, deadline_us=deadline_us),
+        )
+
+    def taken(self, stream: int) -> Append:
+        """The provider takes it."""
+        message = self.messages[stream]
+        return self.move(
+            stream,
+            e.AttemptTaken(
+                attempt=message.attempt, status="sent", sent_at_us=self.now_us, took_us=1_000, code="250 2.0.0"
+            ),
+        )
+
+    def failed(self, stream: int, *, dead: bool = False) -> Append:
+        """The provider is in trouble; the message waits again, or is dead."""
+        message = self.messages[stream]
+        failure = e.AttemptFailed(
+            attempt=message.attempt,
+            outcome=Transient(code="503"),
+            used=True,
+            due_us=None if dead else self.now_us + 60_000_000,
+            sent_at_us=self.now_us,
+            took_us=900,
+        )
+        return self.move(stream, failure, e.MessageDead(reason="exhausted")) if dead else self.move(stream, failure)
+
+    def lane_opened(self, name: str) -> Append:
+        """A stream that is no message."""
+        at_us, stream = self.tick(), self.mint.next(self.now_us)
+        head = Head(
+            stream=stream,
+            kind="lane",
+            shard=7,
+            tenant="",
+            version=1,
+            status="open",
+            channel="email",
+            lane=name,
+            changed_us=at_us,
+        )
+        draft = Draft(stream=stream, version=1, event=e.LaneOpened(name=name, channel="email"))
+        return Append(shard=7, tenant="", at_us=at_us, drafts=(draft,), heads=(HeadChange(head=head, was=None),))

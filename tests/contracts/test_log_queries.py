@@ -1,0 +1,259 @@
+"""What every log promises about finding and counting: one text, every store."""
+
+import pytest
+
+from core import events as e
+from core.ports import Log
+from core.records import FIFO_LINE, LOOSE_LINE, AgendaGroup, AgendaRow, Head, MessageFilter, Tally
+from eventstore.chain import FIRST_LINK
+from eventstore.codec import EventRow, encode
+from eventstore.paging import LOOKED_AT_MAX, page_of
+from tests.contracts.scribe import START_US, Scribe, digest
+
+pytestmark = pytest.mark.anyio
+
+
+async def accepted(log: Log, scribe: Scribe, count: int, **wishes: object) -> list[int]:
+    """So many messages, and their ids."""
+    streams = []
+    for _ in range(count):
+        acceptance = scribe.acceptance(**wishes)  # type: ignore[arg-type]  # Passed on as they are.
+        await log.accept(acceptance)
+        streams.append(acceptance.sealed.stream)
+    return streams
+
+
+def ids(heads: list[Head]) -> list[int]:
+    """The streams of heads."""
+    return [head.stream for head in heads]
+
+
+async def test_the_agenda_shows_what_waits_in_order(log: Log, scribe: Scribe) -> None:
+    """Groups give their earliest due instant; a page is ordered by due instant and id and goes on where it stopped."""
+    late = await accepted(log, scribe, 1, due_in_us=9_000_000)
+    soon = await accepted(log, scribe, 3)
+    await accepted(log, scribe, 1, lane="calls", channel="webhook", peer="http://a")
+    await accepted(log, scribe, 1, priority=9)
+    groups = await log.agenda_groups()
+    assert [(group.lane, group.priority) for group in groups] == [("calls", 5), ("mail", 5), ("mail", 9)]
+    first_due_us = scribe.messages[soon[0]].first_due_us
+    assert groups[1] == AgendaGroup(lane="mail", tenant="org1", priority=5, due_us=first_due_us)
+
+    page = await log.agenda_page("mail", "org1", 5, after=None, limit=2)
+    assert page[0] == AgendaRow(
+        due_us=first_due_us, stream=soon[0], conversation=scribe.conversation("ann@example.com"), host=None
+    )
+    rest = await log.agenda_page("mail", "org1", 5, after=(page[-1].due_us, page[-1].stream), limit=10)
+    assert [row.stream for row in page + rest] == [*soon, *late]
+    assert await log.agenda_page("mail", "org2", 5, after=None, limit=10) == []
+
+
+async def test_what_no_longer_waits_leaves_the_agenda(log: Log, scribe: Scribe) -> None:
+    """A message in flight, concluded or held is on no page; a retry is back at its new instant."""
+    taken, failing, held = await accepted(log, scribe, 3)
+    for stream in (taken, failing):
+        await log.append(scribe.start(stream))
+    await log.append(scribe.move(held, e.MessageHeld(by="parked")))
+    assert await log.agenda_groups() == []
+    await log.append(scribe.taken(taken))
+    await log.append(scribe.failed(failing))
+    (row,) = await log.agenda_page("mail", "org1", 5, after=None, limit=10)
+    assert (row.stream, row.due_us) == (failing, scribe.messages[failing].due_us)
+
+
+async def test_lines_of_a_conversation_are_ordered_by_place(log: Log, scribe: Scribe) -> None:
+    """Each line gives its open messages by place and id, and messages of neither line are left out."""
+    late = await accepted(log, scribe, 1, due_in_us=5_000_000)
+    fifo = await accepted(log, scribe, 3)
+    loose = await accepted(log, scribe, 2, order="any")
+    await accepted(log, scribe, 1, peer="ben")
+    await log.append(scribe.move(fifo[1], e.MessageCancelled(reason="asked")))
+    await log.append(scribe.start(fifo[0]))
+    conversation = scribe.conversation("ann@example.com")
+
+    first = await log.line_of(conversation, FIFO_LINE, after=None, limit=1)
+    assert ids(first) == [fifo[0]]
+    assert first[0].place is not None
+    rest = await log.line_of(conversation, FIFO_LINE, after=(first[0].place, first[0].stream), limit=9)
+    assert ids(rest) == [fifo[2], *late]
+    assert ids(await log.line_of(conversation, LOOSE_LINE, after=None, limit=9)) == loose
+
+
+async def test_messages_are_listed_newest_first_by_every_filter(log: Log, scribe: Scribe) -> None:
+    """Each field of a filter narrows, alone and together; `before` and `after` are exclusive; the limit holds."""
+    other = Scribe("org2", slot=1)
+    ann = await accepted(log, scribe, 4, reference="event42")
+    ben = await accepted(log, scribe, 2, peer="ben", lane="calls", channel="webhook")
+    foreign = await accepted(log, other, 1, reference="event42")
+    await log.append(scribe.start(ann[0]))
+    await log.append(scribe.start(ann[1]))
+    await log.append(scribe.taken(ann[1]))
+    await log.append(scribe.start(ann[2]))
+    await log.append(scribe.failed(ann[2], dead=True))
+    mine = [*ann, *ben]
+    reference = digest("reference", "event42")
+    conversation = scribe.conversation("ann@example.com")
+    cases: list[tuple[MessageFilter, list[int]]] = [
+        (MessageFilter(), [*mine, *foreign]),
+        (MessageFilter(tenant="org1"), mine),
+        (MessageFilter(tenant="org1", status=("queued",)), [ann[3], *ben]),
+        (MessageFilter(status=("queued",)), [ann[3], *ben, *foreign]),
+        (MessageFilter(status=("sending", "dead")), [ann[0], ann[2]]),
+        (MessageFilter(status=("sending", "dead", "queued")), [ann[0], ann[2], ann[3], *ben, *foreign]),
+        (MessageFilter(status=("sent",)), [ann[1]]),
+        (MessageFilter(tenant="org1", status=("sent", "dead")), [ann[1], ann[2]]),
+        (MessageFilter(tenant="org2", status=("sent", "dead")), []),
+        (MessageFilter(status=()), []),
+        (MessageFilter(channel="webhook"), ben),
+        (MessageFilter(lane="mail", tenant="org1"), ann),
+        (MessageFilter(conversation=conversation), ann),
+        (MessageFilter(conversation=conversation, status=("dead",)), [ann[2]]),
+        (MessageFilter(conversation=conversation, tenant="org2"), []),
+        (MessageFilter(reference=reference), [*ann, *foreign]),
+        (MessageFilter(reference=reference, tenant="org1", status=("queued", "sent")), [ann[1], ann[3]]),
+        (MessageFilter(reference=reference, conversation=conversation), ann),
+        (MessageFilter(tenant="org1", before=ann[2]), ann[:2]),
+        (MessageFilter(tenant="org1", after=ann[2]), [ann[3], *ben]),
+        (MessageFilter(status=("dead",), after=ann[2]), []),
+        (MessageFilter(tenant="org1", after=ann[0], before=ann[3]), ann[1:3]),
+    ]
+    for wanted, expected in cases:
+        oldest_first = sorted(expected)
+        assert ids(await log.heads(wanted, limit=50)) == oldest_first[::-1], wanted
+        assert ids(await log.heads(wanted, limit=50, oldest_first=True)) == oldest_first, wanted
+        assert ids(await log.heads(wanted, limit=2)) == oldest_first[::-1][:2], wanted
+        assert ids(await log.heads(wanted, limit=2, oldest_first=True)) == oldest_first[:2], wanted
+        assert await log.count(wanted, at_most=50) == len(expected), wanted
+        assert await log.count(wanted, at_most=2) == min(2, len(expected)), wanted
+
+
+async def test_a_listing_shows_the_heads_themselves(log: Log, scribe: Scribe) -> None:
+    """What is listed is each message's present head, whole."""
+    (stream,) = await accepted(log, scribe, 1)
+    last = scribe.start(stream)
+    await log.append(last)
+    assert await log.heads(MessageFilter(), limit=5) == [last.heads[0].head]
+
+
+async def test_several_heads_come_in_one_answer(log: Log, scribe: Scribe) -> None:
+    """Heads asked by their ids are those that are there; unknown ids are missing."""
+    first, second = await accepted(log, scribe, 2)
+    found = await log.heads_by([first, second, first, 5])
+    assert found == {first: await log.head_of(first), second: await log.head_of(second)}
+    assert await log.heads_by([]) == {}
+
+
+async def test_events_of_several_streams_come_in_one_answer(log: Log, scribe: Scribe) -> None:
+    """Streams asked together give what each gives alone; unknown ones are missing."""
+    first, second = await accepted(log, scribe, 2)
+    await log.append(scribe.start(first))
+    found = await log.events_of_many([second, first, 5, first])
+    assert found == {first: await log.events_of(first), second: await log.events_of(second)}
+    assert await log.events_of_many([]) == {}
+
+
+async def test_lanes_are_listed_apart_from_messages(log: Log, scribe: Scribe) -> None:
+    """Streams of another kind are found by their kind and never among messages."""
+    await accepted(log, scribe, 1)
+    lanes = [scribe.lane_opened("mail"), scribe.lane_opened("calls")]
+    for lane in lanes:
+        await log.append(lane)
+    assert await log.heads_of_kind("lane") == [lane.heads[0].head for lane in lanes]
+    assert await log.heads_of_kind("sys") == []
+    assert len(await log.heads(MessageFilter(), limit=9)) == 1
+    assert [tally.count for tally in await log.tallies(None)] == [1]
+
+
+async def test_counts_follow_every_commit(log: Log, scribe: Scribe) -> None:
+    """Counts by status and the attempts behind them are right after each step of a message's life."""
+
+    async def seen() -> list[tuple[str, int, int]]:
+        return [(tally.status, tally.count, tally.attempts) for tally in await log.tallies("org1")]
+
+    first, second = await accepted(log, scribe, 2)
+    assert await seen() == [("queued", 2, 0)]
+    await log.append(scribe.start(first))
+    assert await seen() == [("queued", 1, 0), ("sending", 1, 1)]
+    await log.append(scribe.failed(first))
+    await log.append(scribe.start(first))
+    await log.append(scribe.taken(first))
+    assert await seen() == [("queued", 1, 0), ("sent", 1, 2)]
+    await log.append(scribe.move(second, e.MessageCancelled(reason="asked")))
+    assert await seen() == [("cancelled", 1, 0), ("sent", 1, 2)]
+    tally = Tally(tenant="org1", channel="email", lane="mail", status="sent", count=1, attempts=2)
+    assert (await log.tallies(None))[1] == tally
+    assert await log.tallies("org2") == []
+
+
+async def test_events_since_an_instant_come_oldest_first(log: Log, scribe: Scribe) -> None:
+    """Events of the asked types from the very instant on, and no others."""
+    streams = await accepted(log, scribe, 3)
+    for stream in streams:
+        await log.append(scribe.start(stream))
+        await log.append(scribe.taken(stream))
+    starts = [(await log.events_of(stream))[1] for stream in streams]
+    types = ("AttemptStarted", "AttemptFailed")
+    assert await log.recorded_since(0, types) == starts
+    assert await log.recorded_since(starts[1].at_us, types) == starts[1:]
+    assert await log.recorded_since(starts[1].at_us + 1, types) == starts[2:]
+    assert await log.recorded_since(starts[2].at_us + 1, types) == []
+    both = await log.recorded_since(starts[2].at_us, ("AttemptStarted", "AttemptTaken"))
+    assert [type(entry.event) for entry in both] == [e.AttemptStarted, e.AttemptTaken]
+
+
+async def test_pages_leave_nothing_out_and_repeat_nothing(log: Log, scribe: Scribe) -> None:
+    """Walking the log by pages gives each event once, in the order of each shard, and then stands still."""
+    for n in range(30):
+        await accepted(log, scribe, 1, peer=f"peer{n}")
+    reached: dict[int, int] = {}
+    seen: list[tuple[int, int]] = []
+    while True:
+        page, after = await log.log_page(reached, tenant=None, limit=4)
+        assert len(page) <= 4
+        seen += [(entry.shard, entry.seq) for entry in page]
+        if after == reached:
+            break
+        reached = after
+    assert len(seen) == len(set(seen)) == 30
+    assert sum(reached.values()) == 30
+    await accepted(log, scribe, 1, peer="peer3")
+    page, _ = await log.log_page(reached, tenant=None, limit=4)
+    assert len(page) == 1
+
+
+async def test_a_position_may_lag_in_any_shard(log: Log, scribe: Scribe) -> None:
+    """Whatever was seen of each shard, a page holds all that was not, even where no page ever gave that position."""
+    for n in range(24):
+        await accepted(log, scribe, 1, peer=f"peer{n % 6}")
+    everything, end = await log.log_page({}, tenant=None, limit=100)
+    for shard, seq in end.items():
+        for after in ({shard: seq}, {shard: seq - 1}, {**end, shard: 0}, {**end, shard: seq - 1}):
+            page, reached = await log.log_page(after, tenant=None, limit=100)
+            assert page == [entry for entry in everything if entry.seq > after.get(entry.shard, 0)]
+            assert reached == end
+
+
+async def test_pages_of_a_tenant_move_past_the_others(log: Log, scribe: Scribe) -> None:
+    """A tenant's pages hold its events alone, and their position has passed everybody's."""
+    other = Scribe("org2", slot=1)
+    await accepted(log, scribe, 5)
+    (mine,) = await accepted(log, other, 1)
+    await accepted(log, scribe, 5)
+    page, reached = await log.log_page({}, tenant="org2", limit=3)
+    assert [entry.stream for entry in page] == [mine]
+    assert sum(reached.values()) == 11
+    first, at_first = await log.log_page({}, tenant="org2", limit=1)
+    assert first == page
+    assert await log.log_page(at_first, tenant="org2", limit=1) == ([], reached)
+
+
+async def test_a_page_looks_at_so_many_events_and_no_more() -> None:
+    """A tenant's page among many events of others is cut short, and its position says how far it looked."""
+    body = encode(e.MessageExpired())[2]
+    rows: list[EventRow] = [
+        (n, 5, n, n, 1, "MessageExpired", 1, START_US, "org1", 0, body, FIRST_LINK) for n in range(1, LOOKED_AT_MAX + 2)
+    ]
+    assert page_of(rows, {}, tenant="org2", limit=10) == ([], {5: LOOKED_AT_MAX})
+    page, reached = page_of(rows[LOOKED_AT_MAX:], {5: LOOKED_AT_MAX}, tenant="org1", limit=10)
+    assert [entry.seq for entry in page] == [LOOKED_AT_MAX + 1]
+    assert reached == {5: LOOKED_AT_MAX + 1}
