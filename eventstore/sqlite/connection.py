@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 import aiosqlite
+from anyio import to_thread
 
-from core.errors import CorruptLog, StoreUnavailable
+from core.errors import CorruptLog, StoreUnavailable, TidingsError
 
 Result = TypeVar("Result")
 
@@ -39,7 +40,12 @@ class Connection(aiosqlite.Connection):
     async def start(connector: Callable[[], sqlite3.Connection]) -> "Connection":
         """A connection on its thread, open. What the connector raises is raised here."""
         connection = Connection(connector)
-        await connection  # type: ignore[unused-awaitable]  # It gives itself.
+        try:
+            await connection  # type: ignore[unused-awaitable]  # It gives itself.
+        except (TidingsError, OSError, sqlite3.Error):
+            # The thread answers once more before it ends, and the caller may be about to close the loop under it.
+            await to_thread.run_sync(connection._thread.join)
+            raise
         return connection
 
     async def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
