@@ -58,9 +58,12 @@ class Entry:
             name, schema_version, body = encode(draft.event)
             self.parts.append((draft.stream, draft.version, name, schema_version, draft.cause, body))
             self.size_bytes += len(body) + _ROW_BYTES
-        # What the log must be able to rely on: each stream that moves has its head beside it, of just that version.
+        # What the log must be able to rely on: each stream that moves has its head beside it, of just that version, and
+        # all of them live in the one shard.
         last = {draft.stream: draft.version for draft in append.drafts}
-        heads = {change.head.stream: change.head.version for change in append.heads}
+        heads = {
+            change.head.stream: change.head.version for change in append.heads if change.head.shard == append.shard
+        }
         assert heads, "an append moves at least one stream"
         assert last == heads, f"the last versions of the drafts are {last}, those of the heads {heads}"
 

@@ -39,6 +39,8 @@ Way = tuple[str, list[str], tuple[str, ...] | None]
 
 def heads(connection: sqlite3.Connection, wanted: MessageFilter, *, limit: int, oldest_first: bool) -> list[Head]:
     """The messages that match, in the order of their ids."""
+    if wanted.status == ():
+        return []
     order = "ASC" if oldest_first else "DESC"
     streams, values = _streams(wanted, order, limit)
     statement = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream IN ({streams}) ORDER BY stream {order} LIMIT ?"
@@ -47,6 +49,8 @@ def heads(connection: sqlite3.Connection, wanted: MessageFilter, *, limit: int, 
 
 def count(connection: sqlite3.Connection, wanted: MessageFilter, at_most: int) -> int:
     """How many messages match, counted no further than `at_most`."""
+    if wanted.status == ():
+        return 0
     streams, values = _streams(wanted, "DESC", at_most)
     (number,) = connection.execute(f"SELECT count(*) FROM ({streams} LIMIT ?)", [*values, at_most]).fetchone()
     return int(number)
@@ -116,8 +120,7 @@ def _ways(wanted: MessageFilter) -> list[Way]:
     if wanted.reference is not None:
         # The vault's index leads to the streams, and the heads are then asked by key.
         return [("", ["kind = 'msg'"], statuses)]
-    # SQLite refuses an index that it has no use for, as with no status at all.
-    if not statuses or not {*WAITING, *RESTING}.issuperset(statuses):
+    if statuses is None or not {*WAITING, *RESTING}.issuperset(statuses):
         return [("NOT INDEXED" if wanted.tenant is None else "INDEXED BY head_tenant", ["kind = 'msg'"], statuses)]
     waiting = tuple(status for status in WAITING if status in statuses)
     resting: list[Way] = [("INDEXED BY head_status", [_RESTS], (status,)) for status in RESTING if status in statuses]

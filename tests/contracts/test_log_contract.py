@@ -143,21 +143,26 @@ async def test_a_conflict_fails_alone(log: Log, scribe: Scribe) -> None:
 
 async def test_an_append_is_all_or_nothing(log: Log, scribe: Scribe) -> None:
     """Where one of two streams of an append conflicts, the other is not written either."""
-    ann, ben = scribe.acceptance("ann"), scribe.acceptance("ben")
-    await log.accept(ann)
+    known, fresh = scribe.acceptance("ann"), scribe.acceptance("ann")
+    await log.accept(known)
     both = replace(
-        ann.append, drafts=(*ben.append.drafts, *ann.append.drafts), heads=(*ben.append.heads, *ann.append.heads)
+        known.append,
+        drafts=(*fresh.append.drafts, *known.append.drafts),
+        heads=(*fresh.append.heads, *known.append.heads),
     )
     with pytest.raises(StreamConflict):
         await log.append(both)
-    assert await log.events_of(ben.sealed.stream) == []
-    assert await log.head_of(ben.sealed.stream) is None
+    assert await log.events_of(fresh.sealed.stream) == []
+    assert await log.head_of(fresh.sealed.stream) is None
 
 
 async def test_heads_that_do_not_fit_their_events_are_a_bug(log: Log, scribe: Scribe) -> None:
-    """An append without the head of a stream that moves, or with another version, never reaches the store."""
+    """An append without the head of a stream that moves, or of another version or shard, never reaches the store."""
     append = scribe.acceptance().append
-    for heads in ((), (replace(append.heads[0], head=replace(append.heads[0].head, version=2)),)):
+    change = append.heads[0]
+    other_version = replace(change, head=replace(change.head, version=2))
+    other_shard = replace(change, head=replace(change.head, shard=append.shard ^ 1))
+    for heads in ((), (other_version,), (other_shard,)):
         with pytest.raises(AssertionError):
             await log.append(replace(append, heads=heads))
     assert await everything(log) == []

@@ -1,5 +1,7 @@
 """What every log promises about finding and counting: one text, every store."""
 
+from itertools import product
+
 import pytest
 
 from core import events as e
@@ -125,6 +127,49 @@ async def test_messages_are_listed_newest_first_by_every_filter(log: Log, scribe
         assert ids(await log.heads(wanted, limit=2, oldest_first=True)) == oldest_first[:2], wanted
         assert await log.count(wanted, at_most=50) == len(expected), wanted
         assert await log.count(wanted, at_most=2) == min(2, len(expected)), wanted
+
+
+async def test_every_combination_of_filters_is_answered(log: Log, scribe: Scribe) -> None:
+    """Whatever fields a filter has, its answer is the plain selection from all messages, in order."""
+    for peer, event in (("ann", "event42"), ("ben", None), ("ann", None)):
+        waiting, flying, sent, dead = await accepted(log, scribe, 4, peer=peer, reference=event)
+        assert waiting < dead
+        for stream in (flying, sent, dead):
+            await log.append(scribe.start(stream))
+        await log.append(scribe.taken(sent))
+        await log.append(scribe.failed(dead, dead=True))
+    everything = await log.heads(MessageFilter(), limit=99)
+    referenced = {
+        head.stream for head in await log.heads(MessageFilter(reference=digest("reference", "event42")), limit=99)
+    }
+    assert (len(everything), len(referenced)) == (12, 4)
+    statuses = (None, (), ("queued",), ("dead",), ("sent",), ("queued", "retrying", "dead"), ("sent", "sending"))
+    middle = everything[5].stream
+    for status, tenant, lane, conversation, reference, before, after in product(
+        statuses,
+        (None, "org1", "org2"),
+        (None, "mail"),
+        (None, scribe.conversation("ann")),
+        (None, digest("reference", "event42")),
+        (None, middle + 1),
+        (None, middle - 1),
+    ):
+        wanted = MessageFilter(
+            status=status, tenant=tenant, lane=lane, conversation=conversation,
+            reference=reference, before=before, after=after,
+        )  # fmt: skip  # One line of fields is enough.
+        expected = [
+            head
+            for head in everything
+            if (status is None or head.status in status)
+            and tenant in (None, head.tenant)
+            and conversation in (None, head.conversation)
+            and (reference is None or head.stream in referenced)
+            and (before is None or head.stream < before)
+            and (after is None or head.stream > after)
+        ]
+        assert await log.heads(wanted, limit=99) == expected, wanted
+        assert await log.count(wanted, at_most=99) == len(expected), wanted
 
 
 async def test_a_listing_shows_the_heads_themselves(log: Log, scribe: Scribe) -> None:

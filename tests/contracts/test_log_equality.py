@@ -1,0 +1,272 @@
+"""One random sequence of calls through every store: each answer, every page and every link must be the same."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+from msgspec.structs import replace
+
+from core import events as e
+from core.message import WAITING
+from core.ports import Log
+from core.records import Acceptance, Append, HeadChange, MessageFilter, Snapshot, Stored
+from eventstore.integrity import check
+from eventstore.memory_book import MemoryBook
+from eventstore.sqlite.checking import verify
+from tests.contracts.scribe import DEDUP_FOR_US, Scribe, digest
+from tests.contracts.stores import MemoryStore, SqliteStore, Store
+
+pytestmark = pytest.mark.anyio
+
+CALLS = 400
+PEERS = 6
+KEYS = 25
+Call = Append | Acceptance | Snapshot
+
+
+class Author:
+    """Draws the next calls: mostly what actors do, now and then what nobody should."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = Random(seed)  # noqa: S311  # A seed that can be repeated is the point.
+        self.scribes = [Scribe("org1", slot=0), Scribe("org2", slot=1)]
+        self.accepted: list[Acceptance] = []
+
+    def group(self) -> list[Call]:
+        """One to eight calls to be made at once; each works on streams of its own."""
+        if self.draw.random() < 0.02:
+            self.scribes[0].tick(DEDUP_FOR_US)
+        busy: set[int] = set()
+        return [self._call(busy) for _ in range(self.draw.choice((1, 1, 1, 2, 4, 8)))]
+
+    def learn(self, calls: list[Call], answers: list[object]) -> None:
+        """Keeps what was really accepted."""
+        for call, answer in zip(calls, answers, strict=True):
+            if not isinstance(call, Acceptance):
+                continue
+            if answer == Stored():
+                self.accepted.append(call)
+            elif call not in self.accepted:
+                for scribe in self.scribes:
+                    scribe.messages.pop(call.sealed.stream, None)
+
+    def _call(self, busy: set[int]) -> Call:
+        kinds: list[Callable[[set[int]], Call | None]] = [
+            *[self._accept] * 6,
+            *[self._go_on] * 10,
+            self._accept_again,
+            self._conflict,
+            self._steal_peer,
+            self._backdate,
+            self._snapshot,
+            self._open_lane,
+            self._move_two,
+        ]
+        while True:
+            # One daemon has one clock, whoever's messages it writes.
+            now_us = max(scribe.now_us for scribe in self.scribes)
+            for scribe in self.scribes:
+                scribe.now_us = now_us
+            call = self.draw.choice(kinds)(busy)
+            if call is not None:
+                return call
+
+    def _accept(self, busy: set[int]) -> Acceptance:
+        draw = self.draw
+        acceptance = draw.choice(self.scribes).acceptance(
+            f"peer{draw.randrange(PEERS)}",
+            key=f"key{draw.randrange(KEYS)}" if draw.random() < 0.5 else None,
+            request=draw.choice(("a", "a", "b")),
+            reference=f"event{draw.randrange(3)}" if draw.random() < 0.3 else None,
+            due_in_us=draw.choice((0, 0, 3_600_000_000)),
+            lane=draw.choice(("mail", "calls")),
+            priority=draw.choice((5, 5, 9)),
+            order=draw.choice(("fifo", "fifo", "any")),
+        )
+        busy.add(acceptance.sealed.stream)
+        return acceptance
+
+    def _accept_again(self, busy: set[int]) -> Acceptance | None:
+        return self.draw.choice(self.accepted) if self.accepted else None
+
+    def _pick(self, busy: set[int]) -> tuple[Scribe, int] | None:
+        scribe = self.draw.choice(self.scribes)
+        known = {acceptance.sealed.stream for acceptance in self.accepted}
+        free = sorted(stream for stream in scribe.messages if stream in known - busy)
+        if not free:
+            return None
+        stream = self.draw.choice(free)
+        busy.add(stream)
+        return scribe, stream
+
+    def _go_on(self, busy: set[int]) -> Append | None:
+        picked = self._pick(busy)
+        if picked is None:
+            return None
+        scribe, stream = picked
+        match scribe.messages[stream].status:
+            case status if status in WAITING:
+                if self.draw.random() < 0.8:
+                    return scribe.start(stream)
+                return scribe.move(stream, self.draw.choice((e.MessageExpired(), e.MessageHeld(by="unknown"))))
+            case "sending":
+                return self.draw.choice((scribe.taken, scribe.failed, self._bury(scribe)))(stream)
+            case "held":
+                return scribe.move(stream, e.MessageReleased(due_us=scribe.now_us))
+            case "dead":
+                return scribe.move(stream, e.MessageRedriven(due_us=scribe.now_us))
+            case _:
+                return None
+
+    @staticmethod
+    def _bury(scribe: Scribe) -> Callable[[int], Append]:
+        return lambda stream: scribe.failed(stream, dead=True)
+
+    def _conflict(self, busy: set[int]) -> Append | None:
+        picked = self._pick(busy)
+        if picked is None:
+            return None
+        scribe, stream = picked
+        message = scribe.messages[stream]
+        if message.status not in WAITING:
+            return None
+        right = scribe.start(stream)
+        scribe.messages[stream] = message
+        version = right.drafts[0].version + self.draw.choice((-1, 1, 5))
+        head = replace(right.heads[0].head, version=version)
+        return replace(
+            right,
+            drafts=(replace(right.drafts[0], version=version),),
+            heads=(HeadChange(head=head, was=message.status),),
+        )
+
+    def _steal_peer(self, busy: set[int]) -> Acceptance | None:
+        acceptance = self._accept(busy)
+        if not any(known.sealed.subject == acceptance.sealed.subject for known in self.accepted):
+            return acceptance
+        return replace(acceptance, conversation=acceptance.conversation + 1)
+
+    def _backdate(self, busy: set[int]) -> Append:
+        # A lane, since a message's head tells of its instants.
+        append = self._open_lane(busy)
+        return replace(append, at_us=append.at_us - 10_000_000)
+
+    def _snapshot(self, busy: set[int]) -> Snapshot:
+        stream, version = self.draw.randrange(3), self.draw.randrange(9)
+        return Snapshot(stream=stream, version=version, body=digest(stream, version, self.draw.random()))
+
+    def _open_lane(self, busy: set[int]) -> Append:
+        return self.scribes[0].lane_opened(f"lane{self.draw.randrange(99)}")
+
+    def _move_two(self, busy: set[int]) -> Append | None:
+        first = self._accept(busy).append
+        for scribe in self.scribes:
+            # What is written together happened at one instant.
+            scribe.now_us = first.at_us - 1_000
+        second = self._accept(busy).append
+        if first.shard != second.shard or first.tenant != second.tenant:
+            return None
+        return replace(second, drafts=first.drafts + second.drafts, heads=first.heads + second.heads)
+
+
+async def carried_out(log: Log, calls: list[Call]) -> list[object]:
+    """The answers to calls made at once; of an error its kind."""
+    asked: list[Awaitable[object]] = []
+    for call in calls:
+        match call:
+            case Append():
+                asked.append(log.append(call))
+            case Acceptance():
+                asked.append(log.accept(call))
+            case Snapshot():
+                asked.append(log.save_snapshot(call))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    return [type(answer) if isinstance(answer, BaseException) else answer for answer in answers]
+
+
+async def seen(log: Log, author: Author) -> list[object]:
+    """Answers to a few questions drawn at random."""
+    draw = Random(author.draw.random())  # noqa: S311  # Likewise.
+    streams = [draw.choice(author.accepted).sealed.stream for _ in range(4)] if author.accepted else []
+    call = draw.choice(author.accepted) if author.accepted else author.scribes[0].acceptance(key="x")
+    statuses = ("queued", "scheduled", "retrying", "sending", "held", "dead", "sent", "expired")
+    wanted = MessageFilter(
+        tenant=draw.choice((None, "org1", "org2")),
+        status=draw.choice((None, tuple(draw.sample(statuses, draw.randrange(4))))),
+        lane=draw.choice((None, None, "mail")),
+        conversation=draw.choice((None, None, call.conversation)),
+        reference=draw.choice((None, None, digest("reference", "event1"))),
+        before=draw.choice((None, *streams)),
+        after=draw.choice((None, *streams)),
+    )
+    limit, oldest_first = draw.choice((1, 3, 50)), draw.random() < 0.5
+    groups = await log.agenda_groups()
+    group = draw.choice(groups) if groups else None
+    lines = [await log.line_of(call.conversation, line, after=None, limit=limit) for line in (0, 1)]
+    return [
+        await log.events_of_many(streams),
+        await log.events_of(call.sealed.stream, after_version=draw.randrange(3)),
+        await log.heads_by(streams),
+        await log.sealed_of(call.sealed.stream),
+        await log.conversation_at(call.append.tenant, call.channel, call.sealed.subject),
+        await log.peer_of(call.conversation),
+        await log.repeated(call.append.tenant, call.dedup.key_hash if call.dedup else b""),
+        await log.snapshot_of(draw.randrange(3)),
+        await log.heads(wanted, limit=limit, oldest_first=oldest_first),
+        await log.count(wanted, at_most=limit),
+        await log.tallies(wanted.tenant),
+        await log.heads_of_kind("lane"),
+        await log.recorded_since(call.append.at_us, ("AttemptStarted", "MessageAccepted")),
+        await log.log_page(
+            {call.append.shard: draw.randrange(3)}, tenant=wanted.tenant, limit=draw.choice((1, 5, 200))
+        ),
+        groups,
+        group and await log.agenda_page(group.lane, group.tenant, group.priority, after=None, limit=limit),
+        *lines,
+        log.newest(),
+        log.health(),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Path, seed: int) -> None:
+    """Hundreds of random calls, alone and at once, with restarts between: answers, pages and links are equal."""
+    author = Author(seed)
+    memory, sqlite = MemoryStore(tmp_path), SqliteStore(tmp_path)
+    stores: list[Store] = [memory, sqlite]
+    logs = [await store.open() for store in stores]
+    made = 0
+    kinds: set[object] = set()
+    while made < CALLS:
+        calls = author.group()
+        made += len(calls)
+        answers = [await carried_out(log, calls) for log in logs]
+        assert answers[0] == answers[1], f"after {made} calls of seed {seed}: {calls}"
+        author.learn(calls, answers[0])
+        kinds.update(answer if isinstance(answer, type) else type(answer) for answer in answers[0])
+        if author.draw.random() < 0.3:
+            state = author.draw.getstate()
+            first = await seen(logs[0], author)
+            author.draw.setstate(state)
+            assert await seen(logs[1], author) == first, f"after {made} calls of seed {seed}"
+        if author.draw.random() < 0.02:
+            for log in logs:
+                await log.close()
+            logs = [await store.open() for store in stores]
+
+    pages = [await log.log_page({}, tenant=None, limit=10_000) for log in logs]
+    assert pages[0] == pages[1]
+    assert {kind.__name__ for kind in kinds if isinstance(kind, type)} == {
+        "NoneType",
+        "Stored",
+        "Repeated",
+        "StreamConflict",
+    }
+    for log in logs:
+        await log.close()
+    reports = check(MemoryBook(memory.durable)), verify(sqlite.path)
+    assert reports[0] == reports[1]
+    assert reports[0].faults == ()
+    assert reports[0].messages > 50
