@@ -1,0 +1,80 @@
+"""The daemon in a storm: started for real, killed for real, and asked over HTTP."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import anyio
+from aiohttp import ClientConnectionError, ClientSession, ServerDisconnectedError
+
+PROGRAM: Final = Path(sys.executable).parent / "tidings"
+_READY_WITHIN_S: Final = 30.0
+
+
+class Daemon:
+    """A process that is ended and begun again on the same data, always on the same port."""
+
+    def __init__(self, data: Path, config: Path, port: int) -> None:
+        self._data = data
+        self._config = config
+        self._port = port
+        self._process: asyncio.subprocess.Process | None = None
+        self.starts = 0
+
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"http://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Begins it and waits until it is ready."""
+        self.starts += 1
+        log = self._data.parent / f"daemon-{self.starts}.log"
+        self._process = await asyncio.create_subprocess_exec(
+            *(PROGRAM, "serve", "--config", self._config, "--data", self._data, "--listen", f"127.0.0.1:{self._port}"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=log.open("wb"),
+        )
+        async with ClientSession() as session:
+            with anyio.fail_after(_READY_WITHIN_S):
+                while not await self._is_ready(session):
+                    assert self._process.returncode is None, f"start {self.starts} ended: {log.read_text()[-500:]}"
+                    await anyio.sleep(0.05)
+
+    async def _is_ready(self, session: ClientSession) -> bool:
+        try:
+            async with session.get(f"{self.url}/health/ready") as answer:
+                return answer.status == 200
+        except (ClientConnectionError, ServerDisconnectedError):
+            return False
+
+    def key(self) -> str:
+        """The admin key that the first start made."""
+        return (self._data / "admin.key").read_text().strip()
+
+    async def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None, "it was started"
+        if self._process.returncode is None:
+            os.kill(self._process.pid, number)
+        return await self._process.wait()
+
+    async def verify(self) -> None:
+        """`tidings verify` on the log, beside the daemon; raises where it finds anything."""
+        process = await asyncio.create_subprocess_exec(
+            *(PROGRAM, "verify", "--data", self._data),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, f"after start {self.starts} verify says: {said.decode()}"
