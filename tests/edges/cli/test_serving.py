@@ -172,6 +172,7 @@ def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
 def test_warnings_are_said_at_the_start(data: Path) -> None:
     """A webhook lane without secrets is warned of, in a whole sentence, before the daemon is ready."""
     with serving(data, config=CALLS) as served:
+        served.notes.wait_for("ready")
         notes = served.notes.all()
         warnings = [str(note["words"]) for note in notes if note["level"] == "warning"]
         assert [words for words in warnings if "calls" in words and words.endswith(".")]
