@@ -90,7 +90,7 @@ class _Mailbox:
         subject = next(line for line in content.splitlines() if line.lower().startswith(b"subject:"))
         self._books.wrote(envelope.rcpt_tos[0], int(subject.split()[-1]))
         if mood == "lost_reply":
-            assert server.transport is not None, "a session has a transport"
+            assert isinstance(server.transport, asyncio.Transport), "a session has a transport"
             server.transport.abort()
         return "250 2.0.0 OK"
 
