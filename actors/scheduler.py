@@ -287,7 +287,7 @@ class Scheduler:
         self._governor.give_back(permit, now_us)
         if permit.is_probe:
             agenda.lane.probe_back(permit.host)
-        agenda.ring.came_back(permit.tenant, permit.host, now_us)
+        agenda.ring.came_back(permit.tenant, permit.host, now_us, unused=not permit.is_sent)
         if actor == "parked":
             return
         if isinstance(actor, ConversationActor) and not actor.is_lost:

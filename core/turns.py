@@ -7,7 +7,7 @@ no room for steps aside, at no cost, until there is. Pure bookkeeping over agend
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final, Protocol
 
 from core.agenda import Entry, Window
@@ -50,7 +50,10 @@ class Ring:
         # Where each tenant is: an instant in the timers, 0 for the ring, UNKNOWN until a permit comes back.
         self._where: dict[str, int] = {}
         self._timer_order = 0
-        self._behind_host: dict[int, deque[tuple[str, int, Entry]]] = {}
+        # Who waits for a host with no room, by conversation; hosts that may have room by now; and when others will.
+        self._behind_host: dict[int, dict[int, tuple[str, int, Entry]]] = {}
+        self._open_hosts: dict[int, None] = {}
+        self._host_timers: list[tuple[int, int]] = []
 
     def window(self, tenant: str, priority: int) -> Window:
         """The window of a tenant's priority; new ones are complete (nothing of it waits in the log)."""
@@ -92,29 +95,34 @@ class Ring:
         self.look_again(tenant)
         return True
 
-    def came_back(self, tenant: str, host: int | None, now_us: int) -> None:
+    def came_back(self, tenant: str, host: int | None, now_us: int, *, unused: bool) -> None:
         """A permit of this tenant, towards this host, came back: whoever waited for it may try."""
-        if self._where.get(tenant) == UNKNOWN:
+        where = self._where.get(tenant)
+        # One that was never used frees its slot at once, sooner than any instant that was named before.
+        if where == UNKNOWN or (unused and where is not None):
             self.look_again(tenant)
-        queue = self._behind_host.get(host) if host is not None else None
-        if not queue or host is None:
-            return
-        waiting_tenant, priority, entry = queue.popleft()
-        if not queue:
-            del self._behind_host[host]
-        self.remind(waiting_tenant, priority, entry._replace(ready_us=now_us))
+        if host is not None and host in self._behind_host:
+            self._open_hosts[host] = None
+            self._call_next(host, now_us)
 
     def next_us(self) -> int | None:
         """When somebody may be ready, 0 for at once, None where nobody waits for time."""
-        if self._active:
+        if self._active or self._open_hosts:
             return 0
         while self._timers and self._where.get(self._timers[0][2]) != self._timers[0][0]:
             heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        instants = [heap[0][0] for heap in (self._timers, self._host_timers) if heap]
+        return min(instants, default=None)
 
     def take(self, now_us: int) -> tuple[str, int, Entry] | None:
         """The next (tenant, priority, entry) that has room everywhere but in the lane itself, taken off the agenda."""
-        self._wake_due(now_us)
+        while True:
+            self._wake_due(now_us)
+            taken = self._take_turn(now_us)
+            if taken is not None or not self._ask_hosts(now_us):
+                return taken
+
+    def _take_turn(self, now_us: int) -> tuple[str, int, Entry] | None:
         while self._active:
             tenant = self._active[0]
             room_us = self._gate.tenant_room_at(tenant)
@@ -131,8 +139,31 @@ class Ring:
             priority, entry = found
             if self._has_room(tenant, priority, entry, now_us):
                 self._active.rotate(-1)
+                if entry.host is not None and entry.host in self._behind_host:
+                    self._open_hosts[entry.host] = None  # There may be room for one more.
                 return tenant, priority, entry
         return None
+
+    def _ask_hosts(self, now_us: int) -> bool:
+        """Nobody else can start, so a host that has room calls the next one who waits behind it, if there is one."""
+        while self._open_hosts:
+            host = next(iter(self._open_hosts))
+            room_us = self._gate.host_room_at(host, now_us)
+            if host in self._behind_host and room_us != UNKNOWN and room_us <= now_us:
+                self._call_next(host, now_us)
+                return True
+            del self._open_hosts[host]
+            if host in self._behind_host and room_us != UNKNOWN:
+                heappush(self._host_timers, (room_us, host))
+        return False
+
+    def _call_next(self, host: int, now_us: int) -> None:
+        """Who has waited longest behind a host takes part in the turns of its tenant again."""
+        queue = self._behind_host[host]
+        tenant, priority, entry = queue.pop(next(iter(queue)))
+        if not queue:
+            del self._behind_host[host]
+        self.remind(tenant, priority, entry._replace(ready_us=now_us))
 
     def _first_ready(self, tenant: str, now_us: int) -> tuple[int, Entry] | None:
         windows = self._windows.get(tenant, {})
@@ -159,12 +190,13 @@ class Ring:
         host_us = self._gate.host_room_at(entry.host, now_us)
         if host_us != UNKNOWN and host_us <= now_us:
             return True
-        queue = self._behind_host.setdefault(entry.host, deque()) if host_us == UNKNOWN else None
-        if queue is not None and len(queue) < HOST_QUEUE_MAX:
-            queue.append((tenant, priority, entry))
-            return False
-        later_us = now_us + HOST_QUEUE_FULL_US if host_us == UNKNOWN else host_us
-        self._windows[tenant][priority].remind(entry.conversation, later_us, stored_us=entry.stored_us, host=entry.host)
+        if host_us == UNKNOWN:
+            queue = self._behind_host.setdefault(entry.host, {})
+            if entry.conversation in queue or len(queue) < HOST_QUEUE_MAX:
+                queue[entry.conversation] = tenant, priority, entry
+                return False
+            host_us = now_us + HOST_QUEUE_FULL_US
+        self._windows[tenant][priority].remind(entry.conversation, host_us, stored_us=entry.stored_us, host=entry.host)
         return False
 
     def _rest(self, tenant: str, room_us: int) -> None:
@@ -187,9 +219,15 @@ class Ring:
         self._where[tenant] = until_us
         self._timer_order += 1
         heappush(self._timers, (until_us, self._timer_order, tenant))
+        if len(self._timers) > 4 * len(self._where) + 64:
+            self._timers = [(instant, 0, name) for name, instant in self._where.items() if instant > 0]
+            heapify(self._timers)
 
     def _wake_due(self, now_us: int) -> None:
         while self._timers and self._timers[0][0] <= now_us:
             instant_us, _, tenant = heappop(self._timers)
             if self._where.get(tenant) == instant_us:
                 self.look_again(tenant)
+        while self._host_timers and self._host_timers[0][0] <= now_us:
+            _, host = heappop(self._host_timers)
+            self._open_hosts[host] = None
