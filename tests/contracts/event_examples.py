@@ -1,0 +1,98 @@
+"""Answers for one example of every event, each field set to something that tells it from the others.
+
+It must never change for an event that was ever released: its golden bytes are those of this very value.
+"""
+
+from typing import Final
+
+from core import events as e
+from core.outcomes import Ambiguous, Config, Hold, OptOut, Permanent, Rate, Recipient, Transient, Window
+
+EXAMPLES: Final[tuple[e.Event, ...]] = (
+    e.MessageAccepted(channel="email", lane="mail", conversation=77, due_us=1_767_225_600_000_000),
+    e.MessageAccepted(
+        channel="webhook",
+        lane="calls",
+        conversation=78,
+        due_us=1_767_225_600_000_001,
+        expires_us=1_767_225_600_000_002,
+        order="any",
+        priority=9,
+        on_ambiguous="hold",
+        policy="patient",
+        host=-5,
+        commitment=bytes(range(32)),
+        size_bytes=1234,
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        zone="Asia/Jerusalem",
+    ),
+    e.AttemptStarted(attempt=1, lane="mail", policy_version=2, deadline_us=1_767_225_630_000_000, probe=True),
+    e.AttemptTaken(
+        attempt=1,
+        status="sent",
+        sent_at_us=1_767_225_600_500_000,
+        took_us=600,
+        code="250 2.0.0",
+        provider_id="queued-1",
+    ),
+    *(
+        e.AttemptFailed(attempt=2, outcome=outcome, used=True, due_us=None, sent_at_us=None, took_us=700)
+        for outcome in (
+            Permanent(code="550 5.7.1", detail="refused"),
+            Recipient(code="550 5.1.1", detail="no such user"),
+            OptOut(code="unsubscribed", detail=""),
+            Config(code="535 5.7.8", detail="bad credentials"),
+            Window(code="131047", detail="closed"),
+        )
+    ),
+    *(
+        e.AttemptFailed(
+            attempt=3,
+            outcome=outcome,
+            used=False,
+            due_us=1_767_225_660_000_000,
+            sent_at_us=1_767_225_600_000_000,
+            took_us=0,
+        )
+        for outcome in (
+            Transient(code="503", detail="busy", after_us=5_000_000),
+            Rate(code="429", detail="slow down", scope="account", after_us=None),
+            Hold(code="131049", detail="cap", after_us=86_400_000_000),
+            Ambiguous(code="timeout", detail=""),
+        )
+    ),
+    e.AttemptAborted(attempt=1, reason="stopping", due_us=1_767_225_600_000_000),
+    e.AmbiguityResolved(attempt=1, resolution="resend", evidence="policy"),
+    e.MessageDeferred(due_us=1_767_225_600_000_000, reason="quiet_hours"),
+    e.MessageHeld(by="unknown"),
+    e.MessageReleased(due_us=1_767_225_600_000_000),
+    e.MessageSetAside(),
+    e.MessageRescheduled(due_us=1_767_225_600_000_000),
+    e.MessageRedriven(due_us=1_767_225_600_000_000, job=4711),
+    e.CancelRequested(reason="asked"),
+    e.MessageCancelled(reason="asked"),
+    e.MessageExpired(),
+    e.MessageDead(reason="exhausted"),
+    e.FailureCounted(streak=3),
+    e.FailuresCleared(),
+    e.CircuitOpened(until_us=1_767_225_660_000_000, streak=5, openings=2),
+    e.CircuitClosed(by="probe"),
+    e.ConversationPaused(until_us=1_767_225_660_000_000, code="131056"),
+    e.LaneOpened(name="mail", channel="email"),
+    e.PolicyAdopted(version=3, body=b'{"name":"email"}'),
+    e.LanePaused(by="config", code="535 5.7.8"),
+    e.LaneResumed(),
+    e.LaneThrottled(until_us=1_767_225_660_000_000, host=6, code="429"),
+    e.BreakerOpened(until_us=1_767_225_660_000_000, faults=50, outcomes=100, openings=1, host=6),
+    e.BreakerClosed(host=6),
+    e.DaemonStarted(boot=2, seed=9_223_372_036_854_775_807, release="0.1.0"),
+    e.DaemonStopped(boot=2),
+    e.KeyAdded(digest=bytes(range(16)), tenant_of_key="org1", role="operate", label="the dashboard"),
+    e.KeyAdded(digest=bytes(16), tenant_of_key=None, role="admin", label=""),
+    e.KeyRevoked(),
+    e.RedriveStarted(
+        channel="email", lane=None, conversation=None, before_us=1_767_225_600_000_000, count=12, per_s=2.5
+    ),
+    e.RedriveAdvanced(moved=5, after=4711),
+    e.RedriveEnded(moved=12, reason="done"),
+)

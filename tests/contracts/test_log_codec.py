@@ -1,0 +1,120 @@
+"""What the log's bytes mean for ever: event bodies, links and commitments."""
+
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+
+from core.errors import CorruptLog, StreamParked
+from core.events import EVENT_TYPES, SCHEMA_VERSIONS, MessageAccepted, MessageDead
+from core.records import Private, Sealed
+from eventstore.chain import FIRST_LINK, Content, link_of
+from eventstore.codec import EventRow, UnknownEvent, decode, encode, readable, recorded, type_of
+from eventstore.vault import seal, unseal
+from tests.contracts.event_examples import EXAMPLES
+
+# A line an example, in their order: the type, its schema version, and the body in hexadecimal.
+GOLDEN = Path(__file__).with_name("golden_events.txt")
+
+
+def golden() -> list[tuple[str, int, bytes]]:
+    """What was written once and must be read for ever."""
+    lines = [line.split(" ") for line in GOLDEN.read_text(encoding="ascii").splitlines()]
+    return [(name, int(schema_version), bytes.fromhex(body)) for name, schema_version, body in lines]
+
+
+def row(name: str, schema_version: int, body: bytes) -> EventRow:
+    """A row that holds such a body."""
+    return (1, 40, 1, 4711, 3, name, schema_version, 0, "org1", 0, body, FIRST_LINK)
+
+
+def test_every_event_keeps_its_golden_bytes() -> None:
+    """Each example encodes to the bytes of its release, and those bytes decode to the example.
+
+    A new event, or a new schema version of one, adds an example and a line; a line that was released never changes.
+    """
+    assert [encode(example) for example in EXAMPLES] == golden()
+    assert [decode(*line) for line in golden()] == list(EXAMPLES)
+
+
+def test_every_event_has_golden_bytes() -> None:
+    """No type is without a line, at its present schema version."""
+    lines = {(name, schema_version) for name, schema_version, _ in golden()}
+    assert lines >= set(SCHEMA_VERSIONS.items())
+    assert {name for name, _ in lines} == set(EVENT_TYPES)
+
+
+def test_fields_that_came_later_read_as_their_defaults() -> None:
+    """A body from before its last fields were added decodes, and what it lacks has its default."""
+    whole = golden()[0]
+    fields = msgspec.msgpack.decode(whole[2])
+    early = msgspec.msgpack.encode(fields[:4])
+    assert decode("MessageAccepted", 1, early) == MessageAccepted(
+        channel="email", lane="mail", conversation=77, due_us=1_767_225_600_000_000
+    )
+
+
+@pytest.mark.parametrize(("name", "schema_version"), [("MessageBlessed", 1), ("MessageDead", 2)])
+def test_what_a_newer_release_wrote_is_kept_as_it_is(name: str, schema_version: int) -> None:
+    """An unknown type or schema version is handed on unread, by its own name, and encodes to the same bytes again."""
+    event = decode(name, schema_version, b"\x91\xc0")
+    assert event == UnknownEvent(type=name, schema_version=schema_version, body=b"\x91\xc0")
+    assert encode(event) == (name, schema_version, b"\x91\xc0")
+    assert type_of(event) == name
+    shown = recorded(row(name, schema_version, b"\x91\xc0"))
+    with pytest.raises(StreamParked, match=rf"stream 4711 .* event 3 is {name}/{schema_version}"):
+        readable([shown])
+
+
+def test_a_body_that_cannot_be_decoded_is_named() -> None:
+    """Garbage under a known type is a damaged log, told with shard, number, stream, version and type."""
+    for body in (b"", b"\xc1", b"\x91\xa5", msgspec.msgpack.encode(["no such reason"])):
+        with pytest.raises(CorruptLog, match=r"shard 40, seq 1: .* stream 4711, event 3 \(MessageDead\)"):
+            recorded(row("MessageDead", 1, body))
+    assert recorded(row("MessageDead", 1, encode(MessageDead(reason="refused"))[2])).event == MessageDead(
+        reason="refused"
+    )
+
+
+CONTENT: Content = (40, 7, 4711, 3, "MessageDead", 1, 1_767_225_600_000_000, "org1", 12, b"\x91\xa7refused")
+
+
+def test_a_link_keeps_its_golden_bytes() -> None:
+    """The link of an event is the same on every store and in every release."""
+    assert link_of(FIRST_LINK, CONTENT).hex() == "b25a8ffac76be93b8d27143a6d422fde93c1e0c9be83133d6fe128934d31ff00"
+    assert (
+        link_of(bytes(range(32)), CONTENT).hex() == "43d3bc2dadaff5ee21f012035a17759e374f92c428ca0023d39d65ebeac8802c"
+    )
+
+
+def test_a_link_covers_every_part_of_an_event() -> None:
+    """Changing any one part, or moving a letter from one text to the next, gives another link."""
+    links = {link_of(FIRST_LINK, CONTENT), link_of(bytes([1, *bytes(31)]), CONTENT)}
+    parts: tuple[int | str | bytes, ...] = CONTENT
+    for place, part in enumerate(parts):
+        other = part + 1 if isinstance(part, int) else part * 2
+        links.add(link_of(FIRST_LINK, cast("Content", (*CONTENT[:place], other, *CONTENT[place + 1 :]))))
+    shifted: Content = (*CONTENT[:4], "MessageDeado", *CONTENT[5:7], "rg1", *CONTENT[8:])
+    links.add(link_of(FIRST_LINK, shifted))
+    assert len(links) == 2 + len(CONTENT) + 1
+
+
+def test_a_commitment_binds_the_log_to_a_vault_row() -> None:
+    """Sealed bytes open again under their commitment, and any other bytes, salt or commitment is refused."""
+    private = Private(to="ann@example.com", content=b'{"text":"hi"}', reference="event42", correlation="c1")
+    body, commitment = seal(private, bytes(range(16)))
+    assert body.hex() == "96af616e6e406578616d706c652e636f6dc40d7b2274657874223a226869227da76576656e743432c0a26331c0"
+    assert commitment.hex() == "224a1098da6d394ab9ca6420f3a20b4b75d513d009d63c0999461e1878b7bed0"
+    sealed = Sealed(stream=4711, tenant="org1", subject=b"s", salt=bytes(range(16)), private=body)
+    assert unseal(sealed, commitment) == private
+    others = (
+        (msgspec.structs.replace(sealed, private=body + b"\0"), commitment),
+        (msgspec.structs.replace(sealed, salt=bytes(16)), commitment),
+        (sealed, bytes(32)),
+    )
+    for other, claimed in others:
+        with pytest.raises(CorruptLog, match="4711"):
+            unseal(other, claimed)
+    with pytest.raises(AssertionError):
+        seal(private, b"short")
