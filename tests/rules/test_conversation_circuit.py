@@ -67,6 +67,12 @@ def test_a_peers_limit_pauses_its_conversation(conversation: Conversation) -> No
     assert paused.blocked_until_us == NOW_US + 90 * SECOND_US == failure(decision).due_us
 
 
+def test_a_shorter_wish_does_not_cut_a_longer_one_short() -> None:
+    """Where several attempts are refused at once, nothing goes out before the last instant that any of them named."""
+    paused = came(CALM, e.ConversationPaused(until_us=NOW_US + HOUR_US, code="429"))
+    assert came(paused, e.ConversationPaused(until_us=NOW_US + 1, code="429")).blocked_until_us == NOW_US + HOUR_US
+
+
 def test_a_probe_that_succeeds_closes_the_circuit() -> None:
     """One success, and the conversation is as it was before the first failure."""
     decision = decide(Taken(), sending(waiting(), probe=True), conversation=OPEN)
