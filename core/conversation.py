@@ -81,7 +81,7 @@ def _changes(conversation: Conversation, event: e.Event) -> dict[str, object]:
             opened = Circuit(open_until_us=event.until_us, streak=event.streak, openings=event.openings)
             return {"circuit": opened}
         case e.ConversationPaused():
-            # Of several answers on their way the shortest wish may come last; each of them asked for silence until then.
+            # Of several answers on their way the shortest wish may come last, and each of them was meant.
             return {"paused_until_us": max(event.until_us, conversation.paused_until_us)}
         case _:
             raise Impossible(f"{type(event).__name__} is no event of a conversation")
