@@ -7,7 +7,7 @@ actor in its turn, recorded, and only then answered. `tenant` None stands for al
 from collections import Counter
 from typing import Final
 
-from actors.conversation import ConversationActor, Decide
+from actors.conversation import Decide
 from actors.governor import Governor
 from actors.lane import LaneActor
 from actors.roster import Roster
@@ -91,23 +91,26 @@ class Errands:
 
     async def conversation(self, tenant: str | None, conversation: int) -> ConversationState:
         """A conversation's present state."""
-        actor, channel = await self._actor_of(tenant, conversation)
-        state = await actor.look()
+        owner, channel = await self._peer_of(tenant, conversation)
+        state = await self._roster.wake(conversation, owner).look()
         wanted = MessageFilter(conversation=conversation, status=tuple(sorted(OPEN)))
         heads = await self._log.heads(wanted, limit=_COUNTED_MAX)
         return self._shown(state, channel, heads)
 
     async def reset(self, tenant: str | None, conversation: int) -> None:
         """Closes a conversation's circuit, or ends its pause."""
-        actor, _ = await self._actor_of(tenant, conversation)
+        owner, _ = await self._peer_of(tenant, conversation)
+        actor = self._roster.wake(conversation, owner)
         await actor.reset()
         self._scheduler.remind(actor)
 
     async def release(self, tenant: str | None, conversation: int) -> int:
         """Lets held messages of a conversation go on; answers how many."""
-        actor, _ = await self._actor_of(tenant, conversation)
+        owner, _ = await self._peer_of(tenant, conversation)
         wanted = MessageFilter(conversation=conversation, status=("held",))
         heads = await self._log.heads(wanted, limit=_COUNTED_MAX, oldest_first=True)
+        # Not before the log was read: an actor without a turn may be put to sleep, and another one woken meanwhile.
+        actor = self._roster.wake(conversation, owner)
         for head in heads:
             await actor.change(head.stream, _release)
         self._scheduler.remind(actor)
@@ -170,11 +173,12 @@ class Errands:
             raise NotFound("there is no such message")
         return head
 
-    async def _actor_of(self, tenant: str | None, conversation: int) -> tuple[ConversationActor, str]:
+    async def _peer_of(self, tenant: str | None, conversation: int) -> tuple[str, str]:
+        """Tenant and channel of a conversation."""
         peer = await self._log.peer_of(conversation)
         if peer is None or (tenant is not None and peer[0] != tenant):
             raise NotFound("there is no such conversation")
-        return self._roster.wake(conversation, peer[0]), peer[1]
+        return peer
 
     async def _change(self, head: Head, decide: Decide) -> Message:
         actor = self._roster.wake(head.conversation, head.tenant)

@@ -28,10 +28,11 @@ class Roster:
         actor = self._awake.pop(conversation, None)
         if actor is None:
             actor = ConversationActor(conversation, tenant, self._world)
+            # Before it is among them: it has no turn yet, so it would look like one that may be put to sleep.
+            if len(self._awake) >= self._awake_max:
+                self._make_room()
         self._awake[conversation] = actor
         actor.used_us = self._world.clock.now_us()
-        if len(self._awake) > self._awake_max:
-            self._make_room()
         return actor
 
     def sweep(self, now_us: int) -> int | None:
