@@ -25,6 +25,9 @@ LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 _LEVEL_OF: Final[Mapping[str, Level]] = {
     "lane_missing": "warning",
     "begin_refused": "warning",
+    "conversation_parked": "error",
+    "redrive_refused": "warning",
+    "windows_refused": "warning",
     "page_refused": "warning",
     "record_again": "warning",
     "send_bug": "error",

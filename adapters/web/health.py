@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller, everywhere
 from adapters.web.front import Front
+from adapters.web.gauges import standing
 
 
 class Health(Answer, frozen=True, kw_only=True):
@@ -32,4 +33,6 @@ async def ready(front: Front, _: web.Request, _caller: Caller) -> web.Response:
 async def metrics(front: Front, _: web.Request, caller: Caller) -> web.Response:
     """Every figure, as Prometheus reads it. The figures are of the whole installation."""
     everywhere(caller, "these figures are")
-    return web.Response(body=generate_latest(front.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    lanes, tallies = await front.system.errands.lanes(), await front.log.tallies(None)
+    body = generate_latest(front.registry) + standing(lanes, tallies, is_ready=not front.system.ready())
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

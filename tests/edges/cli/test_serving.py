@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from tests.edges.cli.processes import serving, tidings
+from tests.edges.cli.processes import Served, serving, tidings
 
 BOX = """
 [lanes.mail]
@@ -166,6 +167,39 @@ def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
         file.write_text(BOX + CALLS)
         served.process.send_signal(signal.SIGHUP)
         served.wait_for("LaneOpened", name="calls")
+
+
+@pytest.mark.slow
+def test_figures_tell_what_happened_and_how_things_stand(data: Path) -> None:
+    """/metrics counts attempts by what they came to, and shows each lane's depth and whether it is paused."""
+    with serving(data, config=BOX) as served:
+        served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")
+        served.wait_for("AttemptTaken")
+        served.told("pause", "mail")
+        served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")
+        figures = read_figures(served)
+        assert figures['tidings_attempts_total{channel="email",lane="mail",outcome="taken"}'] == 1
+        assert figures['tidings_messages{lane="mail",status="sent"}'] == 1
+        assert figures['tidings_lane_depth{channel="email",lane="mail"}'] == 1
+        assert figures['tidings_lane_paused{channel="email",lane="mail"}'] == 1
+        assert figures["tidings_ready"] == 1
+
+
+def read_figures(served: Served) -> dict[str, float]:
+    """Every figure by name and labels, as Prometheus would read it."""
+    parts = urlsplit(served.url)
+    assert parts.hostname is not None
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=30)
+    key = (served.data / "admin.key").read_text().strip()
+    connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {key}"})
+    text = connection.getresponse().read().decode()
+    connection.close()
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    labelled = (
+        (one.name, ",".join(f'{key}="{value}"' for key, value in sorted(one.labels.items())), one.value)
+        for one in samples
+    )
+    return {f"{name}{{{labels}}}" if labels else name: value for name, labels, value in labelled}
 
 
 @pytest.mark.slow
