@@ -177,10 +177,13 @@ def _repeated(connection: sqlite3.Connection, row: KeyRow, at_us: int) -> Repeat
 
 
 def _blamed(connection: sqlite3.Connection, entry: Entry, error: Exception) -> Answer:
-    if isinstance(error, OverflowError | ValueError):
+    if isinstance(error, StreamConflict | OverflowError | ValueError):
         return error
-    streams = [stream for stream, *_ in entry.parts] or [0]
-    (stored,) = connection.execute(
-        "SELECT ifnull(max(version), 0) FROM head WHERE stream = ?", (streams[0],)
-    ).fetchone()
-    return StreamConflict(f"stream {streams[0]}, whose version is {stored}, cannot take this append: {error}")
+    # What SQLite says names a constraint; whoever reads it wants to know what is there.
+    known = [f"{stream} is at version {_version(connection, stream)}" for stream, *_ in entry.parts]
+    return StreamConflict(f"an append contradicts the store ({error}): of its streams {', '.join(known)}")
+
+
+def _version(connection: sqlite3.Connection, stream: int) -> int:
+    (version,) = connection.execute("SELECT ifnull(max(version), 0) FROM head WHERE stream = ?", (stream,)).fetchone()
+    return int(version)

@@ -171,13 +171,16 @@ async def test_a_send_can_be_cancelled(provider: Provider, clock: Clock, tmp_pat
     async def send(line: Line) -> None:
         await line.channel.send(line.parcel(within_us=60 * MINUTE_US), line.handed_over)
 
+    async def stopped(line: Line) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(send, line)
+            while not line.handed_over.count:
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+
     async with line_to(provider, "silent", clock, tmp_path) as line:
         with anyio.fail_after(30):
-            async with anyio.create_task_group() as group:
-                group.start_soon(send, line)
-                while not line.handed_over.count:
-                    await anyio.lowlevel.checkpoint()
-                group.cancel_scope.cancel()
+            await stopped(line)
         assert line.handed_over.count == 1
 
 
