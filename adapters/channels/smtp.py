@@ -45,8 +45,10 @@ class SmtpChannel:
         settings = self._settings
         if settings.user is not None and settings.tls == "none" and not is_loopback(settings.host):
             return Config(code="login_needs_tls", detail="a password is never sent without TLS")
-        loop = get_running_loop()
-        deadline = loop.time() + (parcel.deadline_us - self._clock.now_us()) / SECOND_US
+        left_us = parcel.deadline_us - self._clock.now_us()
+        if left_us <= 0:
+            return Transient(code="timeout")
+        deadline = get_running_loop().time() + left_us / SECOND_US
         attempt = _Attempt(deadline, settings.step_timeout_us / SECOND_US, handed_over)
         try:
             async with timeout_at(deadline) as attempt.bound:

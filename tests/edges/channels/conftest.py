@@ -22,6 +22,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     authority = trustme.CA()
     ca_file = tmp_path_factory.mktemp("tls") / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server, other = (ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) for _ in range(2))
     authority.issue_cert("localhost", "127.0.0.1", "hooks.example").configure_cert(server)
-    return Certificates(ca_file=str(ca_file), server=server)
+    authority.issue_cert("other.example").configure_cert(other)
+    return Certificates(ca_file=str(ca_file), server=server, other=other)

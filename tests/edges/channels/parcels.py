@@ -15,10 +15,11 @@ MAIL = {"subject": "Tomorrow", "text": "See you at nine.\n"}
 
 
 class Certificates(msgspec.Struct, frozen=True, kw_only=True):
-    """The file that makes a client trust, and the server's side."""
+    """The file that makes a client trust, the server's side, and that of a server of another name."""
 
     ca_file: str
     server: ssl.SSLContext
+    other: ssl.SSLContext
 
 
 class HandOver:
