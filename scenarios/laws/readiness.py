@@ -39,6 +39,7 @@ class _Walk:
         self._evidence = evidence
         self._entries = entries
         self._due_us: dict[int, int] = {}
+        self._returned_us: dict[int, int] = {}
         self._line: dict[int, tuple[int, int]] = {}
         self._places: dict[int, tuple[int, int]] = {}
         self._first: int | None = None
@@ -74,7 +75,7 @@ class _Walk:
 
     def _may_end_us(self, story: Story) -> int:
         expires_us = story.accepted.expires_us
-        return max(expires_us if expires_us is not None else 0, self._freed_us)
+        return max(expires_us if expires_us is not None else 0, self._freed_us, self._returned_us.get(story.stream, 0))
 
     def _circuit(self, entry: Recorded) -> None:
         match entry.event:
@@ -98,6 +99,8 @@ class _Walk:
                 self._full_until_us = entry.at_us
             self._flying.discard(stream)
             self._freed_us = entry.at_us
+        if isinstance(event, e.MessageReleased | e.MessageRedriven):
+            self._returned_us[stream] = entry.at_us
         due_us = getattr(event, "due_us", None)
         if due_us is not None:
             self._due_us[stream] = due_us

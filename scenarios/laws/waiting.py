@@ -133,8 +133,8 @@ def everywhere(evidence: Evidence) -> Iterator[Span]:
     for life in evidence.lives:
         yield ended_us, life.ended_us if life.ready_us is None else life.ready_us
         ended_us = life.ended_us
-        if life.ended_by == "stop":
-            yield ended_us - evidence.scenario.settings.bounds.stop_within_us - SECOND_US, ended_us
+        if life.stopping_us is not None:
+            yield life.stopping_us, ended_us
     for from_us, until_us in evidence.books.troubles:
         yield from_us, until_us + _TROUBLE_US
     wall_us = evidence.scenario.start_us

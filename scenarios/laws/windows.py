@@ -7,25 +7,29 @@ second half is the waits (waiting.py) that began when a limit let go and ended l
 from collections.abc import Iterator, Sequence
 
 from core.policies import Quota
+from scenarios.laws.chronicle import Attempt
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.scopes import Scope, scopes_of
 from scenarios.laws.waiting import idle_waits
 
-# An attempt whose process died counts from the moment at which the next one learned of it.
+# An attempt whose process died counts as sent when the next one learns of it: later than it really was, so that limits
+# hold, and together with others of its kind. Such instants bound what happened, they do not tell it.
 _FROM_RECOVERY = "interrupted"
 
 
 def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
     """Judges every scope of every lane, then the waits."""
-    really = {(handed.stream, handed.attempt): handed.log_us for handed in evidence.books.handed}
+    really: dict[tuple[int, int], list[int]] = {}
+    for handed in evidence.books.handed:
+        really.setdefault((handed.stream, handed.attempt), []).append(handed.log_us)
     yield from _recorded_truly(evidence, really)
     for scope in scopes_of(evidence):
-        recorded = sorted(attempt.sent_us for attempt in scope.attempts if attempt.sent_us is not None)
+        recorded = sorted(
+            attempt.sent_us for attempt in scope.attempts if attempt.sent_us is not None and not _is_bound(attempt)
+        )
         left = sorted(
-            really[attempt.stream, attempt.number]
-            for attempt in scope.attempts
-            if (attempt.stream, attempt.number) in really
+            left_us for attempt in scope.attempts for left_us in really.get((attempt.stream, attempt.number), ())
         )
         for quota in scope.quotas:
             yield from _exceeded(scope, quota, recorded, "recorded")
@@ -37,14 +41,17 @@ def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
             yield wait.finding
 
 
-def _recorded_truly(evidence: Evidence, really: dict[tuple[int, int], int]) -> Iterator[Finding]:
+def _is_bound(attempt: Attempt) -> bool:
+    return attempt.outcome is not None and attempt.outcome.code == _FROM_RECOVERY
+
+
+def _recorded_truly(evidence: Evidence, really: dict[tuple[int, int], list[int]]) -> Iterator[Finding]:
     """Windows over recorded instants mean something only where those are the real ones."""
     for attempt in evidence.chronicle.attempts:
-        left_us = really.get((attempt.stream, attempt.number))
-        if left_us is None or attempt.sent_us is None:
+        if attempt.sent_us is None or (attempt.stream, attempt.number) not in really:
             continue
-        is_late = attempt.outcome is not None and attempt.outcome.code == _FROM_RECOVERY
-        if attempt.sent_us < left_us if is_late else attempt.sent_us != left_us:
+        left_us = really[attempt.stream, attempt.number][0]
+        if attempt.sent_us < left_us if _is_bound(attempt) else attempt.sent_us != left_us:
             words = f"attempt {attempt.number} left us {abs(attempt.sent_us - left_us)} us off the recorded instant"
             yield Finding(words=words, at_us=left_us, streams=(attempt.stream,))
 

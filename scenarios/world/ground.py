@@ -46,10 +46,13 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
-    """One life of the daemon, from its start to its end, in log time. `ready_us` is None where it never got there."""
+    """One life of the daemon, from its start to its end, in log time. `ready_us` is None where it never got there,
+    `stopping_us` where it was not asked to stop.
+    """
 
     began_us: int
     ready_us: int | None
+    stopping_us: int | None
     ended_us: int
     ended_by: EndedBy
     where: str = ""
@@ -61,6 +64,7 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
     timepiece: Timepiece
     began_us: int
     ready_us: int | None = None
+    stopping_us: int | None = None
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +122,7 @@ class Ground:
             Life(
                 began_us=self.present.began_us,
                 ready_us=self.present.ready_us,
+                stopping_us=self.present.stopping_us,
                 ended_us=self.present.timepiece.at(now_us),
                 ended_by=by,
                 where=self.borders.crashed_at if by == "crash" else "",

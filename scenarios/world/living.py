@@ -91,6 +91,7 @@ class Living:
                 for stream in sorted(ground.durable.peers)
                 if (actor := system.roster.find(stream)) is not None and not actor.is_lost and not actor.is_busy
             ]
+            ground.present = msgspec.structs.replace(ground.present, stopping_us=self._clock.now_us())
             await system.stop()
             group.cancel_scope.cancel()
         return ended_by
