@@ -33,11 +33,11 @@ class Daemon:
         """Begins it and waits until it is ready."""
         self.starts += 1
         log = self._data.parent / f"daemon-{self.starts}.log"
-        self._process = await asyncio.create_subprocess_exec(
-            *(PROGRAM, "serve", "--config", self._config, "--data", self._data, "--listen", f"127.0.0.1:{self._port}"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=log.open("wb"),
-        )
+        arguments = ("serve", "--config", self._config, "--data", self._data, "--listen", f"127.0.0.1:{self._port}")
+        with log.open("wb") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                PROGRAM, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=errors
+            )
         async with ClientSession() as session:
             with anyio.fail_after(_READY_WITHIN_S):
                 while not await self._is_ready(session):
