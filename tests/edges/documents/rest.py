@@ -1,0 +1,61 @@
+"""Answers for waiting until a daemon has come to rest, so that what is asked next has one answer.
+
+At rest, whatever was due went out and came back, and no bulk redrive runs. It learns that from the log alone, and waits
+on the stream of events.
+"""
+
+import threading
+from typing import Final, cast
+
+from adapters.cli.remote import Answer
+from tests.edges.cli.processes import PATIENCE_S, Served
+
+_ON_THE_WAY: Final = {"AttemptStarted", "MessageReleased", "MessageRedriven", "RedriveStarted", "RedriveAdvanced"}
+
+
+class Rest:
+    """What of a daemon's log was seen so far, and what of it is still on its way."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._after: str | None = None
+        self._moving: set[str] = set()
+        # Messages that a lane holds move once it is resumed.
+        self._lane_of: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._paused: set[str] = set()
+
+    def wait(self) -> None:
+        """Returns once nothing moves any more."""
+        self._read()
+        end = threading.Timer(PATIENCE_S, self._served.process.kill)
+        end.start()
+        while self._moves():
+            next(self._served.daemon.follow("v1", "events", "stream", after=self._after))
+            self._read()
+        end.cancel()
+
+    def _moves(self) -> bool:
+        return any(self._lane_of.get(stream) not in self._paused for stream in self._moving)
+
+    def _read(self) -> None:
+        more: object = True
+        while more:
+            page = self._served.daemon.get("v1", "events", after=self._after, limit=1_000)
+            for event in cast("list[Answer]", page["events"]):
+                self._see(event)
+            self._after, more = cast("str", page["next"]), page["more"]
+
+    def _see(self, event: Answer) -> None:
+        kind, stream, data = str(event["type"]), str(event["stream"]), cast("Answer", event["data"])
+        self._moving.discard(stream)
+        if kind == "MessageAccepted":
+            self._lane_of[stream] = str(data["lane"])
+        if kind in _ON_THE_WAY or (kind == "MessageAccepted" and str(data["due"]) <= str(event["at"])):
+            self._moving.add(stream)
+        if kind == "LaneOpened":
+            self._names[stream] = str(data["name"])
+        elif kind == "LanePaused":
+            self._paused.add(self._names[stream])
+        elif kind == "LaneResumed":
+            self._paused.discard(self._names[stream])
