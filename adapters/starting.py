@@ -36,8 +36,9 @@ def prepared_key(config: Config) -> bytes:
     """The installation key, with the directories that it and the store need. Raises CannotStart or StoreRefused."""
     configured = config.installation_key
     try:
-        config.data.mkdir(parents=True, exist_ok=True)
-        config.store.parent.mkdir(parents=True, exist_ok=True)
+        # The sandbox's mails and the keys lie below, so a directory that is made here is its owner's alone.
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return installation_key(config.store, None if configured is None else configured.reveal())
     except OSError as error:
         raise CannotStart(

@@ -53,6 +53,7 @@ class Telemetry:
     def __init__(self, *, stream: BinaryIO, level: Level = "info") -> None:
         self.registry = CollectorRegistry()
         self._figures = Figures(self.registry)
+        self._least = LEVELS.index(level)
         self._log = structlog.wrap_logger(
             _Lines(stream),
             processors=[
@@ -68,11 +69,10 @@ class Telemetry:
     def note(self, name: str, /, **values: Value) -> None:
         """One thing that happened: a line in the log and a step of a counter."""
         self._figures.count(name, values)
-        self.say(
-            _level_of(name, values),
-            name,
-            {key: _shown(key, value) for key, value in values.items() if value is not None},
-        )
+        level = _level_of(name, values)
+        # Asked here and not in structlog: most notes are of attempts that went well, and nobody reads those.
+        if LEVELS.index(level) >= self._least:
+            self.say(level, name, {key: _shown(key, value) for key, value in values.items() if value is not None})
 
     def say(self, level: Level, name: str, values: Mapping[str, object]) -> None:
         """A line in the log that counts nowhere."""

@@ -112,6 +112,8 @@ def _announce(running: "Running") -> None:
     key = running.admin_key or config.data / "admin.key"
     lanes = ", ".join(f"{lane.name} ({lane.provider})" for lane in config.settings.lanes)
     line(f"Tidings {running.release} takes messages at {running.url}")
+    if config.public_url is not None:
+        line(f"  for others {config.public_url}")
     line(f"  log        {config.store}")
     line(f"  lanes      {lanes}")
     line(f"  admin key  {key}{' (new)' if running.admin_key else ''}")

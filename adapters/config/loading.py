@@ -21,11 +21,14 @@ from adapters.config.policies import Policies
 from adapters.config.positions import KeyPath, lines_of
 from adapters.config.reading import Mistake, Reader, shown
 from adapters.config.tables import CHANNELS, BoundsTable, FileTable, StoreTable
-from adapters.config.units import Listen
+from adapters.config.units import Listen, shown_span
 from core.errors import TidingsError
+from core.policies import SECOND_US
 from core.settings import Bounds, Settings
 
 _SYNTAX: Final = re.compile(r"(?P<words>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
+# Closing files and connections takes the rest of the 10 s that supervisors commonly wait.
+_STOP_MOST_US: Final = 8 * SECOND_US
 # HMAC-SHA256 gains nothing from a longer key and loses by a shorter one (RFC 2104, section 3).
 _INSTALLATION_KEY: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
@@ -104,6 +107,9 @@ def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, dat
     whole = reader.table(FileTable, tree, ())
     bounds = msgspec.structs.asdict(reader.table(BoundsTable, whole.bounds, ("bounds",)))
     body_bytes_max = bounds.pop("body_bytes_max")
+    if bounds["stop_within_us"] > _STOP_MOST_US:
+        expected = f"at most {shown_span(_STOP_MOST_US)}, since a stopped daemon is gone within 10 s"
+        reader.mistake(("bounds", "stop_within"), shown_span(bounds["stop_within_us"]), expected)
     policies = Policies(reader, whole.policies)
     found = lanes_of(reader, whole.lanes, policies, data)
     nameable, indefinite = policies.for_messages(found.users, {lane.channel for lane in found.lanes})

@@ -39,6 +39,9 @@ async def accept(front: Front, request: web.Request, caller: Caller) -> web.Resp
         idempotency_key=idempotency_key_of(request),
     )
     receipt = await front.system.intake.accept(tenant, submission)
+    if headers.correlation is not None or headers.traceparent is not None:
+        # Whoever sends such an id wants to find it again; what is sent without one costs no line.
+        front.witness.note("accepted", message=receipt.id, correlation=headers.correlation, trace=headers.traceparent)
     return answer(accepted(receipt), 200 if receipt.duplicate else 202)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from adapters.cli.remote import Daemon
 from tests.edges.cli.processes import Served, serving, tidings
 
 BOX = """
@@ -167,6 +168,18 @@ def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
         file.write_text(BOX + CALLS)
         served.process.send_signal(signal.SIGHUP)
         served.wait_for("LaneOpened", name="calls")
+
+
+@pytest.mark.slow
+def test_a_correlation_id_is_found_in_the_log(data: Path) -> None:
+    """A message that came with a correlation id has a line that joins that id to the message's own."""
+    with serving(data, config=BOX) as served:
+        body = {"channel": "email", "to": "ann@example.com", "content": {"subject": "s", "text": "t"}}
+        answer = Daemon(served.url, (data / "admin.key").read_text().strip(), None).post(
+            "v1", "messages", body=body, headers={"X-Correlation-Id": "order-5"}
+        )
+        line = served.notes.wait_for("accepted")
+        assert (line["message"], line["correlation"]) == (answer["id"], "order-5")
 
 
 @pytest.mark.slow
