@@ -10,7 +10,7 @@ from 1.
 
 import math
 import ssl
-from asyncio import timeout
+from asyncio import Event, timeout
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -75,11 +75,31 @@ class WebhookChannel:
         if settings.ca_file is not None:
             self._tls.load_verify_locations(cafile=settings.ca_file)
         self._session: ClientSession | None = None
+        self._in_flight = 0
+        self._settled: Event | None = None
         # Hosts with a connection that may be idle now, and when each was last called: the longest ago first.
         self._kept: dict[str, int] = {}
 
     async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
         """Posts once. What fails before the first byte leaves is transient; after it, ambiguous."""
+        self._in_flight += 1
+        try:
+            return await self._post(parcel, handed_over)
+        finally:
+            self._in_flight -= 1
+            if self._in_flight == 0 and self._settled is not None:
+                self._settled.set()
+
+    async def close(self) -> None:
+        """Closes every connection, once the requests that are under way have ended: their deadlines bound that."""
+        if self._in_flight:
+            self._settled = Event()
+            await self._settled.wait()
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def _post(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
         if not parcel.to.startswith("https:") and not self._settings.allow_http:
             return Permanent(code="http_refused", detail="this lane calls https endpoints only")
         now_us = self._clock.now_us()
@@ -102,12 +122,6 @@ class WebhookChannel:
         if not response.closed:
             await _drain(response)
         return outcome
-
-    async def close(self) -> None:
-        """Closes every connection."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
 
     def _opened(self) -> ClientSession:
         # Not before the first send: a session belongs to the running loop, and a checked configuration needs none.

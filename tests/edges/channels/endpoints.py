@@ -125,6 +125,16 @@ def then_closes(data: bytes = b"") -> Answer:
     return answer
 
 
+def when(allowed: asyncio.Event, data: bytes) -> Answer:
+    """These bytes, but not before the test allows it."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        await allowed.wait()
+        writer.write(data)
+
+    return answer
+
+
 async def resets(writer: asyncio.StreamWriter) -> None:
     """The connection is torn down without a word."""
     connection: socket.socket = writer.get_extra_info("socket")

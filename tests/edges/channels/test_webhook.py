@@ -12,14 +12,28 @@ import anyio
 import msgspec
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from hypothesis import given
+from hypothesis import strategies as st
 from standardwebhooks import Webhook
+from yarl import URL
 
 from adapters.channels.accounts import WebhookSettings
 from adapters.channels.webhook import ANSWER_BYTES_MAX, WebhookChannel
+from core import addresses
 from core.outcomes import Ambiguous, Outcome, Permanent, Rate, Recipient, Taken, Transient
 from core.policies import MINUTE_US, SECOND_US
 from core.ports import Clock
-from tests.edges.channels.endpoints import Answer, Endpoint, answers, in_pieces, resets, says, then_closes, then_silence
+from tests.edges.channels.endpoints import (
+    Answer,
+    Endpoint,
+    answers,
+    in_pieces,
+    resets,
+    says,
+    then_closes,
+    then_silence,
+    when,
+)
 from tests.edges.channels.parcels import MESSAGE, Certificates, HandOver, parcel_of
 
 pytestmark = pytest.mark.anyio
@@ -346,6 +360,41 @@ async def test_idle_connections_are_bounded(clock: Clock) -> None:
         assert [received.headers.get("connection") for received in one.received] == [None, None]
         assert [received.headers.get("connection") for received in other.received] == ["close"]
         assert one.connections == 1
+
+
+async def test_closing_lets_what_is_under_way_end(clock: Clock) -> None:
+    """A reload that closes the old channel breaks no request: closing waits for the answer."""
+    allowed = asyncio.Event()
+    outcomes: list[Outcome] = []
+
+    async def send(channel: WebhookChannel, url: str) -> None:
+        outcomes.append(await channel.send(parcel_of(clock, url), HandOver()))
+
+    async with (
+        Endpoint(when(allowed, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as endpoint,
+        channel_of(clock) as channel,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(send, channel, endpoint.url())
+        while not endpoint.received:
+            await anyio.lowlevel.checkpoint()
+        group.start_soon(channel.close)
+        await anyio.wait_all_tasks_blocked()
+        assert outcomes == []
+        allowed.set()
+    assert outcomes == [Taken(code="200")]
+
+
+@given(st.from_regex(r"https?://[a-zA-Z0-9.:\[\]_%ü-]{1,30}(/[a-zA-Z0-9 %./?&=ü;:@-]{0,20})?", fullmatch=True))
+def test_what_the_door_lets_through_the_client_reads_alike(text: str) -> None:
+    """An accepted URL names the same scheme, host and port to the HTTP client, so nothing else is ever called."""
+    try:
+        url, host = addresses.endpoint(text)
+    except addresses.Unfit:
+        return
+    read = URL(url)
+    assert (read.scheme, read.raw_host, read.user) == (url.partition(":")[0], host, None)
+    assert f":{read.port}" in url or read.is_default_port()
 
 
 async def test_a_cancelled_send_ends_at_once_and_leaves_nothing_behind(clock: Clock) -> None:
