@@ -148,6 +148,10 @@ class Governor:
         for scope in permit.scopes:
             scope.handed_over(sent_us)
 
+    def counts_recipients(self, permit: Permit) -> bool:
+        """Whether the permit's lane counts hand-overs to each recipient."""
+        return bool(self._lanes[permit.lane].peer_bound.quotas)
+
     def has_quotas(self, permit: Permit) -> bool:
         """Whether the permit's lane counts hand-overs, so that one of them may tell when there is room."""
         return bool(self._lanes[permit.lane].lane.bound.quotas)
