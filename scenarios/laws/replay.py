@@ -22,14 +22,14 @@ from scenarios.world.ground import Memory
 def state_is_the_fold(evidence: Evidence) -> Iterator[Finding]:
     """What was found after each crash, then the log as it lies at the end, then what was in memory."""
     yield from evidence.findings
+    yield from _chain(evidence.durable)
     yield from as_it_lies(evidence.durable)
     for memory in evidence.memories:
         yield from _remembered(evidence.durable, memory)
 
 
 def as_it_lies(durable: Durable) -> Iterator[Finding]:
-    """Everything that can be said of the durable part alone: what the next start will find."""
-    yield from _chain(durable)
+    """Everything that follows from events and must be what they say: what the next start will find."""
     for stream, entries in durable.streams.items():
         yield from _stream(durable, stream, entries)
     yield from _counts(durable)

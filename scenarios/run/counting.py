@@ -5,7 +5,7 @@ where the world's books tell of it, log time where the log does.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -45,9 +45,13 @@ def measured(evidence: Evidence, expect: Expect) -> int:
     for attempt in attempts:
         member = next((member for member in members_of(attempt) if member[0] == expect.scope), None)
         groups.setdefault((attempt.lane, member), []).append(attempt)
-    if expect.that == "peak":
-        return max((_peak(group, expect.within_us or 0) for group in groups.values()), default=0)
-    return max((_in_flight(group) for group in groups.values()), default=0)
+    if expect.that == "in_flight":
+        return max((_in_flight(group) for group in groups.values()), default=0)
+    left: dict[tuple[int, int], list[int]] = {}
+    for handed in evidence.books.handed:
+        left.setdefault((handed.stream, handed.attempt), []).append(handed.log_us)
+    instants = ([at_us for a in group for at_us in left.get((a.stream, a.number), ())] for group in groups.values())
+    return max((_peak(sorted(group), expect.within_us or 0) for group in instants), default=0)
 
 
 def _is_meant(evidence: Evidence, expect: Expect, key: str | None) -> bool:
@@ -171,8 +175,7 @@ def _lateness_us(evidence: Evidence, attempts: Iterable[Attempt], percentile: fl
     return late[max(0, math.ceil(len(late) * percentile / 100) - 1)] if late else 0
 
 
-def _peak(attempts: Iterable[Attempt], within_us: int) -> int:
-    sent = sorted(attempt.sent_us for attempt in attempts if attempt.sent_us is not None)
+def _peak(sent: Sequence[int], within_us: int) -> int:
     most = first = 0
     for last, at_us in enumerate(sent):
         while sent[first] <= at_us - within_us:
