@@ -272,7 +272,7 @@ class Scheduler:
     def _moved(self, grant: Grant, actor: ConversationActor) -> None:
         """An attempt has begun, or has left: its conversation may want another, and a limit knows when it has room."""
         permit, agenda = grant.permit, grant.agenda
-        # Once it has begun, all else that its conversation may start is on the agenda: leaving frees its own limit only.
+        # What its conversation may start beside it is on the agenda since it began; leaving frees its own limit only.
         is_news = not permit.is_sent or self._governor.counts_recipients(permit)
         wants_more = is_news and not actor.is_lost and self._put(actor)
         has_room = agenda.is_full and self._governor.has_quotas(permit)
