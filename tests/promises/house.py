@@ -1,0 +1,301 @@
+"""A whole house on virtual time, over the memory log: production's actors between a provider and a disk that obey.
+
+This file answers for the wiring and for what the other side saw. The provider and the disk are implementations of their
+ports that answer to order. It must never judge, and never reach into an actor.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+import anyio
+import msgspec
+from msgspec.structs import replace
+
+from actors.intake import Receipt
+from actors.system import System, World
+from adapters.chance import KeyedChance
+from core.contents import submission_of
+from core.errors import AppendUnknown, StoreUnavailable
+from core.events import Event
+from core.message import Message, fold
+from core.outcomes import Outcome, Taken
+from core.policies import DAY_US, PRESETS, SECOND_US, BreakerRule, CircuitRule, Policy, Schedule
+from core.ports import Channel, Parcel
+from core.settings import Bounds, Lane, Settings
+from eventstore.disk import Border
+from eventstore.durable import Durable
+from eventstore.memory import MemoryLog
+from scenarios.draws import Draws
+from scenarios.world.clock import SimulatedClock, Timepiece
+from scenarios.world.randomness import SimulatedSecrets
+
+START_US: Final = 1_769_760_000_000_000  # 2026-01-30T08:00:00Z
+
+# Retries after ten, twenty and forty seconds sharp; circuits and breakers that never open unless a test wants them to.
+PLAIN: Final = Policy(
+    name="plain",
+    retry=Schedule(after_us=(10 * SECOND_US, 20 * SECOND_US, 40 * SECOND_US), jitter=0.0),
+    circuit=CircuitRule(failures=1_000),
+    breaker=BreakerRule(of=1_000_000),
+)
+# Our own knobs, turned down until everything that can be forgotten, cut or read again is.
+TIGHT: Final = Bounds(
+    awake_max=2, idle_us=SECOND_US // 100, window_max=2, agenda_window_max=2, deferred_max=2, peers_max=3
+)
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt as the other side saw it: who it was for, the number in its content, and when its bytes came."""
+
+    to: str
+    number: int
+    attempt: int
+    at_us: int
+    stream: int
+
+
+class Provider:
+    """The other side of a lane. It takes everything, a millisecond after it came, unless it is told otherwise."""
+
+    def __init__(self, moods: Iterator[Outcome] | None = None) -> None:
+        """`moods` are its answers, one after another, where an address has none of its own."""
+        self.seen: list[Arrival] = []
+        self.given: list[tuple[str, int, Outcome]] = []
+        self._moods = moods
+        self.takes_us = 1_000
+        self.answers: dict[str, deque[Outcome]] = defaultdict(deque)
+        self.always: dict[str, Outcome] = {}
+        self.in_flight = self.in_flight_most = 0
+        self._gate: anyio.Event | None = None
+        self._loses: Callable[[Parcel], bool] = lambda _parcel: False
+
+    def hold(self) -> None:
+        """Lets requests come in, and answers none of them until `let_go`."""
+        self._gate = anyio.Event()
+
+    def let_go(self) -> None:
+        """Answers what it held."""
+        if self._gate is not None:
+            self._gate.set()
+            self._gate = None
+
+    def refuse_connections(self, which: Callable[[Parcel], bool]) -> None:
+        """Before a byte of these could leave."""
+        self._loses = which
+
+    async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
+        """Answers to order, else takes it."""
+        outcome = self._answer(parcel.to)
+        if self._loses(parcel):
+            return outcome
+        handed_over()
+        number = msgspec.json.decode(parcel.content)["data"]["n"]
+        at_us = round(asyncio.get_running_loop().time() * SECOND_US) + START_US
+        self.seen.append(
+            Arrival(to=parcel.to, number=number, attempt=parcel.attempt, at_us=at_us, stream=parcel.stream)
+        )
+        self.in_flight += 1
+        self.in_flight_most = max(self.in_flight, self.in_flight_most)
+        try:
+            if self._gate is not None:
+                await self._gate.wait()
+            await asyncio.sleep(self.takes_us / SECOND_US)
+        finally:
+            self.in_flight -= 1
+        self.given.append((parcel.to, number, outcome))
+        return outcome
+
+    def _answer(self, to: str) -> Outcome:
+        if self.answers[to]:
+            return self.answers[to].popleft()
+        if to in self.always or self._moods is None:
+            return self.always.get(to, Taken(code="200"))
+        return next(self._moods)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    def numbers(self, to: str) -> list[int]:
+        """The numbers that came for one address, in the order in which they came."""
+        return [arrival.number for arrival in self.seen if arrival.to == to]
+
+
+class ObedientDisk:
+    """A disk as slow as it is told, that fails when it is told. Reads and commits take no time at first."""
+
+    def __init__(self) -> None:
+        self.read_us = self.commit_us = 0
+        self.is_full = False
+        self._mended: anyio.Event | None = None
+        # The next commits fail so, one each: written or not, the caller cannot tell.
+        self.unknown: deque[Border] = deque()
+
+    def fill(self) -> None:
+        """No write goes through from here on; reads do."""
+        self.is_full, self._mended = True, anyio.Event()
+
+    def empty(self) -> None:
+        """Writes go through again."""
+        self.is_full = False
+        if self._mended is not None:
+            self._mended.set()
+
+    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
+        """Called at a border of a commit or a read."""
+        if border == "before_read":
+            return asyncio.sleep(self.read_us / SECOND_US) if self.read_us else None
+        if self.is_full and border == "before_write":
+            raise StoreUnavailable("no space is left on the disk")
+        if rows and self.unknown and self.unknown[0] == border:
+            self.unknown.popleft()
+            raise AppendUnknown("the disk failed while it was writing")
+        return asyncio.sleep(self.commit_us / SECOND_US) if self.commit_us and border == "before_sync" else None
+
+    def mended(self) -> Awaitable[None] | None:
+        """Ends when writing may be tried again."""
+        return self._mended.wait() if self.is_full and self._mended is not None else asyncio.sleep(0.001)
+
+
+class Notes:
+    """The witness: what the actors say happened."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, dict[str, str | int | float | None]]] = []
+
+    def note(self, name: str, /, **values: str | int | float | None) -> None:
+        """One thing that happened."""
+        self.said.append((name, values))
+
+    def count(self, name: str) -> int:
+        """How often something happened."""
+        return sum(1 for said, _ in self.said if said == name)
+
+
+class House:
+    """One life of the daemon's actors. `durable` outlives it."""
+
+    def __init__(self, durable: Durable, settings: Settings, provider: Channel, disk: ObedientDisk) -> None:
+        self.durable = durable
+        self.settings = settings
+        self.provider = provider
+        self.disk = disk
+        self.notes = Notes()
+        self.log = MemoryLog(durable, disk)
+        true_us = round(asyncio.get_running_loop().time() * SECOND_US)
+        floor_us = self.log.newest()[1]
+        self.clock = SimulatedClock(Timepiece(start_us=START_US, floor_us=floor_us, steps=(), true_us=true_us))
+        # One seed, so the key by which addresses are found is the same over restarts.
+        self.secrets = SimulatedSecrets(Draws(7))
+        self.system: System
+
+    async def open(self) -> None:
+        """Wires the actors; nothing runs yet."""
+        world = World(
+            log=self.log,
+            clock=self.clock,
+            secrets=self.secrets,
+            witness=self.notes,
+            chance_of=KeyedChance,
+            zone_of=_utc,
+            release="test",
+        )
+        self.system = await System.open(world, self.settings, self._channels())
+
+    async def reload(self, settings: Settings) -> None:
+        """Goes on under another configuration."""
+        self.settings = settings
+        await self.system.reload(settings, self._channels())
+
+    def _channels(self) -> dict[str, Channel]:
+        return {lane.name: self.provider for lane in self.settings.lanes}
+
+    async def post(self, to: str, number: int = 1, *, tenant: str = "org1", **fields: object) -> Receipt:
+        """Accepts one message with this number in it."""
+        body = {"channel": "webhook", "to": to, "content": {"type": "test", "data": {"n": number}}, **fields}
+        encoded = msgspec.json.encode(body)
+        submission = submission_of(encoded, now_us=self.clock.now_us(), send_at_max_us=400 * DAY_US)
+        return await self.system.intake.accept(tenant, submission)
+
+    @staticmethod
+    def moment(instant_us: int) -> str:
+        """An instant as a request writes it."""
+        return (_EPOCH + timedelta(microseconds=instant_us)).isoformat()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Lets so much virtual time go by."""
+        await asyncio.sleep(seconds)
+
+    def message(self, stream: int) -> Message:
+        """What the log holds of a message."""
+        return fold(self.durable.streams[stream])
+
+    def events(self, stream: int) -> list[Event]:
+        """The events of a stream, in order."""
+        return [entry.event for entry in self.durable.streams.get(stream, [])]
+
+    def all_events(self) -> list[Event]:
+        """Everything that the log holds, in order."""
+        return [entry.event for entry in self.durable.events]
+
+    def statuses(self) -> dict[str, int]:
+        """How many messages there are of each status."""
+        found: dict[str, int] = defaultdict(int)
+        for head in self.durable.heads.values():
+            if head.kind == "msg":
+                found[head.status] += 1
+        return dict(found)
+
+
+@asynccontextmanager
+async def living(
+    *,
+    policy: Policy = PLAIN,
+    bounds: Bounds = Bounds(),  # noqa: B008 - it is frozen
+    durable: Durable | None = None,
+    provider: Provider | None = None,
+    disk: ObedientDisk | None = None,
+    settings: Settings | None = None,
+) -> AsyncIterator[House]:
+    """A house with one webhook lane, `calls`, from its recovery to its clean stop."""
+    settings = settings if settings is not None else settings_of(policy, bounds=bounds)
+    house = House(
+        durable if durable is not None else Durable(),
+        settings,
+        provider if provider is not None else Provider(),
+        disk if disk is not None else ObedientDisk(),
+    )
+    await house.open()
+    async with anyio.create_task_group() as group:
+        await group.start(house.system.run)
+        yield house
+        await house.system.stop()
+
+
+def settings_of(policy: Policy = PLAIN, *, bounds: Bounds = Bounds(), lanes: tuple[str, ...] = ("calls",)) -> Settings:  # noqa: B008 - it is frozen
+    """Settings with webhook lanes under one policy, besides the presets."""
+    return Settings(
+        lanes=tuple(Lane(name=name, channel="webhook", provider="test", policy=policy) for name in lanes),
+        policies={**PRESETS, policy.name: policy},
+        bounds=bounds,
+    )
+
+
+def address(number: int, *, host: str = "a.example") -> str:
+    """The URL of a peer."""
+    return f"https://{host}/{number}"
+
+
+def under(policy: Policy = PLAIN, **changes: object) -> Policy:
+    """A policy with other values."""
+    return replace(policy, **changes)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _utc(_name: str) -> tzinfo:
+    return UTC
