@@ -10,6 +10,12 @@ from core.ports import Clock
 from tests.edges.channels.parcels import Certificates
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """The loop of tests and the loop of production: they buffer, flush and break differently."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 @pytest.fixture
 def clock() -> Clock:
     """The machine's own clock: these are real servers."""

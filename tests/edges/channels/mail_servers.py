@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from types import TracebackType
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
@@ -118,9 +118,10 @@ class _Session(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self._came is None and isinstance(transport, asyncio.Transport):
-            self._came = transport
-            self.event_handler.came(transport)
+        # A second call is the same connection, now encrypted.
+        if self._came is None:
+            self._came = cast("asyncio.Transport", transport)
+            self.event_handler.came(self._came)
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
