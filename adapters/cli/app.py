@@ -33,6 +33,7 @@ def build() -> typer.Typer:
 
 def run(app: typer.Typer) -> None:
     """Runs one command and ends the process with its status."""
+    _open_standard_streams()
     try:
         app()
     except Ended as ended:
@@ -45,6 +46,17 @@ def run(app: typer.Typer) -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _open_standard_streams() -> None:
+    # Where a caller closed one of them, the next file or socket would get its number, and be printed into.
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def _print_release(asked: bool) -> None:  # noqa: FBT001  # typer calls it so.

@@ -90,24 +90,30 @@ def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> 
 
 
 def _loading(file: Path | None, data: Path, listen: str | None) -> "Callable[[], Configuration]":
-    from msgspec.structs import replace
-
     from adapters.config import units
     from adapters.config.loading import load
 
-    try:
-        chosen = None if listen is None else units.listen(listen)
-    except units.Unfit as unfit:
-        raise misused(f"--listen {listen}: expected {unfit}.") from None
-
-    def loading() -> "Configuration":
-        found = load(file, data=data, environ=os.environ)
-        return found if chosen is None else replace(found, listen=chosen)
-
-    return loading
+    environ = dict(os.environ)
+    if listen is not None:
+        try:
+            units.listen(listen)
+        except units.Unfit as unfit:
+            raise misused(f"--listen {listen}: expected {unfit}.") from None
+        # An option goes before a variable as a variable goes before the file.
+        environ["TIDINGS_SERVER__LISTEN"] = listen
+    return lambda: load(file, data=data, environ=environ)
 
 
 def _announce(running: "Running") -> None:
+    try:
+        _describe(running)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads what a start prints, which is no reason to end it. What is left to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _describe(running: "Running") -> None:
     config = running.config
     key = running.admin_key or config.data / "admin.key"
     lanes = ", ".join(f"{lane.name} ({lane.provider})" for lane in config.settings.lanes)
@@ -119,7 +125,6 @@ def _announce(running: "Running") -> None:
     line(f"  admin key  {key}{' (new)' if running.admin_key else ''}")
     line("A first message:")
     line(f"  {_curl(running.url, key, config.settings.lanes[0].channel)}")
-    sys.stdout.flush()
 
 
 def _curl(url: str, key: Path, channel: str) -> str:

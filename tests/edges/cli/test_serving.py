@@ -6,13 +6,14 @@ import stat
 from email import message_from_bytes
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import IO, cast
 from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.cli.remote import Daemon
-from tests.edges.cli.processes import Served, serving, tidings
+from tests.edges.cli.processes import PATIENCE_S, Notes, Served, serving, started, tidings
 
 BOX = """
 [lanes.mail]
@@ -171,6 +172,24 @@ def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_daemon_needs_nobody_to_read_it(data: Path) -> None:
+    """A daemon whose output nobody reads any more starts, works and stops as any other."""
+    process = started(data)
+    cast("IO[str]", process.stdout).close()
+    notes = Notes(cast("IO[str]", process.stderr))
+    try:
+        url = str(notes.wait_for("ready")["url"])
+        sent = tidings(
+            "send", "email", "a@example.com", "--subject", "s", "--text", "t", "--url", url, "--data", str(data)
+        )
+        assert sent.returncode == 0, sent.stderr
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+        notes.join()
+
+
+@pytest.mark.slow
 def test_a_correlation_id_is_found_in_the_log(data: Path) -> None:
     """A message that came with a correlation id has a line that joins that id to the message's own."""
     with serving(data, config=BOX) as served:
@@ -217,12 +236,13 @@ def read_figures(served: Served) -> dict[str, float]:
 
 @pytest.mark.slow
 def test_warnings_are_said_at_the_start(data: Path) -> None:
-    """A webhook lane without secrets is warned of, in a whole sentence, before the daemon is ready."""
-    with serving(data, config=CALLS) as served:
+    """Unsigned webhooks and a port that others reach are warned of, in whole sentences, before the daemon is ready."""
+    with serving(data, "--listen", "0.0.0.0:0", config=CALLS) as served:
         served.notes.wait_for("ready")
         notes = served.notes.all()
         warnings = [str(note["words"]) for note in notes if note["level"] == "warning"]
         assert [words for words in warnings if "calls" in words and words.endswith(".")]
+        assert [words for words in warnings if "0.0.0.0:0" in words and words.endswith(".")]
         assert [note["note"] for note in notes].index("warning") < [note["note"] for note in notes].index("ready")
 
 
