@@ -1,9 +1,7 @@
 """Answers for what an endpoint is sent, and for what each of its answers and faults comes to."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from contextvars import Context
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -11,15 +9,9 @@ from email.utils import format_datetime
 import anyio
 import msgspec
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
-from hypothesis import given
-from hypothesis import strategies as st
 from standardwebhooks import Webhook
-from yarl import URL
 
-from adapters.channels.accounts import WebhookSettings
 from adapters.channels.webhook import ANSWER_BYTES_MAX, WebhookChannel
-from core import addresses
 from core.outcomes import Ambiguous, Outcome, Permanent, Rate, Recipient, Taken, Transient
 from core.policies import MINUTE_US, SECOND_US
 from core.ports import Clock
@@ -34,43 +26,12 @@ from tests.edges.channels.endpoints import (
     then_silence,
     when,
 )
-from tests.edges.channels.parcels import MESSAGE, Certificates, HandOver, parcel_of
+from tests.edges.channels.parcels import MESSAGE, HandOver, parcel_of
+from tests.edges.channels.webhooks import LOOPBACK, SECRET, channel_of
 
 pytestmark = pytest.mark.anyio
 
-SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
-LOOPBACK = WebhookSettings(secrets=(SECRET,), allow_private=("127.0.0.0/8",), allow_http=True)
 OK = answers(200, b"{}")
-
-
-class Resolver(AbstractResolver):
-    """A name server of the test's own: every name has these addresses."""
-
-    def __init__(self, *hosts: str) -> None:
-        self._hosts = hosts
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
-            for address in self._hosts
-        ]
-
-    async def close(self) -> None:
-        """Holds nothing."""
-
-
-@asynccontextmanager
-async def channel_of(
-    clock: Clock, settings: WebhookSettings = LOOPBACK, resolver: AbstractResolver | None = None
-) -> AsyncIterator[WebhookChannel]:
-    """A channel that is closed at the end."""
-    channel = WebhookChannel(settings, clock=clock, agent="Tidings/test", resolver=resolver)
-    try:
-        yield channel
-    finally:
-        await channel.close()
 
 
 async def outcome_of(clock: Clock, answer: Answer, *, within_us: int = 10 * SECOND_US) -> tuple[Outcome, int, Endpoint]:
@@ -291,66 +252,6 @@ async def test_a_large_event_arrives_whole(clock: Clock) -> None:
     assert len(msgspec.json.decode(endpoint.received[0].body)["data"]) == 2 << 20
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"])
-async def test_private_addresses_are_refused_where_they_are_connected_to(clock: Clock, host: str) -> None:
-    """By number or by name, without leave nothing private is reached, and the message ends with a clear code."""
-    careful = WebhookSettings(allow_http=True)
-    handed_over = HandOver()
-    async with Endpoint(OK) as endpoint, channel_of(clock, careful) as channel:
-        outcome = await channel.send(parcel_of(clock, endpoint.url(host=host)), handed_over)
-    assert isinstance(outcome, Permanent)
-    assert (outcome.code, handed_over.count, endpoint.connections) == ("address_refused", 0, 0)
-
-
-async def test_a_name_that_turns_private_is_refused(clock: Clock) -> None:
-    """A public-looking name whose server answers with a private address (DNS rebinding) is never connected to."""
-    careful = WebhookSettings(allow_http=True)
-    resolver = Resolver("169.254.169.254", "127.0.0.1", "10.0.0.1")
-    async with Endpoint(OK) as endpoint, channel_of(clock, careful, resolver) as channel:
-        outcome = await channel.send(parcel_of(clock, endpoint.url(host="hooks.example")), HandOver())
-    assert isinstance(outcome, Permanent)
-    assert (outcome.code, endpoint.connections) == ("address_refused", 0)
-
-
-async def test_of_several_addresses_only_allowed_ones_are_tried(clock: Clock) -> None:
-    """A name with a forbidden and an allowed address reaches the allowed one."""
-    narrow = msgspec.structs.replace(LOOPBACK, allow_private=("127.0.0.1/32",))
-    resolver = Resolver("127.0.0.2", "127.0.0.1")
-    async with Endpoint(OK) as endpoint, channel_of(clock, narrow, resolver) as channel:
-        outcome = await channel.send(parcel_of(clock, endpoint.url(host="hooks.example")), HandOver())
-    assert outcome == Taken(code="200")
-    assert endpoint.received[0].headers["host"] == f"hooks.example:{endpoint.port}"
-
-
-async def test_plain_http_needs_leave(clock: Clock) -> None:
-    """A lane that does not allow http ends such a message before anything is connected."""
-    careful = msgspec.structs.replace(LOOPBACK, allow_http=False)
-    async with Endpoint(OK) as endpoint, channel_of(clock, careful) as channel:
-        outcome = await channel.send(parcel_of(clock, endpoint.url()), HandOver())
-    assert isinstance(outcome, Permanent)
-    assert (outcome.code, endpoint.connections) == ("http_refused", 0)
-
-
-async def test_https_is_checked_against_the_name_that_was_asked_for(clock: Clock, certificates: Certificates) -> None:
-    """The connection goes to the checked address, the certificate is that of the name in the URL."""
-    trusting = WebhookSettings(allow_private=("127.0.0.0/8",), ca_file=certificates.ca_file)
-    resolver = Resolver("127.0.0.1")
-    async with Endpoint(OK, tls=certificates.server) as endpoint, channel_of(clock, trusting, resolver) as channel:
-        right = await channel.send(parcel_of(clock, endpoint.url(host="hooks.example")), HandOver())
-        handed_over = HandOver()
-        wrong = await channel.send(parcel_of(clock, endpoint.url(host="other.example")), handed_over)
-    assert (right, wrong, handed_over.count) == (Taken(code="200"), Transient(code="certificate"), 0)
-
-
-async def test_a_certificate_that_nobody_vouches_for_is_refused(clock: Clock, certificates: Certificates) -> None:
-    """An untrusted certificate is the endpoint's fault and may be mended, so it is tried again later."""
-    strict = WebhookSettings(allow_private=("127.0.0.0/8",))
-    handed_over = HandOver()
-    async with Endpoint(OK, tls=certificates.server) as endpoint, channel_of(clock, strict) as channel:
-        outcome = await channel.send(parcel_of(clock, endpoint.url()), handed_over)
-    assert (outcome, handed_over.count, endpoint.received) == (Transient(code="certificate"), 0, [])
-
-
 async def test_idle_connections_are_bounded(clock: Clock) -> None:
     """Beyond the hosts whose connections are kept, each request asks for its connection to be closed."""
     narrow = msgspec.structs.replace(LOOPBACK, hosts_kept_max=1)
@@ -383,18 +284,6 @@ async def test_closing_lets_what_is_under_way_end(clock: Clock) -> None:
         assert outcomes == []
         allowed.set()
     assert outcomes == [Taken(code="200")]
-
-
-@given(st.from_regex(r"https?://[a-zA-Z0-9.:\[\]_%ü-]{1,30}(/[a-zA-Z0-9 %./?&=ü;:@-]{0,20})?", fullmatch=True))
-def test_what_the_door_lets_through_the_client_reads_alike(text: str) -> None:
-    """An accepted URL names the same scheme, host and port to the HTTP client, so nothing else is ever called."""
-    try:
-        url, host = addresses.endpoint(text)
-    except addresses.Unfit:
-        return
-    read = URL(url)
-    assert (read.scheme, read.raw_host, read.user) == (url.partition(":")[0], host, None)
-    assert f":{read.port}" in url or read.is_default_port()
 
 
 async def test_a_cancelled_send_ends_at_once_and_leaves_nothing_behind(clock: Clock) -> None:
