@@ -1,0 +1,179 @@
+"""Each law is known to fail: a bug that breaks it is planted in the daemon, and that law, and no other, finds it."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from core.policies import CircuitRule, Limits, Quota, Schedule
+from scenarios.file.loading import read
+from scenarios.laws.registry import LAWS, Breach, breaches
+from scenarios.run.judging import runs_of
+from scenarios.world.ground import Parts
+from tests.promises import plants
+
+_HEAD = """\
+name = "A small world"
+why = "Something is broken in it."
+start = 2026-01-30T08:00:00Z
+runs_for = "3h"
+rests_within = "1d"
+seed = 1
+"""
+_MAILS = """\
+[[arrive]]
+over = "1m"
+count = 12
+channel = "email"
+to = "reader{n%3}@example.com"
+"""
+_CALLS = """\
+[[arrive]]
+over = "1m"
+count = 12
+channel = "webhook"
+to = "https://shop{n%3}.example/orders"
+"""
+_SOMETIMES_DOWN = """\
+[[fault]]
+for = "10m"
+answer = { status = 503, share = 0.5 }
+"""
+_ANSWERS_ARE_LOST = """\
+[[fault]]
+for = "10m"
+answer = { lost_reply = true, share = 0.5 }
+"""
+_LOOSE = """\
+[policies.push]
+in_flight_max = 2
+[[arrive]]
+count = 8
+channel = "push"
+to = "customer"
+"""
+_BY_THE_MINUTE = """\
+[policies.email]
+limits = { tenant = "5/min" }
+[[arrive]]
+count = 12
+channel = "email"
+to = "reader{n}@example.com"
+"""
+_BROKEN_ENDPOINT = """\
+[policies.webhook]
+retry = { after = ["2s", "2s", "2s", "2s", "2s", "2s", "5m"] }
+[[arrive]]
+channel = "webhook"
+to = "https://shop.example/orders"
+[[fault]]
+for = "1m"
+answer = { status = 500 }
+"""
+_TWO_TENANTS = """\
+[policies.email]
+limits = { lane = "60/min", burst = 4, recipient = "none" }
+[[arrive]]
+count = 40
+tenant = "noisy"
+channel = "email"
+to = "reader{n}@example.com"
+[[arrive]]
+at = "2s"
+count = 4
+tenant = "quiet"
+channel = "email"
+to = "friend{n}@example.com"
+"""
+_TOMORROW = """\
+[[arrive]]
+channel = "email"
+to = "reader@example.com"
+send_at = "2h"
+"""
+_SLOW_DISK = """\
+[disk]
+latency = { median = "50ms", p99 = "200ms" }
+"""
+
+PLANTED: dict[str, tuple[int, str, Parts]] = {
+    "a channel raises": (0, _MAILS, Parts(channel_of=plants.channel_of(plants.RaisingChannel))),
+    "a log drops what it said it had": (1, _MAILS, Parts(log_of=plants.log_of(plants.ForgetfulLog))),
+    "more in flight than the policy allows": (
+        2,
+        _LOOSE,
+        Parts(settings_of=plants.policies_of(lambda policy: replace(policy, in_flight_max=5))),
+    ),
+    "a log answers before it is durable": (3, _SLOW_DISK + _CALLS, Parts(log_of=plants.log_of(plants.HastyLog))),
+    "a governor with a shorter window": (
+        4,
+        _BY_THE_MINUTE,
+        Parts(
+            settings_of=plants.policies_of(
+                lambda policy: replace(policy, limits=Limits(tenant=Quota(count=5, window_us=59_000_000)))
+            )
+        ),
+    ),
+    "a limit that nobody wakes up for": (4, _BY_THE_MINUTE, Parts(clock_of=plants.clock_of(plants.SleepyClock))),
+    "retries before their schedule": (
+        5,
+        _CALLS + _SOMETIMES_DOWN,
+        Parts(
+            settings_of=plants.policies_of(
+                lambda policy: replace(policy, retry=Schedule(after_us=(3_000_000,) * 9, jitter=0.1))
+            )
+        ),
+    ),
+    "retries that nobody wakes up for": (
+        5,
+        _CALLS + _SOMETIMES_DOWN,
+        Parts(clock_of=plants.clock_of(plants.SleepyClock)),
+    ),
+    "a circuit that opens too late": (
+        6,
+        _BROKEN_ENDPOINT,
+        Parts(settings_of=plants.policies_of(lambda policy: replace(policy, circuit=CircuitRule(failures=7)))),
+    ),
+    "a log that keeps other heads": (7, _CALLS, Parts(log_of=plants.log_of(plants.CarelessLog))),
+    "a channel that repeats by itself": (
+        8,
+        _CALLS + _ANSWERS_ARE_LOST,
+        Parts(channel_of=plants.channel_of(plants.InsistentChannel)),
+    ),
+    "a channel that is too sure": (
+        8,
+        _CALLS + _ANSWERS_ARE_LOST,
+        Parts(channel_of=plants.channel_of(plants.SureChannel)),
+    ),
+    "a lane that favours a tenant": (9, _TWO_TENANTS, Parts(started=plants.favour_whoever_came_first)),
+    "a channel that says whom it meant": (
+        10,
+        _CALLS + _SOMETIMES_DOWN,
+        Parts(channel_of=plants.channel_of(plants.TalkativeChannel)),
+    ),
+    "chance from a shared stream": (11, _CALLS + _SOMETIMES_DOWN, Parts(chance_of=plants.SharedChance)),
+    "a clock that forgets sleepers": (12, _TOMORROW, Parts(clock_of=plants.clock_of(plants.ForgetfulClock))),
+}
+
+
+def _broken(text: str, parts: Parts) -> list[Breach]:
+    scenario = read(_HEAD + text, Path("planted.toml"))
+    return [
+        breach
+        for evidence in runs_of(scenario, scenario.seed, twice=True, parts=parts)
+        for breach in breaches(evidence)
+    ]
+
+
+@pytest.mark.parametrize("plant", PLANTED)
+def test_a_planted_bug_breaks_its_law_and_no_other(plant: str) -> None:
+    """A world with one broken part breaks exactly one law; with sound parts it breaks none."""
+    law, text, parts = PLANTED[plant]
+    assert _broken(text, Parts()) == []
+    found = _broken(text, parts)
+    assert {breach.law for breach in found} == {law}, found
+
+
+def test_no_law_goes_without_a_planted_bug() -> None:
+    """Every law is known to fail on something."""
+    assert {law.number for law in LAWS} == {law for law, _, _ in PLANTED.values()}
