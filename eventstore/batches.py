@@ -48,6 +48,8 @@ class Entry:
                 self.acceptance = call
                 self.size_bytes += len(call.sealed.private) + _ROW_BYTES
                 self._encode(call.append)
+                of_head = call.append.heads[0].head.conversation
+                assert of_head == call.conversation, f"a message of {of_head} was accepted for {call.conversation}"
             case Snapshot():
                 self.snapshot = call
                 self.size_bytes += len(call.body)

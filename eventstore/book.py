@@ -54,6 +54,10 @@ class Book(Protocol):
         """All vault rows in the order of streams."""
         ...
 
+    def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
+        """The conversation at an address."""
+        ...
+
     def counts(self) -> Counts:
         """The counts as they are kept."""
         ...

@@ -174,10 +174,16 @@ class _Check:
 
     def _check_sealed(self, first: Recorded, sealed: Sealed | None) -> None:
         # An erased message has no row any more; one that has must have the one that the log committed to.
-        if sealed is None or not isinstance(first.event, MessageAccepted):
+        event = first.event
+        if sealed is None or not isinstance(event, MessageAccepted):
             return
-        if commitment_of(sealed.private, sealed.salt) != first.event.commitment:
-            what = "its vault row is not the one that its first event committed to"
+        wrong: list[str] = []
+        if commitment_of(sealed.private, sealed.salt) != event.commitment:
+            wrong.append("its vault row is not the one that its first event committed to")
+        conversation = self._book.conversation_at(first.tenant, event.channel, sealed.subject)
+        if sealed.tenant != first.tenant or conversation != event.conversation:
+            wrong.append(f"its address leads to conversation {conversation}, and it is in {event.conversation}")
+        for what in wrong:
             self._fault(Fault(what=what, shard=first.shard, seq=first.seq, stream=first.stream, version=1))
 
     def _compare_counts(self) -> None:

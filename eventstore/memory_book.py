@@ -49,6 +49,10 @@ class MemoryBook:
         """All vault rows in the order of streams."""
         return iter([sealed for _, sealed in sorted(self._durable.sealed.items())])
 
+    def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
+        """The conversation at an address."""
+        return self._durable.addresses.get((tenant, channel, subject))
+
     def counts(self) -> Counts:
         """The counts as they are kept."""
         return self._durable.tallies

@@ -23,8 +23,10 @@ from eventstore.codec import EventRow, UnknownEvent, recorded
 from eventstore.integrity import Progress, check
 from eventstore.numbering import Numbering
 from eventstore.sqlite import rows
+from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.marks import packed
-from eventstore.sqlite.opening import Lock, open_to_read, open_to_write
+from eventstore.sqlite.opening import open_to_read, open_to_write
+from eventstore.sqlite.queries import conversation_at
 from eventstore.sqlite.queries import head_of as stored_head
 from eventstore.sqlite.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS, head_row
 from eventstore.tallying import Counts, add, key_of
@@ -60,7 +62,7 @@ def rebuild(path: Path, progress: Progress | None = None) -> Rebuilt:
     """Makes the heads of all messages, and all counts, from the events again. Refused while a daemon runs."""
     lock = Lock(path)
     try:
-        with closing(open_to_write(path)) as connection:
+        with closing(open_to_write(path, lock)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             rebuilt = _rebuild(connection, progress)
             connection.execute("COMMIT")
@@ -97,6 +99,9 @@ class _Book:
 
     def vault(self) -> Iterator[Sealed]:
         return (rows.sealed(row) for row in self._rows(_SEALED))
+
+    def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
+        return conversation_at(self._connection, (tenant, channel, subject))
 
     def counts(self) -> Counts:
         return {tuple(row[:4]): (row[4], row[5]) for row in self._rows(_COUNTS)}

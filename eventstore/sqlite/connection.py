@@ -68,9 +68,12 @@ def writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, beside a daemon or without one."""
-    connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+def reading(path: Path, *, is_immutable: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write, beside a daemon or without one.
+
+    Immutable: nobody can write the file, so that SQLite needs no file beside it to agree with a writer.
+    """
+    connection = _connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_immutable else ''}")
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = {READER_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")

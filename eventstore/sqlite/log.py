@@ -14,7 +14,8 @@ from core.ports import Health
 from core.records import Acceptance, Append, Repeated, Snapshot, Stored
 from eventstore.sqlite.committing import Committing
 from eventstore.sqlite.connection import Connection
-from eventstore.sqlite.opening import Lock, open_to_write
+from eventstore.sqlite.locking import Lock
+from eventstore.sqlite.opening import open_to_write
 from eventstore.sqlite.reader import Reader
 from eventstore.sqlite.reading import ReadOnlyLog, readers
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
@@ -40,7 +41,7 @@ class SqliteLog(ReadOnlyLog):
         async with AsyncExitStack() as undo:
             lock = Lock(path)
             undo.callback(lock.release)
-            connection = await Connection.start(partial(open_to_write, path))
+            connection = await Connection.start(partial(open_to_write, path, lock))
             undo.push_async_callback(connection.close)
             committing = await connection.run(_recovered)
             hot, wide = await readers(path)

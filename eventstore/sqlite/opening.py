@@ -1,10 +1,8 @@
-"""Opening the file: the lock, the schema, and every reason to refuse it, said so that a person knows what to do.
+"""Opening the file: its schema, and every reason to refuse it, said so that a person knows what to do.
 
-This file answers for one daemon a file and for a log that is whole as far as a start can tell. It must never change a
-file that it refuses.
+This file answers for a log that is whole as far as a start can tell. It must never change a file that it refuses.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from typing import Final, TypeVar
 
 from core.errors import CorruptLog, StoreRefused
 from eventstore.sqlite.connection import is_damage, reading, writing
+from eventstore.sqlite.locking import Lock
 
 SCHEMA_VERSION: Final = 1
 # "TIDG", in the file's header: tells our files from those of other programs.
@@ -24,53 +23,48 @@ _SCHEMA: Final = Path(__file__).parent.parent / "schema" / "sqlite.sql"
 Result = TypeVar("Result")
 
 
-class Lock:
-    """The operating system's lock beside a file: it goes with the process, whatever ends that."""
+def open_to_write(path: Path, lock: Lock) -> sqlite3.Connection:
+    """The writing connection of a file that is ours, whole and of our schema; a new log where there never was one.
 
-    def __init__(self, path: Path) -> None:
-        # A file of its own: closing the database's file by hand would drop SQLite's own locks on it.
-        place = path.with_name(f"{path.name}.lock")
-        try:
-            self._file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StoreRefused(f"{path} cannot be opened: {error.strerror or error} ({place})") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.read(self._file, 32).decode(errors="replace").strip() or "another process"
-            os.close(self._file)
-            raise StoreRefused(
-                f"{path} is in use by another daemon (process {owner}); stop it first, or use another data directory"
-            ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        """Lets the next daemon in."""
-        os.close(self._file)
-
-
-def open_to_write(path: Path) -> sqlite3.Connection:
-    """The writing connection of a file that is ours, whole and of our schema; a new log where there is none.
-
-    Raises StoreRefused or CorruptLog. The caller holds the lock.
+    Raises StoreRefused or CorruptLog.
     """
+    lock.check(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # The vault is in it, so nobody else may read it; SQLite gives its other files the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreRefused(f"{path} cannot be written: {error.strerror or error}") from error
     is_short = _is_short(path)
-    return _refusing(path, lambda: _opened(path, is_short=is_short))
+    if path.stat().st_size:
+        # Judged by a connection that cannot write, so that a file that is refused stays as it was.
+        _refusing(path, lambda: _read(path)).close()
+    connection = _refusing(path, lambda: _opened(path, is_short=is_short))
+    lock.remember()
+    return connection
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """A reading connection of such a file, also beside a daemon. Raises StoreRefused or CorruptLog."""
-    if not path.is_file():
+    if not (path.is_file() and path.stat().st_size):
         raise StoreRefused(f"there is no log at {path}")
     _is_short(path)
-    return _refusing(path, lambda: _checked(path, reading(path)))
+    return _refusing(path, lambda: _read(path))
+
+
+def _read(path: Path) -> sqlite3.Connection:
+    try:
+        return _checked(path, reading(path))
+    except sqlite3.OperationalError:
+        # On a medium that cannot be written SQLite cannot make the file that it shares with a writer. Where there is no
+        # write-ahead log there is no writer either, and nothing to share.
+        if _wal_bytes(path):
+            raise
+        return _checked(path, reading(path, is_immutable=True))
+
+
+def _wal_bytes(path: Path) -> int:
+    wal = path.with_name(f"{path.name}-wal")
+    return wal.stat().st_size if wal.is_file() else 0
 
 
 def _is_short(path: Path) -> bool:
@@ -85,9 +79,8 @@ def _is_short(path: Path) -> bool:
     if not header.startswith(_MAGIC):
         raise StoreRefused(f"{path} is no log of Tidings: it begins with {header[:16]!r}, expected {_MAGIC!r}")
     size_bytes, expected_bytes = path.stat().st_size, _expected_bytes(header)
-    wal = path.with_name(f"{path.name}-wal")
     # A crash in the middle of a checkpoint leaves a short file, and the rest of it in the write-ahead log.
-    if size_bytes < expected_bytes and not (wal.is_file() and wal.stat().st_size):
+    if size_bytes < expected_bytes and not _wal_bytes(path):
         raise CorruptLog(
             f"{path} is truncated: it has {size_bytes} bytes and should have {expected_bytes}; restore a copy"
         )

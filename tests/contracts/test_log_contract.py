@@ -226,7 +226,8 @@ async def test_a_peer_has_one_conversation(log: Log, scribe: Scribe) -> None:
     assert await log.conversation_at("org2", "email", known.sealed.subject) is None
     assert await log.peer_of(conversation) == ("org1", "email")
 
-    stranger = replace(scribe.acceptance("ann"), conversation=conversation + 1)
+    scribe.conversations["ann"] = scribe.mint.next(scribe.now_us)
+    stranger = scribe.acceptance("ann")
     with pytest.raises(StreamConflict):
         await log.accept(stranger)
     assert await log.events_of(stranger.sealed.stream) == []

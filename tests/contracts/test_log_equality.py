@@ -143,10 +143,15 @@ class Author:
         )
 
     def _steal_peer(self, busy: set[int]) -> Acceptance | None:
-        acceptance = self._accept(busy)
-        if not any(known.sealed.subject == acceptance.sealed.subject for known in self.accepted):
-            return acceptance
-        return replace(acceptance, conversation=acceptance.conversation + 1)
+        if not self.accepted:
+            return None
+        known = self.draw.choice(self.accepted)
+        scribe = next(scribe for scribe in self.scribes if scribe.tenant == known.append.tenant)
+        peer = next(peer for peer, number in scribe.conversations.items() if number == known.conversation)
+        scribe.conversations[peer] = scribe.mint.next(scribe.now_us)
+        stolen = scribe.acceptance(peer)
+        scribe.conversations[peer] = known.conversation
+        return stolen
 
     def _backdate(self, busy: set[int]) -> Append:
         # A lane, since a message's head tells of its instants.

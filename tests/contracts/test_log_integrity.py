@@ -129,6 +129,8 @@ async def test_a_missing_end_is_found(path: Path) -> None:
         ("UPDATE head SET stream = 99 WHERE stream = ?", "there is a head, but no event"),
         ("UPDATE vault SET private = x'00' WHERE stream = ?", "committed to"),
         ("UPDATE vault SET salt = zeroblob(16) WHERE stream = ?", "committed to"),
+        ("UPDATE vault SET subject = x'00' WHERE stream = ?", "its address leads to conversation None"),
+        ("UPDATE address SET conversation = 5 WHERE ?", "its address leads to conversation 5"),
         ("UPDATE vault SET stream = 99 WHERE stream = ?", "there is a vault row, but no event"),
         ("UPDATE tally SET messages = messages + 1 WHERE status = 'queued' AND ?", "the count of"),
     ],

@@ -1,0 +1,48 @@
+"""Writes to a log from many tasks at once until it is killed, and says on its output what was acknowledged.
+
+Run as `python -m tests.promises.programs.store_writer PATH ROUND`. Each line is a stream and a version, written after
+the log said that they are durable; a line is one write, so that none is torn by the kill.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from core.ids import Mint
+from eventstore.sqlite import SqliteLog
+from tests.contracts.scribe import Scribe
+
+TASKS = 24
+
+
+async def write(log: SqliteLog, scribe: Scribe, peer: str) -> None:
+    """One message after another, each through its whole life."""
+    while True:
+        acceptance = scribe.acceptance(peer, key=f"{peer}/{scribe.now_us}")
+        stream = acceptance.sealed.stream
+        await log.accept(acceptance)
+        acknowledge(stream, 1)
+        for step in (scribe.start, scribe.failed, scribe.start, scribe.taken):
+            append = step(stream)
+            await log.append(append)
+            acknowledge(stream, append.drafts[-1].version)
+
+
+def acknowledge(stream: int, version: int) -> None:
+    """Says that a version is durable."""
+    os.write(1, f"{stream} {version}\n".encode())
+
+
+async def main(path: Path, turn: int) -> None:
+    """Opens the log and writes for ever."""
+    log = await SqliteLog.open(path)
+    largest, at_us = log.newest()
+    scribe = Scribe()
+    scribe.mint = Mint(floor=largest)
+    scribe.now_us = max(scribe.now_us, at_us)
+    await asyncio.gather(*(write(log, scribe, f"peer{turn}/{n}") for n in range(TASKS)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
