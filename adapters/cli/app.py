@@ -23,6 +23,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # drawing the help in boxes takes longer than all the rest
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_about)

@@ -22,7 +22,10 @@ def mount(app: typer.Typer) -> None:
 
 
 def _verify(*, data: Data = DATA, store: Store = None, json_: Json = False) -> None:
-    """Walks the chain of every shard, folds every stream, and checks everything that is kept beside the events."""
+    """Checks the whole log and names everything that is wrong.
+
+    Walks the chain of every shard, folds every stream, and compares what is kept beside the events.
+    """
     from msgspec.structs import asdict
 
     from eventstore.sqlite.checking import verify

@@ -66,7 +66,10 @@ def _serve(
 
 
 def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> None:
-    """Reads the configuration as `serve` would, and shows what it comes to or every mistake in it."""
+    """Checks the configuration and shows every mistake at once.
+
+    Reads it as `serve` would, from the file and the environment, and opens nothing.
+    """
     from adapters.config.loading import Mistaken
 
     try:

@@ -16,7 +16,7 @@ from adapters.cli.remote import Answer, reach
 
 def mount(app: typer.Typer) -> None:
     """Adds the commands."""
-    group = typer.Typer(help="Adds, lists and revokes API keys.", no_args_is_help=True)
+    group = typer.Typer(help="Adds, lists and revokes API keys.", no_args_is_help=True, rich_markup_mode=None)
     group.command("add")(_add)
     group.command("list")(_list)
     group.command("revoke")(_revoke)

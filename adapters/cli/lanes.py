@@ -23,7 +23,7 @@ def mount(app: typer.Typer) -> None:
 
 
 def _lanes(*, url: Url = None, key: Key = None, data: Data = DATA, tenant: Tenant = None, json_: Json = False) -> None:
-    """Shows every lane: what waits, what holds it up, and how much of its limits is used."""
+    """Shows every lane, what waits there and what holds it up."""
     answer = reach(url, key, data, tenant).get("v1", "lanes")
     if json_:
         as_json(answer)

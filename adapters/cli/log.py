@@ -32,7 +32,10 @@ def _log(
     tenant: Tenant = None,
     json_: Json = False,
 ) -> None:
-    """Prints the events of the log, one a line; with --json each has the cursor that follows it."""
+    """Prints the events of the log, or follows it as it grows.
+
+    One event a line; a cursor says where a later look goes on.
+    """
     daemon = reach(url, key, data, tenant)
     if follow:
         _follow(daemon, after, limit, json_=json_)

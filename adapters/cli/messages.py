@@ -95,7 +95,10 @@ def _cancel(
     tenant: Tenant = None,
     json_: Json = False,
 ) -> None:
-    """Cancels a message; one in flight only if that attempt is not taken."""
+    """Cancels a message.
+
+    One whose attempt is out is cancelled unless that attempt is taken.
+    """
     state = reach(url, key, data, tenant).post("v1", "messages", message, "cancel")
     if json_:
         as_json(state)

@@ -4,14 +4,16 @@ This file answers for reaching it and for the key that is used. It must never se
 another machine, nor follow a redirect with it.
 """
 
-import http.client
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from adapters.cli.ending import Ended, misused
+
+if TYPE_CHECKING:
+    import http.client
 
 DEFAULT_URL: Final = "http://127.0.0.1:8420"
 KEY_FILE: Final = "admin.key"
@@ -47,25 +49,29 @@ class Daemon:
 
     def follow(self, *path: str, **query: object) -> Iterator[tuple[str, Answer]]:
         """Server-sent events with their ids, until the daemon ends the stream."""
+        from http.client import HTTPException
+
         connection = self._connection(_FOLLOWING_PATIENCE_S)
         try:
             response = self._answered(connection, "GET", _target(path, query), body=None, headers=self._headers)
             if response.status != 200:
                 raise _refusal(response.status, response.read())
             yield from _events(response)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             raise self._unreachable(error) from None
         finally:
             connection.close()
 
     def _call(self, method: str, target: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+        from http.client import HTTPException
+
         connection = self._connection(_PATIENCE_S)
         sent = None if body is None else json.dumps(body).encode()
         given = self._headers | ({"Content-Type": "application/json"} if sent is not None else {}) | dict(headers or {})
         try:
             response = self._answered(connection, method, target, body=sent, headers=given)
             content = response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             raise self._unreachable(error) from None
         finally:
             connection.close()
@@ -73,20 +79,22 @@ class Daemon:
             raise _refusal(response.status, content)
         return cast("Answer", json.loads(content)) if content else {}
 
-    def _connection(self, patience_s: float) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+    def _connection(self, patience_s: float) -> "http.client.HTTPConnection":
+        from http.client import HTTPConnection, HTTPSConnection
+
+        kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
         assert self._parts.hostname is not None, "the address was checked"
         return kind(self._parts.hostname, self._parts.port, timeout=patience_s)
 
     def _answered(
         self,
-        connection: http.client.HTTPConnection,
+        connection: "http.client.HTTPConnection",
         method: str,
         target: str,
         *,
         body: bytes | None,
         headers: Mapping[str, str],
-    ) -> http.client.HTTPResponse:
+    ) -> "http.client.HTTPResponse":
         connection.request(method, self._parts.path.rstrip("/") + target, body=body, headers=headers)
         return connection.getresponse()
 
@@ -147,7 +155,7 @@ def _refusal(status: int, content: bytes) -> Ended:
     return Ended("\n".join(words), status=2 if status in (400, 422) else 1)
 
 
-def _events(response: http.client.HTTPResponse) -> Iterator[tuple[str, Answer]]:
+def _events(response: "http.client.HTTPResponse") -> Iterator[tuple[str, Answer]]:
     # The HTML standard, section 9.2.6: fields until an empty line; a colon begins a comment.
     cursor, data = "", ""
     for raw in response:
