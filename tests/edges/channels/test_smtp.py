@@ -160,6 +160,15 @@ async def test_what_ends_before_the_mail_is_never_in_doubt(
     assert (type(outcome), handed_over) == (expected, 0)
 
 
+async def test_a_server_that_lost_count_gets_a_new_connection(clock: Clock) -> None:
+    """After an answer that is neither yes nor no, nothing more is said on that connection, and nothing counts as sent."""
+    script = Script(data=["250 what", "354 go on"])
+    async with script, channel_of(clock, script.port) as channel:
+        assert isinstance(await channel.send(parcel_of(clock, ANN, MAIL), HandOver()), Transient)
+        assert isinstance(await channel.send(parcel_of(clock, ANN, MAIL), HandOver()), Taken)
+    assert (script.connections, script.commands.count("RSET")) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
@@ -188,8 +197,10 @@ async def test_a_mail_that_breaks_off_before_its_dot_was_not_taken(clock: Clock)
 
 async def test_silence_after_the_dot_lasts_until_the_deadline(clock: Clock) -> None:
     """The answer to the mail may take longer than any step before it, but not longer than the attempt."""
+    before_us = clock.now_us()
     outcome, handed_over = await outcome_of(clock, Script(dot=HANGS), within_us=300_000, step_timeout_us=50_000)
     assert (outcome, handed_over) == (Ambiguous(code="timeout"), 1)
+    assert clock.now_us() - before_us >= 290_000
 
 
 @pytest.mark.parametrize("verb", ["greeting", "ehlo", "mail", "rcpt", "data"])
