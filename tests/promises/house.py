@@ -25,6 +25,7 @@ from core.message import Message, fold
 from core.outcomes import Outcome, Taken
 from core.policies import DAY_US, PRESETS, SECOND_US, BreakerRule, CircuitRule, Policy, Schedule
 from core.ports import Channel, Parcel
+from core.records import Append, Draft, HeadChange
 from core.settings import Bounds, Lane, Settings
 from eventstore.disk import Border
 from eventstore.durable import Durable
@@ -131,8 +132,11 @@ class ObedientDisk:
         self.read_us = self.commit_us = 0
         self.is_full = False
         self._mended: anyio.Event | None = None
-        # The next commits fail so, one each: written or not, the caller cannot tell.
-        self.unknown: deque[Border] = deque()
+        self._unknown: tuple[Border, int] | None = None
+
+    def fail_later(self, border: Border, *, after_commits: int = 0) -> None:
+        """One commit fails at this border so that nobody can tell what became of it: the next, or one after that."""
+        self._unknown = border, after_commits
 
     def fill(self) -> None:
         """No write goes through from here on; reads do."""
@@ -150,10 +154,16 @@ class ObedientDisk:
             return asyncio.sleep(self.read_us / SECOND_US) if self.read_us else None
         if self.is_full and border == "before_write":
             raise StoreUnavailable("no space is left on the disk")
-        if rows and self.unknown and self.unknown[0] == border:
-            self.unknown.popleft()
-            raise AppendUnknown("the disk failed while it was writing")
+        if rows and self._unknown is not None and self._unknown[0] == border:
+            self._fail_if_due()
         return asyncio.sleep(self.commit_us / SECOND_US) if self.commit_us and border == "before_sync" else None
+
+    def _fail_if_due(self) -> None:
+        assert self._unknown is not None, "a failure was planned"
+        border, after_commits = self._unknown
+        self._unknown = (border, after_commits - 1) if after_commits else None
+        if not after_commits:
+            raise AppendUnknown("the disk failed while it was writing")
 
     def mended(self) -> Awaitable[None] | None:
         """Ends when writing may be tried again."""
@@ -228,6 +238,15 @@ class House:
     async def pass_time(self, seconds: float) -> None:
         """Lets so much virtual time go by."""
         await asyncio.sleep(seconds)
+
+    async def write_behind(self, stream: int, event: Event) -> None:
+        """Puts an event behind a message's last one, past everybody who might object."""
+        head = self.durable.heads[stream]
+        draft = Draft(stream=stream, version=head.version + 1, event=event)
+        change = HeadChange(head=replace(head, version=head.version + 1), was=head.status)
+        await self.log.append(
+            Append(shard=head.shard, tenant=head.tenant, at_us=self.clock.now_us(), drafts=(draft,), heads=(change,))
+        )
 
     def message(self, stream: int) -> Message:
         """What the log holds of a message."""

@@ -38,12 +38,10 @@ def assert_each_taken_once(provider: Provider) -> None:
 
 def _moods(seed: int) -> Iterator[Outcome]:
     """A provider in changing moods: two of three attempts are taken, the others refused in this way or that."""
-    draws, nth = Draws(seed), 0
-    while True:
-        nth += 1
-        yield draws.choice(
-            "mood", nth, among=(Taken(), Taken(), Taken(), Taken(), Transient(), Rate(after_us=SECOND_US))
-        )
+    draws = Draws(seed)
+    among: tuple[Outcome, ...] = (Taken(), Taken(), Taken(), Taken(), Transient(), Rate(after_us=SECOND_US))
+    for nth in count():
+        yield draws.choice("mood", nth, among=among)
 
 
 async def _write(house: House, *, every_s: float, ahead_s: float = 0.0) -> None:
