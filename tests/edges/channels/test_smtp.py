@@ -161,7 +161,7 @@ async def test_what_ends_before_the_mail_is_never_in_doubt(
 
 
 async def test_a_server_that_lost_count_gets_a_new_connection(clock: Clock) -> None:
-    """After an answer that is neither yes nor no, nothing more is said on that connection, and nothing counts as sent."""
+    """After an answer that is neither yes nor no, that connection is given up, and nothing counts as sent."""
     script = Script(data=["250 what", "354 go on"])
     async with script, channel_of(clock, script.port) as channel:
         assert isinstance(await channel.send(parcel_of(clock, ANN, MAIL), HandOver()), Transient)
