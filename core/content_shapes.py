@@ -26,7 +26,7 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A part of a content: strict when read, without its defaults when written."""
 
 
-class Attachment(_Content):
+class Attachment(_Content, frozen=True, kw_only=True):
     """A file that travels with an email. `data` is base64 in JSON."""
 
     filename: Short
@@ -34,7 +34,7 @@ class Attachment(_Content):
     data: bytes
 
 
-class EmailContent(_Content):
+class EmailContent(_Content, frozen=True, kw_only=True):
     """An email: a subject and a text, an HTML form, or both. `from` and `reply_to` may carry a display name."""
 
     subject: Annotated[str, Meta(max_length=SUBJECT_CHARS_MAX)]
@@ -46,7 +46,7 @@ class EmailContent(_Content):
     attachments: Annotated[tuple[Attachment, ...], Meta(max_length=ATTACHMENTS_MAX)] = ()
 
 
-class WhatsAppTemplate(_Content):
+class WhatsAppTemplate(_Content, frozen=True, kw_only=True):
     """A template that WhatsApp has approved. `components` is passed on as it is."""
 
     name: Annotated[str, Meta(min_length=1, max_length=512)]
@@ -54,7 +54,7 @@ class WhatsAppTemplate(_Content):
     components: msgspec.Raw | UnsetType = UNSET
 
 
-class WhatsAppMedia(_Content):
+class WhatsAppMedia(_Content, frozen=True, kw_only=True):
     """A file that WhatsApp fetches from `url`."""
 
     url: str
@@ -63,7 +63,7 @@ class WhatsAppMedia(_Content):
     filename: Short | None = None
 
 
-class WhatsAppContent(_Content):
+class WhatsAppContent(_Content, frozen=True, kw_only=True):
     """Exactly one of a text, a template and a medium."""
 
     text: Annotated[str, Meta(min_length=1, max_length=WHATSAPP_TEXT_CHARS_MAX)] | None = None
@@ -71,7 +71,7 @@ class WhatsAppContent(_Content):
     media: WhatsAppMedia | None = None
 
 
-class PushContent(_Content):
+class PushContent(_Content, frozen=True, kw_only=True):
     """A notification; `data` goes to the application. A later one with the same `collapse_key` replaces it."""
 
     title: str
@@ -80,7 +80,7 @@ class PushContent(_Content):
     collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
-class WebhookContent(_Content):
+class WebhookContent(_Content, frozen=True, kw_only=True):
     """Either an event, `type` and `data`, which we wrap and sign, or a `body` of its `content_type`, sent as it is."""
 
     type: Short | None = None
