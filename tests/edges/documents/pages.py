@@ -16,6 +16,7 @@ DOCUMENTS: Final = (ROOT / "README.md", *MANUALS)
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_NUMBERED: Final = re.compile(r"^(\d+)\. ", re.MULTILINE)
 _CODE: Final = re.compile(r"`([^`]+)`")
 
 
@@ -61,10 +62,15 @@ def table_under(file: Path, heading: str, *, nth: int = 1) -> list[list[str]]:
         if is_row:
             if not was_row:
                 tables.append([])
-            tables[-1].append([cell.strip() for cell in line.strip("|").split(" | ")])
+            tables[-1].append([cell.strip() for cell in line.strip().strip("|").split("|")])
         was_row = is_row
     assert len(tables) >= nth, f"{file.name} has {len(tables)} tables under {heading!r}"
     return tables[nth - 1][2:]
+
+
+def list_under(file: Path, heading: str) -> list[int]:
+    """The numbers of the numbered list below a heading."""
+    return [int(number) for number in _NUMBERED.findall(_section(file, heading))]
 
 
 def codes_in(cell: str) -> list[str]:
