@@ -55,19 +55,12 @@ class Entry:
                 self.size_bytes += len(call.body)
 
     def _encode(self, append: Append) -> None:
+        assert _fits(append), f"the last version of each stream and its head must agree, in one shard: {append}"
         self.append, self.at_us = append, append.at_us
         for draft in append.drafts:
             name, schema_version, body = encode(draft.event)
             self.parts.append((draft.stream, draft.version, name, schema_version, draft.cause, body))
             self.size_bytes += len(body) + _ROW_BYTES
-        # What the log must be able to rely on: each stream that moves has its head beside it, of just that version, and
-        # all of them live in the one shard.
-        last = {draft.stream: draft.version for draft in append.drafts}
-        heads = {
-            change.head.stream: change.head.version for change in append.heads if change.head.shard == append.shard
-        }
-        assert heads, "an append moves at least one stream"
-        assert last == heads, f"the last versions of the drafts are {last}, those of the heads {heads}"
 
     def answer(self, answer: Answer) -> None:
         """Tells the caller, if it still waits: a caller that was cancelled leaves its call in the log all the same."""
@@ -77,6 +70,19 @@ class Entry:
             self.future.set_exception(answer)
         else:
             self.future.set_result(answer)
+
+
+def _fits(append: Append) -> bool:
+    """Whether each stream that moves has its head beside it, of just its last version, and all live in one shard."""
+    shard, drafts, changes = append.shard, append.drafts, append.heads
+    if len(drafts) == len(changes) == 1:
+        # Nearly every append there is.
+        draft, head = drafts[0], changes[0].head
+        return draft.stream == head.stream and draft.version == head.version and head.shard == shard
+    last = {draft.stream: draft.version for draft in drafts}
+    return bool(last) and last == {
+        change.head.stream: change.head.version for change in changes if change.head.shard == shard
+    }
 
 
 class Batches:

@@ -35,7 +35,7 @@ class Numbering:
         if append is None:
             return []
         shard, tenant, at_us = append.shard, append.tenant, entry.at_us
-        seq, link, pos = self.seqs[shard], self.links[shard], self.pos
+        seq, link, pos, largest = self.seqs[shard], self.links[shard], self.pos, self.largest
         rows: list[EventRow] = []
         for stream, version, name, schema_version, cause, body in entry.parts:
             seq += 1
@@ -43,8 +43,7 @@ class Numbering:
             content: Content = (shard, seq, stream, version, name, schema_version, at_us, tenant, cause, body)
             link = link_of(link, content)
             rows.append((pos, *content, link))
+            largest = max(largest, stream)
         self.seqs[shard], self.links[shard], self.pos, self.at_us = seq, link, pos, at_us
-        self.largest = max(self.largest, *(row[3] for row in rows))
-        if entry.acceptance is not None:
-            self.largest = max(self.largest, entry.acceptance.conversation)
+        self.largest = largest if entry.acceptance is None else max(largest, entry.acceptance.conversation)
         return rows
