@@ -60,9 +60,12 @@ def _simulate(
                 scenario, scenario.seed if seed is None else seed, tuple(crash_at or ()), trace, json_=json_
             )
         ]
+    is_sound = all(outcome.is_sound for outcome in outcomes)
     if json_:
-        as_json({"ok": all(outcome.is_sound for outcome in outcomes), "runs": outcomes})
-    if not all(outcome.is_sound for outcome in outcomes):
+        from msgspec import to_builtins
+
+        as_json({"ok": is_sound, "runs": to_builtins(outcomes)})
+    if not is_sound:
         raise Ended
 
 

@@ -13,7 +13,7 @@ from core.contents import read
 from core.errors import Invalid
 from scenarios.file.arriving import body_of
 from scenarios.file.scenario import Scenario
-from scenarios.file.tables import MEASURED, Arrive, Chosen, Expect, Fault, Operator
+from scenarios.file.tables import MEASURED, Arrive, Chosen, Expect, Fault, LatencyTable, Operator
 
 
 def check(reader: Reader, scenario: Scenario) -> None:
@@ -21,6 +21,10 @@ def check(reader: Reader, scenario: Scenario) -> None:
     for path, chosen in _parts(scenario):
         if reader.sound(path):
             _check_names(reader, scenario, chosen, path)
+    for index, provider in enumerate(scenario.providers):
+        _check_latency(reader, provider.latency, ("provider", index, "latency"))
+    if scenario.disk_latency is not None:
+        _check_latency(reader, scenario.disk_latency, ("disk", "latency"))
     for index, arrive in enumerate(scenario.arrivals):
         _check_arrive(reader, scenario, arrive, ("arrive", index))
     for index, fault in enumerate(scenario.faults):
@@ -56,6 +60,13 @@ def _check_names(reader: Reader, scenario: Scenario, chosen: Chosen, path: KeyPa
     ):
         if seen is not None and seen not in known:
             reader.mistake((*path, key), shown(seen), one_of(seen, known))
+
+
+def _check_latency(reader: Reader, latency: LatencyTable, path: KeyPath) -> None:
+    if latency.p99_us is not None and latency.p99_us < latency.median_us and reader.sound(path):
+        reader.mistake(
+            (*path, "p99"), shown_span(latency.p99_us), f"not below the median, {shown_span(latency.median_us)}"
+        )
 
 
 def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:

@@ -1,0 +1,51 @@
+"""The scenario files that come with Tidings: each tells why it is there, and holds under every seed."""
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.file.loading import load
+from scenarios.run.judging import judged, runs_of
+
+FILES = sorted(Path(__file__).resolve().parents[2].joinpath("scenarios").rglob("*.toml"))
+SEEDS = 2
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_law_and_expectation_holds(file: Path) -> None:
+    """Each file holds under seeds that it was not written with."""
+    scenario = load(file)
+    for seed in range(1_000_000, 1_000_000 + SEEDS):
+        for evidence in runs_of(scenario, seed, twice=True):
+            outcome = judged(evidence)
+            assert outcome.is_sound, outcome.story
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_says_why_it_is_there(file: Path) -> None:
+    """A file has a name of its own, a reason in whole sentences, and something that it expects."""
+    scenario = load(file)
+    assert len({load(other).name for other in FILES}) == len(FILES)
+    assert scenario.why.endswith(".")
+    assert len(scenario.why) > 80
+    assert scenario.expects
+
+
+def test_the_worlds_that_were_promised_are_there() -> None:
+    """Outages, crashes, repeats, herds, slow and broken peers, clocks, disks, tenants and limits each have a file."""
+    assert {file.stem for file in FILES} >= {
+        "quiet_day",
+        "outage_in_a_reminder_burst",
+        "crash_at_every_boundary",
+        "same_request_twice",
+        "thundering_herd_after_an_outage",
+        "slow_endpoint_beside_fast_ones",
+        "clock_jumps",
+        "poison_message_at_the_head",
+        "noisy_tenant_beside_a_quiet_one",
+        "exhausted_then_redriven_in_bulk",
+        "five_failures_open_the_circuit",
+        "disk_full_and_back",
+        "limits_hold_across_restarts",
+        "quiet_hours_across_a_time_change",
+    }
