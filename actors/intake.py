@@ -14,7 +14,7 @@ from actors.parcels import Parcels
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from core import events as e
-from core.contents import Submission
+from core.contents import Submission, in_time
 from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable
 from core.ids import Mint, shard_of
 from core.message import Message, accepted, head_of
@@ -105,9 +105,17 @@ class Intake:
     async def accept(self, tenant: str, submission: Submission) -> Receipt:
         """Takes charge of one message; durable when this returns.
 
-        Raises Invalid for a lane or policy that does not fit, KeyReused, and Refused where nothing can be taken now.
+        Raises Invalid for a lane, policy or instant that does not fit, KeyReused, and Refused where nothing can be
+        taken now. A repeat of what was accepted is answered as such, even when its `send_at` has passed meanwhile.
         """
         lane = self._check(submission)
+        try:
+            submission = in_time(submission, now_us=self._clock.now_us(), send_at_max_us=self._bounds.send_at_max_us)
+        except Invalid:
+            repeated = await self._repeat_of(tenant, submission)
+            if repeated is None:
+                raise
+            return await self._repeated(repeated)
         self._waiting += 1
         try:
             prepared = self._prepare(await self._find(tenant, submission, lane))
@@ -287,6 +295,15 @@ class Intake:
             due_us=message.due_us,
             duplicate=False,
         )
+
+    async def _repeat_of(self, tenant: str, submission: Submission) -> Repeated | None:
+        """What came before under the submission's idempotency key, None where nothing did."""
+        dedup = self._dedup(tenant, submission, self._clock.now_us())
+        known = None if dedup is None else await self._log.repeated(tenant, dedup.key_hash)
+        if dedup is None or known is None:
+            return None
+        stream, request_hash = known
+        return Repeated(stream=stream, same=request_hash == dedup.request_hash)
 
     async def _repeated(self, answer: Repeated) -> Receipt:
         if not answer.same:

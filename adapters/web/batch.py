@@ -28,7 +28,7 @@ from adapters.web.reading import (
     too_large,
     too_slow,
 )
-from core.contents import submission_of
+from core.contents import read
 
 # Answers are written in pieces of about this size, so that a line costs no system call of its own.
 _PIECE_BYTES: Final = 64 * 1024
@@ -151,10 +151,8 @@ class _Batch:
     async def _accept(self, line: bytes) -> bytes:
         front = self._front
         try:
-            submission = submission_of(
+            submission = read(
                 line,
-                now_us=front.clock.now_us(),
-                send_at_max_us=front.send_at_max_us,
                 trace=self._headers.traceparent or "",
                 correlation=self._headers.correlation,
             )

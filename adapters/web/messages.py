@@ -13,7 +13,7 @@ from adapters.web.auth import Caller
 from adapters.web.front import Front
 from adapters.web.reading import body_of, headers_of, idempotency_key_of
 from core import ids
-from core.contents import submission_of
+from core.contents import read
 
 
 class Accepted(Answer, frozen=True, kw_only=True):
@@ -30,10 +30,8 @@ async def accept(front: Front, request: web.Request, caller: Caller) -> web.Resp
     """Takes charge of one message: 202 once it is durable, 200 where the same request came before."""
     tenant = caller.one_tenant
     headers = headers_of(request)
-    submission = submission_of(
+    submission = read(
         await body_of(front, request),
-        now_us=front.clock.now_us(),
-        send_at_max_us=front.send_at_max_us,
         trace=headers.traceparent or "",
         correlation=headers.correlation,
         idempotency_key=idempotency_key_of(request),
