@@ -57,6 +57,8 @@ def lanes_of(reader: Reader, tables: Mapping[str, LaneTable], policies: Policies
         reader.mistake(("lanes",), "missing", 'at least one lane, such as [lanes.mail] with channel = "email"')
     for name, table in tables.items():
         path: KeyPath = ("lanes", name)
+        if reader.is_broken(path):
+            continue  # It is no table, which was said.
         if _NAME.fullmatch(name) is None:
             reader.mistake(path, "a name of another form", "1 to 64 letters, digits, '_' or '-'")
         _check_provider(reader, table, path)

@@ -73,6 +73,8 @@ class Reader:
     def table(self, kind: type[T], raw: object, path: KeyPath) -> T:
         """A table of this kind; what is broken or missing in it keeps its default, and is a mistake."""
         found = self._as_table(raw, path)
+        if found is None:
+            return kind()
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         for key in found:
             if key not in fields:
@@ -118,8 +120,8 @@ class Reader:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self.table(kind, raw, path)
         if get_origin(kind) is dict:
-            inner = get_args(kind)[1]
-            return {key: self._value(inner, value, (*path, key)) for key, value in self._as_table(raw, path).items()}
+            inner, found = get_args(kind)[1], self._as_table(raw, path) or {}
+            return {key: self._value(inner, value, (*path, key)) for key, value in found.items()}
         assert get_origin(kind) is tuple, f"{path} is declared as {kind}, which has no reading"
         return self._array(get_args(kind)[0], raw, path)
 
@@ -150,13 +152,13 @@ class Reader:
         values = [self._value(inner, value, (*path, index)) for index, value in enumerate(raw)]
         return _BROKEN if any(value is _BROKEN for value in values) else tuple(values)
 
-    def _as_table(self, raw: object, path: KeyPath) -> Mapping[str, object]:
+    def _as_table(self, raw: object, path: KeyPath) -> Mapping[str, object] | None:
         if isinstance(raw, FromEnvironment):
             raw = _as_toml(raw)
         if isinstance(raw, dict):
             return cast("Mapping[str, object]", raw)
         self.mistake(path, _kind(raw), "a table")
-        return {}
+        return None
 
     def _unknown(self, path: KeyPath, known: Iterable[str]) -> None:
         self.mistake(path, "unknown key", one_of(str(path[-1]), known))

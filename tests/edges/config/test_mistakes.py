@@ -1,10 +1,16 @@
 """Answers for what is said about a wrong configuration: everything at once, where it stands, and what was expected."""
 
 from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adapters.config.loading import Mistaken
+from adapters.config.loading import Mistaken, load
+from adapters.config.reading import Mistake
 from tests.edges.config.conftest import Load
 
 Mistakes = Callable[..., list[str]]
@@ -82,6 +88,13 @@ def test_each_mistake_is_named_where_it_stands(mistakes: Mistakes, text: str, mi
     assert [one for one in found if one.startswith(mistake)], found
 
 
+def test_one_mistake_is_told_once(mistakes: Mistakes) -> None:
+    """What stands in the place of a table is one mistake, and not one for each key that it does not have."""
+    assert mistakes("lanes = { mail = 5 }") == ["1 lanes.mail: 5; a table"]
+    assert mistakes("lanes = 5") == ["1 lanes: 5; a table"]
+    assert mistakes("server = 'x'\n" + LANE) == ["1 server: a text; a table"]
+
+
 def test_a_missing_environment_variable_is_named(mistakes: Mistakes) -> None:
     """A secret that is kept in an unset, an empty or a missing place is a mistake that names the place."""
     text = """[lanes.calls]
@@ -144,3 +157,80 @@ def test_a_file_that_is_no_toml_says_where(loaded: Load, text: str, line: int | 
     (mistake,) = mistaken.value.mistakes
     assert mistake.line == line
     assert words in mistake.seen
+
+
+_KEYS = st.sampled_from(
+    [
+        *("server", "listen", "public_url", "store", "url", "lanes", "mail", "channel", "provider", "smtp", "webhook"),
+        *("sandbox", "secrets", "allow_private", "timeout", "policy", "preset", "policies", "own", "extends", "retry"),
+        *("after", "first", "limits", "tenant", "quiet_hours", "from", "zone", "poison", "breaker", "share", "bounds"),
+        *("idle", "body_max", "misbehave", "outcome", "env", "file", "none", "", "é b"),
+    ]
+)
+_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.sampled_from(["email", "smtp", "webhook", "sandbox", "30/min", "5m", "none", "own", "whsec_", "10.0.0.0/8", ""]),
+    st.text(max_size=5),
+)
+_TREES = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_KEYS, inner, max_size=4)),
+    max_leaves=12,
+)
+_FILES = st.fixed_dictionaries(
+    {},
+    optional={
+        "lanes": st.dictionaries(_KEYS, st.dictionaries(_KEYS, _TREES, max_size=5), max_size=2),
+        "policies": st.dictionaries(_KEYS, st.dictionaries(_KEYS, _TREES, max_size=5), max_size=2),
+        "server": _TREES,
+        "store": _TREES,
+        "bounds": _TREES,
+    },
+)
+
+
+@given(tree=_FILES)
+def test_nothing_in_a_file_breaks_the_reading(tree: dict[str, object]) -> None:
+    """Whatever values stand wherever in a file, the answer is a configuration or a list of mistakes."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "tidings.toml"
+        file.write_text(_written(tree))
+        found = _mistakes_in(file)
+    assert all(mistake.line is not None or mistake.at == "lanes" for mistake in found)
+
+
+def _mistakes_in(file: Path) -> list[Mistake]:
+    try:
+        load(file, data=file.parent, environ={})
+    except Mistaken as mistaken:
+        return mistaken.mistakes
+    return []
+
+
+def _written(tree: dict[str, object]) -> str:
+    return "".join(f"{_value(key)} = {_value(value)}\n" for key, value in tree.items() if value is not None)
+
+
+def _value(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return repr(value) if isfinite(value) and "." in repr(value) else "0.5"
+        case int():
+            return str(value)
+        case str():
+            return '"' + "".join(f"\\U{ord(letter):08x}" if letter not in _PLAIN else letter for letter in value) + '"'
+        case list():
+            return "[" + ", ".join(_value(one) for one in value if one is not None) + "]"
+        case dict():
+            pairs = [f"{_value(key)} = {_value(one)}" for key, one in value.items() if one is not None]
+            return "{ " + ", ".join(pairs) + " }"
+        case _:
+            return '""'
+
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_/. ")
