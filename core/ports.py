@@ -111,7 +111,11 @@ class Log(Protocol):
     # -- writing
 
     def append(self, append: Append) -> Awaitable[None]:
-        """Events and heads of one shard, atomically, in the order of the calls."""
+        """Events and heads of one shard, atomically, in the order of the calls (of calling, not of awaiting).
+
+        `at_us` is taken in the same step as the call is made: an instant before that of an earlier call is recorded as
+        the earlier call's, and the heads would then tell another one than the events.
+        """
         ...
 
     def accept(self, acceptance: Acceptance) -> Awaitable[Stored | Repeated]:
@@ -125,11 +129,11 @@ class Log(Protocol):
     # -- one stream, one conversation
 
     def events_of(self, stream: int, *, after_version: int = 0) -> Awaitable[list[Recorded]]:
-        """A stream's events in order; empty for an unknown stream."""
+        """A stream's events in order; empty for an unknown stream. Raises StreamParked for an event not known here."""
         ...
 
     def events_of_many(self, streams: Sequence[int]) -> Awaitable[dict[int, list[Recorded]]]:
-        """Several streams in one read; concurrent calls may share one."""
+        """Several streams in one read; unknown ones are missing. Raises StreamParked as `events_of` does."""
         ...
 
     def snapshot_of(self, stream: int) -> Awaitable[Snapshot | None]:
@@ -203,11 +207,14 @@ class Log(Protocol):
     def log_page(
         self, after: dict[int, int], *, tenant: str | None, limit: int
     ) -> Awaitable[tuple[list[Recorded], dict[int, int]]]:
-        """Events beyond a position a shard (missing: from its start), and the position reached."""
+        """Events beyond a position a shard (missing: from its start), and the position reached.
+
+        The end is where the position stays as it was: a page of one tenant may be short, even empty, before it.
+        """
         ...
 
     def changed(self) -> Awaitable[None]:
-        """Returns at the next commit: for followers, who then read."""
+        """Returns at the next commit after this call. Ask first, then read, then wait, and no commit is missed."""
         ...
 
     # -- life

@@ -1,0 +1,129 @@
+"""What a log in a file does about growth, damage and haste while it is open."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.errors import CorruptLog, Overloaded
+from core.records import Stored
+from eventstore.batches import QUEUED_BYTES_MAX
+from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.checking import verify
+from eventstore.sqlite.committing import EXPIRED_ROWS_MAX
+from tests.contracts.scribe import DEDUP_FOR_US, Scribe
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the log is."""
+    return tmp_path / "tidings.db"
+
+
+def keys(path: Path) -> int:
+    """How many dedup rows there are."""
+    with closing(sqlite3.connect(path)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM idem").fetchone()
+    return int(count)
+
+
+async def test_expired_keys_are_dropped_along_with_commits(path: Path) -> None:
+    """Dedup rows go when their time is over, a bounded number with each commit, and no timer is needed for it."""
+    log, scribe = await SqliteLog.open(path), Scribe()
+    calls = [log.accept(scribe.acceptance(key=f"{n}")) for n in range(2 * EXPIRED_ROWS_MAX + 10)]
+    await asyncio.gather(*calls)
+    assert keys(path) == len(calls)
+    scribe.tick(2 * DEDUP_FOR_US)
+    left = []
+    for _ in range(4):
+        await log.accept(scribe.acceptance())
+        left.append(keys(path))
+    await log.close()
+    assert left == [EXPIRED_ROWS_MAX + 10, 10, 0, 0]
+
+
+async def test_expired_keys_are_dropped_after_a_restart_too(path: Path) -> None:
+    """A log that was closed for longer than its keys live forgets them with its first commits."""
+    log, scribe = await SqliteLog.open(path), Scribe()
+    await log.accept(scribe.acceptance(key="k"))
+    await log.close()
+    scribe.tick(2 * DEDUP_FOR_US)
+    log = await SqliteLog.open(path)
+    await log.accept(scribe.acceptance(key="other"))
+    await log.close()
+    assert keys(path) == 1
+
+
+async def test_too_many_waiting_bytes_are_refused(path: Path) -> None:
+    """Calls that come faster than the disk takes them are refused past a bound; all that were taken are written."""
+    log, scribe = await SqliteLog.open(path), Scribe()
+    waiting: list[Awaitable[object]] = []
+
+    def flood() -> None:
+        for _ in range(QUEUED_BYTES_MAX // 500):
+            waiting.append(log.accept(scribe.acceptance()))  # noqa: PERF401  # What was taken before the refusal counts.
+
+    with pytest.raises(Overloaded, match=str(QUEUED_BYTES_MAX)):
+        flood()
+    assert set(await asyncio.gather(*waiting)) == {Stored()}
+    assert await log.accept(scribe.acceptance()) == Stored()
+    await log.close()
+    assert verify(path).events == len(waiting) + 1
+
+
+async def test_a_damaged_event_is_named_by_whoever_reads_it(path: Path) -> None:
+    """A body that cannot be decoded any more fails the reads of its stream, and no others."""
+    log, scribe = await SqliteLog.open(path), Scribe()
+    bad, good = scribe.acceptance("ann"), scribe.acceptance("ben")
+    await log.accept(bad)
+    await log.accept(good)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE event SET body = x'c1' WHERE stream = ?", (bad.sealed.stream,))
+        connection.commit()
+    asked = log.events_of(bad.sealed.stream), log.events_of(good.sealed.stream)
+    failed, read = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(failed, CorruptLog)
+    assert f"stream {bad.sealed.stream}, event 1 (MessageAccepted)" in str(failed)
+    assert isinstance(read, list)
+    assert len(read) == 1
+    await log.close()
+
+
+async def test_reads_that_were_asked_are_answered_before_a_log_closes(path: Path) -> None:
+    """Closing answers every question that was asked before it, however many there are."""
+    log, scribe = await SqliteLog.open(path), Scribe()
+    acceptance = scribe.acceptance()
+    await log.accept(acceptance)
+    asked = [log.head_of(acceptance.sealed.stream) for _ in range(300)]
+    await log.close()
+    assert set(await asyncio.gather(*asked)) == {acceptance.append.heads[0].head}
+
+
+FORGETFUL = """
+import asyncio, sys
+from pathlib import Path
+from eventstore.sqlite import SqliteLog
+from tests.contracts.scribe import Scribe
+
+async def main():
+    log = await SqliteLog.open(Path(sys.argv[1]))
+    await log.accept(Scribe().acceptance())
+    sys.stdout.write("stored")
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_forgets_to_close_its_log_ends(path: Path) -> None:
+    """A daemon that ends by an error of its own does not hang on the log's threads, and loses nothing."""
+    command = [sys.executable, "-W", "ignore", "-c", FORGETFUL, str(path)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (0, b"stored"), done.stderr.decode()
+    assert verify(path).events == 1
