@@ -24,13 +24,16 @@ LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 # What needs a person must stand out; the rest is information.
 _LEVEL_OF: Final[Mapping[str, Level]] = {
     "lane_missing": "warning",
+    "left_open": "warning",
     "begin_refused": "warning",
     "conversation_parked": "error",
+    "redrive_parked": "error",
     "redrive_refused": "warning",
     "windows_refused": "warning",
     "page_refused": "warning",
     "record_again": "warning",
     "send_bug": "error",
+    "stop_unrecorded": "warning",
     "zone_unknown": "warning",
     "request_failed": "error",
 }

@@ -43,9 +43,14 @@ def blocks_of(file: Path) -> list[Block]:
     ]
 
 
+def prose_of(file: Path) -> str:
+    """A document without its blocks."""
+    return _FENCE.sub("", file.read_text())
+
+
 def links_of(file: Path) -> list[str]:
     """Where the links of a document lead."""
-    return _LINK.findall(_prose(file))
+    return _LINK.findall(prose_of(file))
 
 
 def anchors_of(file: Path) -> set[str]:
@@ -88,8 +93,4 @@ def _section(file: Path, heading: str) -> str:
 
 
 def _headings(file: Path) -> list[str]:
-    return _HEADING.findall(_prose(file))
-
-
-def _prose(file: Path) -> str:
-    return _FENCE.sub("", file.read_text())
+    return _HEADING.findall(prose_of(file))

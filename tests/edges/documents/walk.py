@@ -39,18 +39,27 @@ class Walk:
         self._rest: Rest | None = None
         (room / "scenarios").symlink_to(ROOT / "scenarios")
 
-    def follow(self, file: Path) -> None:
-        """Goes through every block; whatever is not as the document says fails."""
-        blocks = blocks_of(file)
+    def follow(self, file: Path) -> list[Block]:
+        """Goes through every block; whatever is not as the document says fails. Answers with those that were run."""
+        blocks, done = blocks_of(file), []
         with ExitStack() as stack, Shell(self._room, self._environ) as shell:
             for number, block in enumerate(blocks):
                 following = blocks[number + 1] if number + 1 < len(blocks) else None
                 if block.kind == "toml":
                     save(block, self._room)
-                elif block.kind in {"sh", "console"} and (serves := _SERVES.search(block.text)):
-                    self._serve(stack, shell, (serves["options"] or "").split())
-                elif block.kind == "sh":
-                    self._compare(following, self._run(shell, block))
+                elif block.kind in {"sh", "console"}:
+                    self._run(stack, shell, block, following)
+                    done.append(block)
+        return done
+
+    def _run(self, stack: ExitStack, shell: Shell, block: Block, following: Block | None) -> None:
+        serves = _SERVES.search(block.text)
+        if serves is None:
+            self._compare(following, self._printed(shell, block.text, block.place))
+            return
+        assert not block.text[serves.end() :].strip(), f"{block.place}: whoever serves comes to no next line"
+        self._printed(shell, block.text[: serves.start()], block.place)
+        self._serve(stack, shell, (serves["options"] or "").split())
 
     def _serve(self, stack: ExitStack, shell: Shell, options: list[str]) -> None:
         if self._served is not None:
@@ -66,13 +75,13 @@ class Walk:
         self._rest = Rest(self._served)
         shell.run(f"export TIDINGS_URL={self._served.url}", "the address of a daemon")
 
-    def _run(self, shell: Shell, block: Block) -> str:
-        script = self._names.real(block.text).replace(".venv/bin/", "")
+    def _printed(self, shell: Shell, text: str, place: str) -> str:
+        script = self._names.real(text).replace(".venv/bin/", "")
         script = script.replace(_FAR_AWAY, str(self._room / _FAR_AWAY.lstrip("/")))
         script = _FAILS.sub(r"\g<command> || test $? -eq \g<status>", script)
         if self._served is not None:
             script = script.replace(_USUAL, self._served.url.removeprefix("http://"))
-        printed = shell.first_event(script) if "events/stream" in script else shell.run(script, block.place)
+        printed = shell.first_event(script) if "events/stream" in script else shell.run(script, place)
         self._come_to_rest(script)
         return printed
 
