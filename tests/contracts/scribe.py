@@ -65,9 +65,7 @@ class Scribe:
         at_us = self.tick()
         conversation = self.conversation(peer)
         stream = self.mint.next(at_us)
-        private = Private(to=peer, content=b'{"text":"See you tomorrow"}', reference=reference)
-        salt = digest("salt", self.tenant, next(self._salts))
-        body, commitment = seal(private, salt)
+        sealed, commitment = self._sealed(stream, peer, reference)
         event = e.MessageAccepted(
             channel=channel,
             lane=lane,
@@ -76,7 +74,7 @@ class Scribe:
             order=order,
             priority=priority,
             commitment=commitment,
-            size_bytes=len(body),
+            size_bytes=len(sealed.private),
         )
         message = self.messages[stream] = accepted(stream, at_us, self.tenant, event)
         shard = self.shard(conversation)
@@ -86,14 +84,6 @@ class Scribe:
             at_us=at_us,
             drafts=(Draft(stream=stream, version=1, event=event),),
             heads=(HeadChange(head=head_of(message, shard), was=None),),
-        )
-        sealed = Sealed(
-            stream=stream,
-            tenant=self.tenant,
-            subject=digest("subject", peer),
-            salt=salt,
-            private=body,
-            reference=digest("reference", reference) if reference is not None else None,
         )
         dedup = Dedup(
             key_hash=digest("key", key), request_hash=digest("request", request), expires_us=at_us + DEDUP_FOR_US
@@ -105,6 +95,20 @@ class Scribe:
             channel=channel,
             dedup=dedup if key is not None else None,
         )
+
+    def _sealed(self, stream: int, peer: str, reference: str | None) -> tuple[Sealed, bytes]:
+        private = Private(to=peer, content=b'{"text":"See you tomorrow"}', reference=reference)
+        salt = digest("salt", self.tenant, next(self._salts))
+        body, commitment = seal(private, salt)
+        sealed = Sealed(
+            stream=stream,
+            tenant=self.tenant,
+            subject=digest("subject", peer),
+            salt=salt,
+            private=body,
+            reference=digest("reference", reference) if reference is not None else None,
+        )
+        return sealed, commitment
 
     def move(self, stream: int, *events: e.Event) -> Append:
         """What happens next to a message."""

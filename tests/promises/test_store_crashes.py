@@ -59,7 +59,7 @@ def starved(path: Path, how: str, *, within: tuple[str, ...] = ()) -> Told:
     return msgspec.json.decode(done.stdout, type=Told)
 
 
-def check_story(told: Told, reason: str) -> None:
+def assert_story(told: Told, reason: str) -> None:
     """What every such story has in common."""
     assert told.refused
     assert all(reason in words for words in told.refused)
@@ -74,7 +74,7 @@ def check_story(told: Told, reason: str) -> None:
 
 def test_a_log_whose_file_cannot_grow_refuses_and_recovers(tmp_path: Path) -> None:
     """With no room nothing is half written, calls are refused at once, reads go on, and writes come back."""
-    check_story(starved(tmp_path / "tidings.db", "limit"), "disk I/O error")
+    assert_story(starved(tmp_path / "tidings.db", "limit"), "disk I/O error")
 
 
 def room_of_its_own(tmp_path: Path) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def room_of_its_own(tmp_path: Path) -> tuple[str, ...]:
 
 def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
     """A file system without a free page, and room again when a file beside the log is removed: likewise."""
-    check_story(starved(tmp_path / "tidings.db", "ballast", within=room_of_its_own(tmp_path)), "full")
+    assert_story(starved(tmp_path / "tidings.db", "ballast", within=room_of_its_own(tmp_path)), "full")
 
 
 READ_ONLY = """
