@@ -47,4 +47,5 @@ class Channels:
 
 def needs_restart(old: Config, new: Config) -> list[str]:
     """The settings that differ and that a reload leaves as they were."""
-    return [name for name in _FIXED if getattr(old, name) != getattr(new, name)]
+    differing = [name for name in _FIXED if getattr(old, name) != getattr(new, name)]
+    return differing if old.settings.bounds == new.settings.bounds else [*differing, "[bounds]"]
