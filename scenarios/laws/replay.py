@@ -133,13 +133,18 @@ def _indexes(durable: Durable) -> Iterator[Finding]:
 
 
 def _remembered(durable: Durable, memory: Memory) -> Iterator[Finding]:
-    """What an awake conversation believed at the end is what the log says."""
+    """What an awake conversation believed is what the log said at that instant."""
+
+    def entries(stream: int) -> Sequence[Recorded]:
+        return durable.streams.get(stream, [])[: memory.versions[stream]]
+
     state = memory.conversation
-    entries = durable.streams.get(state.id, [])
-    folded = _conversation(entries) if entries else c.Conversation(id=state.id, tenant=state.tenant)
+    own = entries(state.id)
+    folded = _conversation(own) if own else c.Conversation(id=state.id, tenant=state.tenant)
     if state != folded:
         words = f"conversation {state.id} is {state} in memory, where its events come to {folded}"
-        yield Finding(words=words, streams=(state.id,))
+        yield Finding(words=words, at_us=memory.at_us, streams=(state.id,))
     for stream, message in memory.open.items():
-        if message != m.fold(durable.streams[stream]):
-            yield Finding(words=f"stream {stream} is in memory what its events do not come to", streams=(stream,))
+        if message != m.fold(entries(stream)):
+            words = f"stream {stream} is in memory what its events do not come to"
+            yield Finding(words=words, at_us=memory.at_us, streams=(stream,))

@@ -5,7 +5,7 @@ tasks, clocks and actors are gone after each crash.
 """
 
 from collections.abc import Callable, Collection
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,6 +14,7 @@ from adapters.chance import KeyedChance
 from core.contents import read
 from core.conversation import Conversation
 from core.message import Message
+from core.policies import MINUTE_US
 from core.ports import Chance, Channel, Clock, Log
 from core.settings import Settings
 from eventstore.disk import Disk
@@ -30,6 +31,10 @@ from scenarios.world.choosing import Subject
 from scenarios.world.clock import Timepiece
 from scenarios.world.nature import Nature
 from scenarios.world.randomness import SimulatedSecrets
+
+# How often memory is looked into while something happens, and for how long after the last arrival.
+_LOOKS: Final = 4
+_LOOKS_BEYOND_US: Final = 2 * MINUTE_US
 
 EndedBy = Literal["crash", "stop", "trouble", "bug", "end"]
 
@@ -68,10 +73,12 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """What an awake conversation held in memory at the end: to be compared with what the log says."""
+    """What an awake conversation held in memory at an instant, and how many events the log held of each stream then."""
 
+    at_us: int
     conversation: Conversation
     open: dict[int, Message]
+    versions: dict[int, int]
 
 
 class Ground:
@@ -103,6 +110,10 @@ class Ground:
         self.subjects = {request.key: self._subject(request) for request in requests if request.nth == 1}
         self.keyed = frozenset(request.key for request in requests if request.has_key)
         self.streams: dict[str, int] = {}
+        last_us = max((request.at_us for request in requests), default=0)
+        self.looks = sorted(
+            self.draws.integer("look", number, below=last_us + _LOOKS_BEYOND_US) for number in range(_LOOKS)
+        )
         self.down_us: int | None = None
         self.lives: list[Life] = []
         self.present: Present | None = None

@@ -85,12 +85,8 @@ class Living:
             group.start_soon(Clients(ground, system, self._clock).run)
             group.start_soon(Operators(ground, system).run)
             group.start_soon(self._meet_its_end)
+            group.start_soon(self._look_into, system)
             ended_by = await self._last(system)
-            ground.memories = [
-                Memory(conversation=actor.state, open=dict(actor.open))
-                for stream in sorted(ground.durable.peers)
-                if (actor := system.roster.find(stream)) is not None and not actor.is_lost and not actor.is_busy
-            ]
             ground.present = msgspec.structs.replace(ground.present, stopping_us=self._clock.now_us())
             await system.stop()
             group.cancel_scope.cancel()
@@ -125,6 +121,28 @@ class Living:
             )
             for lane in ground.settings.lanes
         }
+
+    async def _look_into(self, system: System) -> None:
+        """Now and then notes what conversations that are awake and at rest believe: laws hold it against the log."""
+        for at_us in self._ground.looks:
+            wait_us = at_us - self.now_us()
+            if wait_us < 0:
+                continue
+            await asyncio.sleep(wait_us / SECOND_US)
+            self._ground.memories += self._remembered(system)
+
+    def _remembered(self, system: System) -> Iterator[Memory]:
+        streams = self._ground.durable.streams
+        for conversation in sorted(self._ground.durable.peers):
+            actor = system.roster.find(conversation)
+            if actor is None or actor.is_lost or actor.is_busy:
+                continue
+            yield Memory(
+                at_us=self._clock.now_us(),
+                conversation=actor.state,
+                open=dict(actor.open),
+                versions={stream: len(streams.get(stream, ())) for stream in (conversation, *actor.open)},
+            )
 
     async def _meet_its_end(self) -> None:
         """The crashes and stops that the scenario asks for."""
