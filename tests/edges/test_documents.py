@@ -22,7 +22,7 @@ from tests.edges.channels.webhooks import channel_of
 from tests.edges.documents.configurations import environment, is_scenario, prepare, whole
 from tests.edges.documents.pages import DOCUMENTS, ROOT, Block, anchors_of, blocks_of, codes_in, links_of, prose_of
 from tests.edges.documents.shapes import Names, compare_json, compare_text
-from tests.edges.documents.walk import Walk
+from tests.edges.documents.walk import Walk, tools_missing
 
 _BLOCKS: Final = tuple(block for file in DOCUMENTS for block in blocks_of(file))
 _COMMAND: Final = re.compile(r"^(?:\.venv/bin/)?tidings (.+)$", re.MULTILINE)
@@ -36,6 +36,8 @@ def _blocks(*kinds: str) -> list[Block]:
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.stem)
 def test_whoever_follows_a_document_sees_what_it_says(file: Path, tmp_path: Path) -> None:
     """Every command of a document succeeds, in its order, and answers what the document shows."""
+    if missing := tools_missing(file):
+        pytest.skip(f"this machine has no {', '.join(missing)}")
     done = Walk(tmp_path, environment(blocks_of(file))).follow(file)
     assert done == [block for block in blocks_of(file) if block.kind in {"sh", "console"}]
 

@@ -8,6 +8,7 @@
 """
 
 import re
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,8 +25,15 @@ _SERVES: Final = re.compile(r"^(?:\$ )?(?:tidings serve(?P<options>[^&#\n]*)|mak
 _FAILS: Final = re.compile(r"^(?P<command>.+?)\s*# exits with (?P<status>\d)$", re.MULTILINE)
 _STOPS: Final = re.compile(r"^kill \$\(", re.MULTILINE)
 _RELOADS: Final = re.compile(r"^kill -HUP ", re.MULTILINE)
+_TOOLS: Final = ("curl", "sqlite3")
 _USUAL: Final = "127.0.0.1:8420"
 _FAR_AWAY: Final = "/var/lib/tidings"
+
+
+def tools_missing(file: Path) -> list[str]:
+    """What a document calls besides our own program, and this machine does not have."""
+    shown = " ".join(block.text for block in blocks_of(file) if block.kind == "sh").split()
+    return [tool for tool in _TOOLS if tool in shown and shutil.which(tool) is None]
 
 
 class Walk:
