@@ -137,8 +137,7 @@ class ConversationActor:
             message = self.open.get(attempt.message.id)
             if message is not None and message.in_flight == attempt.number:
                 now_us = self._world.clock.now_us()
-                aborted = e.AttemptAborted(attempt=attempt.number, reason="stopping", due_us=now_us)
-                await self._record(message, (aborted,), at_us=now_us)
+                await self._record(message, c.abort(message, now_us), at_us=now_us)
             self._flying.discard(attempt.message.id)
 
     async def _conclude(self, message: Message, flight: c.Flight) -> None:
@@ -184,6 +183,14 @@ class ConversationActor:
             if self.state.circuit.is_closed and self.state.paused_until_us <= now_us:
                 raise Forbidden("the circuit of this conversation is closed already")
             await self._commit([], [], (e.CircuitClosed(by="operator"),), now_us)
+
+    async def settle(self, stream: int) -> None:
+        """Resolves a message's attempt in doubt where nobody in this process answers for it."""
+        async with self.turn:
+            await self._recall()
+            message = self.open.get(stream) or await self._read(stream)
+            if message.in_flight and stream not in self._flying:
+                await self._interrupted(message)
 
     async def look(self) -> c.Conversation:
         """Its state, read from the log where it was not awake."""
@@ -265,6 +272,11 @@ class ConversationActor:
         self._pages = {line: Page() for line in _LINES}
         self.state = await self._replayed()
         await self._refill()
+        for stream in self._flying - self.open.keys():
+            # It may lie beyond the kept part of its line, but its outcome is on its way.
+            message = await self._read(stream)
+            if message.in_flight:
+                self.open[stream] = message
         self.is_lost = False
         for message in list(self.open.values()):
             if message.in_flight and message.id not in self._flying:

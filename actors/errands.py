@@ -15,7 +15,7 @@ from actors.scheduler import Scheduler
 from actors.standing import lane_state
 from core import events as e
 from core.conversation import Conversation
-from core.errors import Forbidden, NotFound
+from core.errors import AppendUnknown, Forbidden, NotFound
 from core.message import OPEN, Message, fold
 from core.ports import Clock, Log
 from core.records import Head, MessageFilter
@@ -152,6 +152,7 @@ class Errands:
         return [
             lane_state(actor, self._governor.lane(name), tallies, groups, now_us=now_us)
             for name, actor in self.lane_actors.items()
+            if actor.is_served
         ]
 
     @property
@@ -182,7 +183,11 @@ class Errands:
 
     async def _change(self, head: Head, decide: Decide) -> Message:
         actor = self._roster.wake(head.conversation, head.tenant)
-        message = await actor.change(head.stream, decide)
+        try:
+            message = await actor.change(head.stream, decide)
+        except AppendUnknown:
+            self._scheduler.look_into(head)
+            raise
         self._scheduler.remind(actor)
         return message
 

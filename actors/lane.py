@@ -5,10 +5,12 @@ on it; what it merely counts (the last outcomes) lives in memory.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
 
+from actors.certainty import certain_or
 from actors.governor import Permit
 from actors.turn import Turn
 from core import events as e
@@ -54,6 +56,9 @@ class LaneActor:
         self._clock = clock
         self._witness = witness
         self._turn = Turn(_CALLERS_MAX)
+        self._is_lost = False
+        # Whether it is configured now: one that is not keeps its messages and waits.
+        self.is_served = True
         self.version = 0
         self.policy_version = 0
         self.policy_body = b""
@@ -66,8 +71,8 @@ class LaneActor:
     # -- what the scheduler asks
 
     def room_at(self, now_us: int) -> int:
-        """When the lane itself allows a start: UNKNOWN while it is paused or its probe is out."""
-        if self.paused_by is not None:
+        """When the lane itself allows a start: UNKNOWN while it is paused, not configured, or its probe is out."""
+        if self.paused_by is not None or not self.is_served:
             return UNKNOWN
         room_us = self.breaker.room_at(now_us)
         return UNKNOWN if room_us is None else max(room_us, self.throttled_until_us)
@@ -98,15 +103,18 @@ class LaneActor:
 
     async def saw(self, outcome: Outcome, permit: Permit) -> None:
         """Weighs an outcome; what follows from it (pause, throttle, breaker) is durable when this returns."""
-        now_us = self._clock.now_us()
+        if not permit.is_probe and not is_fault(outcome) and not isinstance(outcome, Config | Rate):
+            # Nothing can follow from it, so it waits for nobody.
+            self._judge(permit.host, outcome, self._clock.now_us(), is_probe=False)
+            return
+        await self._record(lambda now_us: self._follows(outcome, permit, now_us))
+
+    def _follows(self, outcome: Outcome, permit: Permit, now_us: int) -> list[e.Event]:
         if isinstance(outcome, Config):
-            events: list[e.Event] = [] if self.paused_by else [e.LanePaused(by="config", code=outcome.code)]
-        elif isinstance(outcome, Rate):
-            events = self._refused(outcome, permit.host, permit.conversation, now_us)
-        else:
-            events = self._judge(permit.host, outcome, now_us, is_probe=permit.is_probe)
-        if events:
-            await self._record(*events)
+            return [] if self.paused_by else [e.LanePaused(by="config", code=outcome.code)]
+        if isinstance(outcome, Rate):
+            return self._refused(outcome, permit.host, permit.conversation, now_us)
+        return self._judge(permit.host, outcome, now_us, is_probe=permit.is_probe)
 
     def _judge(self, host: int | None, outcome: Outcome, now_us: int, *, is_probe: bool) -> list[e.Event]:
         rule, fault = self.lane.policy.breaker, is_fault(outcome)
@@ -136,37 +144,36 @@ class LaneActor:
             refusals.popleft()
         if len({peer for _, peer in refusals}) < HOST_REFUSALS:
             return []
-        refusals.clear()
         return [e.LaneThrottled(until_us=until_us, host=host, code=outcome.code)]
 
     def _host(self, host: int) -> _Host:
-        known = self._hosts.get(host)
-        if known is None:
-            known = self._hosts[host] = _Host()
-            if len(self._hosts) > HOSTS_MAX:
-                del self._hosts[next(iter(self._hosts))]
+        known = self._hosts.pop(host, None) or _Host()
+        self._hosts[host] = known
+        if len(self._hosts) > HOSTS_MAX:
+            del self._hosts[next(iter(self._hosts))]
         return known
 
     # -- what people ask
 
     async def pause(self) -> None:
         """Stops the lane until it is resumed. Pausing a paused lane changes nothing."""
-        if self.paused_by != "operator":
-            await self._record(e.LanePaused(by="operator"))
+        await self._record(lambda _: [e.LanePaused(by="operator")] if self.paused_by != "operator" else [])
 
     async def resume(self) -> None:
         """Lets a paused lane go on. Resuming a running lane changes nothing."""
-        if self.paused_by is not None:
-            await self._record(e.LaneResumed())
+        await self._record(lambda _: [e.LaneResumed()] if self.paused_by is not None else [])
 
     async def adopt(self, lane: Lane) -> None:
         """Goes on under this configuration; a changed policy is recorded as a new version."""
+        await self._record(lambda _: self._adoption(lane))
+        self.lane, self.is_served = lane, True
+
+    def _adoption(self, lane: Lane) -> list[e.Event]:
+        events: list[e.Event] = [] if self.version else [e.LaneOpened(name=lane.name, channel=lane.channel)]
         body = msgspec.json.encode(lane.policy)
-        if not self.version:
-            await self._record(e.LaneOpened(name=lane.name, channel=lane.channel))
-        self.lane = lane
         if body != self.policy_body:
-            await self._record(e.PolicyAdopted(version=self.policy_version + 1, body=body))
+            events.append(e.PolicyAdopted(version=self.policy_version + 1, body=body))
+        return events
 
     @property
     def policy(self) -> Policy:
@@ -175,19 +182,32 @@ class LaneActor:
 
     # -- record, then fold
 
-    async def _record(self, *events: e.Event) -> None:
+    async def _record(self, decide: Callable[[int], list[e.Event]]) -> None:
+        """One at a time: what the present state leads to at this instant is durable, then folded."""
         async with self._turn:
+            if self._is_lost:
+                self.replay(await self._log.events_of(self.stream, after_version=self.version))
+                self._is_lost = False
             at_us = self._clock.now_us()
-            drafts = tuple(
-                Draft(stream=self.stream, version=self.version + n, event=event) for n, event in enumerate(events, 1)
-            )
-            head = HeadChange(head=self._head(len(events), at_us), was="open" if self.version else None)
-            await self._log.append(
-                Append(shard=self.shard, tenant=NO_TENANT, at_us=at_us, drafts=drafts, heads=(head,))
-            )
+            events = decide(at_us)
+            if events:
+                await self._append(events, at_us)
             for event in events:
                 self.fold(event, at_us)
                 self._witness.note("lane", lane=self.lane.name, event=type(event).__name__)
+
+    async def _append(self, events: list[e.Event], at_us: int) -> None:
+        drafts = tuple(
+            Draft(stream=self.stream, version=self.version + n, event=event) for n, event in enumerate(events, 1)
+        )
+        head = HeadChange(head=self._head(len(events), at_us), was="open" if self.version else None)
+        with certain_or(self._forget):
+            await self._log.append(
+                Append(shard=self.shard, tenant=NO_TENANT, at_us=at_us, drafts=drafts, heads=(head,))
+            )
+
+    def _forget(self) -> None:
+        self._is_lost = True
 
     def _head(self, more: int, at_us: int) -> Head:
         return Head(
@@ -219,10 +239,13 @@ class LaneActor:
                 self.paused_by, self.paused_code = event.by, event.code
             case e.LaneResumed():
                 self.paused_by, self.paused_code = None, ""
+            # Of several refusals on their way the shortest may come last, and each of them was meant.
             case e.LaneThrottled(host=0):
-                self.throttled_until_us = event.until_us
+                self.throttled_until_us = max(event.until_us, self.throttled_until_us)
             case e.LaneThrottled():
-                self._host(event.host).throttled_until_us = event.until_us
+                known = self._host(event.host)
+                known.throttled_until_us = max(event.until_us, known.throttled_until_us)
+                known.refusals.clear()
             case e.BreakerOpened():
                 self._breaker(event.host).opened(event.until_us, event.openings)
             case e.BreakerClosed():

@@ -5,6 +5,8 @@ time, each with a due instant of its own; limits and order are everybody else's,
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import anyio
@@ -12,8 +14,10 @@ import msgspec
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
+from actors.certainty import certain_or
 from actors.errands import Errands
-from actors.sender import LOG_TROUBLE
+from actors.sender import LOG_TROUBLE, NONSENSE
+from actors.turn import Turn
 from core import events as e
 from core.errors import Forbidden, NotFound
 from core.ids import Mint, shard_of
@@ -25,6 +29,10 @@ from core.views import Plan, RedriveState
 # Dead letters that a plan counts, and that one job moves without a pace in one go.
 COUNT_MAX: Final = 1_000_000
 _CHUNK_MAX: Final = 500
+# After trouble with the log, a job rests at least so long.
+_TROUBLE_PAUSE_US: Final = SECOND_US
+# Callers that may wait to record something about a job.
+_CALLERS_MAX: Final = 1_024
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +54,9 @@ class Redrives:
         self._witness = witness
         self._jobs: dict[int, Job] = {}
         self._group: TaskGroup | None = None
+        self._turn = Turn(_CALLERS_MAX)
+        # Jobs whose last append failed: the log has to say what it holds of them.
+        self._lost: set[int] = set()
 
     # -- what people ask
 
@@ -74,7 +85,7 @@ class Redrives:
             count=(await self.plan(replace(wanted, tenant=tenant), per_s)).count,
             per_s=per_s,
         )
-        await self._record(stream, tenant, started)
+        await self._record(stream, tenant, lambda _: started)
         self._launch(stream)
         return stream
 
@@ -84,10 +95,7 @@ class Redrives:
 
     async def cancel(self, tenant: str | None, job: int) -> RedriveState:
         """Stops a running job; what it has moved stays on the agenda."""
-        known = self._known(tenant, job)
-        if known.state.status != "running":
-            raise Forbidden(f"a redrive that is {known.state.status} cannot be cancelled, only a running one")
-        await self._record(job, known.state.tenant, e.RedriveEnded(moved=known.state.moved, reason="cancelled"))
+        await self._record(job, self._known(tenant, job).state.tenant, _cancelled)
         return self._jobs[job].state
 
     def _known(self, tenant: str | None, job: int) -> Job:
@@ -118,16 +126,17 @@ class Redrives:
 
     async def _work(self, stream: int) -> None:
         while self._jobs[stream].state.status == "running":
+            rest_us = self._rest_us(stream)
             try:
-                is_done = await self._move_chunk(stream)
+                await self._move_chunk(stream)
             except LOG_TROUBLE as error:
                 self._witness.note("redrive_refused", job=stream, error=type(error).__name__)
-                is_done = False
-            if not is_done:
-                await self._clock.sleep_until(self._clock.now_us() + self._rest_us(stream))
+                rest_us = max(rest_us, _TROUBLE_PAUSE_US)
+            if self._jobs[stream].state.status == "running":
+                await self._clock.sleep_until(self._clock.now_us() + rest_us)
 
-    async def _move_chunk(self, stream: int) -> bool:
-        """Moves the next messages; answers whether none were left."""
+    async def _move_chunk(self, stream: int) -> None:
+        """Moves the next messages, or ends the job where none are left."""
         job = self._jobs[stream]
         state = job.state
         wanted = MessageFilter(
@@ -139,24 +148,30 @@ class Redrives:
             after=job.after,
         )
         heads = await self._log.heads(wanted, limit=_chunk(state.per_s), oldest_first=True)
-        heads = [head for head in heads if head.changed_us <= state.before_us]
-        if not heads:
-            if self._jobs[stream].state.status == "running":
-                await self._record(stream, state.tenant, e.RedriveEnded(moved=state.moved, reason="done"))
-            return True
-        now_us = self._clock.now_us()
-        gap_us = round(SECOND_US / state.per_s) if state.per_s else 0
+        if heads:
+            # Those that died after it began are not meant, but there may be others behind them.
+            moved = await self._move([head.stream for head in heads if head.changed_us <= state.before_us], stream)
+            await self._record(stream, state.tenant, lambda job: _advanced(job, moved=moved, after=heads[-1].stream))
+        else:
+            await self._record(stream, state.tenant, _done)
+
+    async def _move(self, messages: list[int], job: int) -> int:
+        """Puts messages back on the agenda at the job's pace; answers how many."""
+        now_us, per_s = self._clock.now_us(), self._jobs[job].state.per_s
+        gap_us = round(SECOND_US / per_s) if per_s else 0
         moved = 0
-        for nth, head in enumerate(heads):
+        for message in messages:
+            if self._jobs[job].state.status != "running":
+                break
             try:
-                await self._errands.redrive(None, head.stream, due_us=now_us + nth * gap_us, job=stream)
+                await self._errands.redrive(None, message, due_us=now_us + moved * gap_us, job=job)
                 moved += 1
             except Forbidden:
                 continue  # Somebody else redrove it meanwhile.
-        if self._jobs[stream].state.status == "running":
-            advanced = e.RedriveAdvanced(moved=state.moved + moved, after=heads[-1].stream)
-            await self._record(stream, state.tenant, advanced)
-        return False
+            except NONSENSE as error:
+                # It stays a dead letter, and the others need not wait for a person to look at it.
+                self._witness.note("redrive_parked", job=job, message=message, error=str(error))
+        return moved
 
     def _rest_us(self, stream: int) -> int:
         per_s = self._jobs[stream].state.per_s
@@ -164,31 +179,36 @@ class Redrives:
 
     # -- record, then fold
 
-    async def _record(self, stream: int, tenant: str | None, event: e.Event) -> None:
+    async def _record(self, stream: int, tenant: str | None, decide: Callable[[Job | None], e.Event | None]) -> None:
+        """One at a time: what a job's present state leads to is durable, then folded."""
+        async with self._turn:
+            if stream in self._lost:
+                known = self._jobs.get(stream)
+                after_version = known.version if known is not None else 0
+                self.replay(tenant or "", await self._log.events_of(stream, after_version=after_version))
+                self._lost.discard(stream)
+            event, at_us = decide(self._jobs.get(stream)), self._clock.now_us()
+            if event is not None:
+                await self._append(stream, tenant or "", event, at_us)
+                self._fold(stream, tenant, event, at_us)
+
+    async def _append(self, stream: int, tenant: str, event: e.Event, at_us: int) -> None:
         known = self._jobs.get(stream)
         version = known.version + 1 if known is not None else 1
-        at_us = self._clock.now_us()
-        shard = shard_of(tenant or "", stream)
-        ended = isinstance(event, e.RedriveEnded)
+        shard = shard_of(tenant, stream)
         head = Head(
             stream=stream,
             kind="sys",
             shard=shard,
-            tenant=tenant or "",
+            tenant=tenant,
             version=version,
-            status="ended" if ended else "running",
+            status="ended" if isinstance(event, e.RedriveEnded) else "running",
             changed_us=at_us,
         )
-        await self._log.append(
-            Append(
-                shard=shard,
-                tenant=tenant or "",
-                at_us=at_us,
-                drafts=(Draft(stream=stream, version=version, event=event),),
-                heads=(HeadChange(head=head, was=None if known is None else "running"),),
-            )
-        )
-        self._fold(stream, tenant, event, at_us)
+        change = HeadChange(head=head, was=None if known is None else "running")
+        draft = Draft(stream=stream, version=version, event=event)
+        with certain_or(partial(self._lost.add, stream)):
+            await self._log.append(Append(shard=shard, tenant=tenant, at_us=at_us, drafts=(draft,), heads=(change,)))
 
     def _fold(self, stream: int, tenant: str | None, event: e.Event, at_us: int) -> None:
         known = self._jobs.get(stream)
@@ -203,6 +223,25 @@ class Redrives:
                 self._jobs[stream] = Job(state=state, version=known.version + 1, after=known.after)
             case _:
                 pass
+
+
+def _cancelled(job: Job | None) -> e.Event:
+    assert job is not None, "a job that is cancelled is known"
+    if job.state.status != "running":
+        raise Forbidden(f"a redrive that is {job.state.status} cannot be cancelled, only a running one")
+    return e.RedriveEnded(moved=job.state.moved, reason="cancelled")
+
+
+def _advanced(job: Job | None, *, moved: int, after: int) -> e.Event | None:
+    if job is None or job.state.status != "running":
+        return None
+    return e.RedriveAdvanced(moved=job.state.moved + moved, after=after)
+
+
+def _done(job: Job | None) -> e.Event | None:
+    if job is None or job.state.status != "running":
+        return None
+    return e.RedriveEnded(moved=job.state.moved, reason="done")
 
 
 def _started(stream: int, tenant: str | None, event: e.RedriveStarted, at_us: int) -> RedriveState:

@@ -6,6 +6,7 @@ attempt comes to.
 """
 
 import asyncio
+from collections.abc import Collection
 from functools import partial
 from typing import Final
 
@@ -27,7 +28,7 @@ from core.limits import UNKNOWN
 from core.message import Message
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
-from core.records import AgendaGroup
+from core.records import AgendaGroup, Head
 from core.settings import Bounds
 from core.turns import Ring
 
@@ -133,12 +134,13 @@ class Scheduler:
 
         self._agendas[name] = LaneAgenda(lane, gate, Ring(gate, lambda: self._window(is_complete=True), read_page))
 
-    async def load(self) -> None:
-        """Learns what waits in the log; entries themselves are read as their time comes."""
+    async def load(self, lanes: Collection[str]) -> None:
+        """Learns what waits in the log for lanes that were not served so far; entries are read as their time comes."""
         for group in await self._log.agenda_groups():
             agenda = self._agendas.get(group.lane)
             if agenda is None:
                 self._witness.note("lane_missing", lane=group.lane)
+            if agenda is None or group.lane not in lanes:
                 continue
             window = self._window(is_complete=False)
             window.cursor = Cursor(due_us=group.due_us, stream=0)
@@ -176,6 +178,14 @@ class Scheduler:
                 entry = Entry(due.due_us, 0, actor.state.id, due.stored_us, due.host)
                 agenda.ring.remind(actor.state.tenant, due.priority, entry)
         return bool(dues)
+
+    def look_into(self, head: Head) -> None:
+        """Something may have happened to a message, and nobody can tell: its conversation finds out now."""
+        agenda = self._agendas.get(head.lane)
+        if agenda is not None:
+            entry = Entry(self._clock.now_us(), 0, head.conversation, 0, head.host)
+            agenda.ring.remind(head.tenant, head.priority, entry)
+            self._bell.ring()
 
     def ring(self) -> None:
         """Something changed that may make room: a lane was resumed, a limit raised."""
@@ -290,14 +300,17 @@ class Scheduler:
         if permit.is_probe:
             agenda.lane.probe_back(permit.host)
         agenda.ring.came_back(permit.tenant, permit.host, now_us, unused=not permit.is_sent)
+        self._bell.ring()
         if actor == "parked":
             return
-        if isinstance(actor, ConversationActor) and not actor.is_lost:
-            self.remind(actor)
+        if isinstance(actor, ConversationActor) and actor.is_lost:
+            actor = "again"
+        if isinstance(actor, ConversationActor) and actor is self._roster.find(permit.conversation):
+            self._put(actor)
         else:
-            later = grant.entry._replace(ready_us=now_us + _TROUBLE_PAUSE_US)
-            agenda.ring.remind(permit.tenant, grant.priority, later)
-            self._bell.ring()
+            # One that was put to sleep right after its attempt may not know the latest: it is asked anew.
+            pause_us = _TROUBLE_PAUSE_US if actor == "again" else 0
+            agenda.ring.remind(permit.tenant, grant.priority, grant.entry._replace(ready_us=now_us + pause_us))
 
     # -- pages of the log
 

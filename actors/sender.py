@@ -16,7 +16,7 @@ from actors.lane import LaneActor
 from actors.parcels import Parcels
 from actors.roster import Roster
 from core.conversation import Flight
-from core.errors import AppendUnknown, CorruptLog, Impossible, Refused, StreamConflict
+from core.errors import AppendUnknown, CorruptLog, Impossible, Refused, StreamConflict, StreamParked
 from core.outcomes import Ambiguous, Outcome, Permanent, Taken, Transient, name_of
 from core.policies import SECOND_US
 from core.ports import Channel, Clock, Witness
@@ -27,6 +27,9 @@ _AGAIN_MOST_US: Final = 5 * SECOND_US
 
 # What the log may answer while it is in trouble; anything else is a bug and ends the attempt's task.
 LOG_TROUBLE: Final = (Refused, AppendUnknown, StreamConflict)
+
+# What the log may hold that makes no sense to this release: it stops one conversation, and waits for a person.
+NONSENSE: Final = (CorruptLog, Impossible, StreamParked)
 
 # Why a permit's conversation cannot be asked what it wants: try it again soon, or leave it to a person.
 Trouble = Literal["again", "parked"]
@@ -83,7 +86,7 @@ class Sender:
         except LOG_TROUBLE as error:
             self._witness.note("begin_refused", conversation=permit.conversation, error=type(error).__name__)
             return "again"
-        except (CorruptLog, Impossible) as error:
+        except NONSENSE as error:
             # One stream that makes no sense parks its conversation, never the others.
             self._witness.note("conversation_parked", conversation=permit.conversation, error=str(error))
             return "parked"
@@ -103,12 +106,18 @@ class Sender:
         except anyio.get_cancelled_exc_class():
             # We are stopping: what has left is of unknown fate, what has not left was never sent.
             with anyio.CancelScope(shield=True):
-                if departure.sent_us is None:
-                    await self._insist(lambda: actor.abort(attempt))
-                else:
-                    flight = departure.flight(Ambiguous(code="stopped"))
-                    await self._insist(lambda: actor.conclude(attempt, flight))
+                await self._leave(actor, attempt, departure)
             raise
+
+    async def _leave(self, actor: ConversationActor, attempt: Attempt, departure: Departure) -> None:
+        try:
+            if departure.sent_us is None:
+                await actor.abort(attempt)
+            else:
+                await actor.conclude(attempt, departure.flight(Ambiguous(code="stopped")))
+        except LOG_TROUBLE as error:
+            # It stays open in the log, where the next start finds it; waiting for the store could take for ever.
+            self._witness.note("left_open", message=attempt.message.id, error=type(error).__name__)
 
     async def _send(self, attempt: Attempt, departure: Departure) -> Outcome:
         try:

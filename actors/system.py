@@ -23,13 +23,13 @@ from actors.parcels import Parcels
 from actors.redrives import Redrives
 from actors.roster import Roster
 from actors.scheduler import Scheduler
-from actors.sender import Sender
+from actors.sender import LOG_TROUBLE, NONSENSE, Sender
 from actors.terms import TermsBook
 from core import events as e
 from core.ids import INSTALLATION, Mint, shard_of
 from core.ports import Chance, Channel, Clock, Log, Secrets, Witness
 from core.records import NO_TENANT, Append, Draft, Head, HeadChange, MessageFilter, Recorded
-from core.settings import Settings
+from core.settings import Lane, Settings
 
 # Messages whose attempt the former process left open: as many as it had in flight.
 _INTERRUPTED_MAX: Final = 1_000_000
@@ -53,7 +53,6 @@ class System:
     def __init__(
         self, world: World, settings: Settings, channels: Mapping[str, Channel], diary: list[Recorded]
     ) -> None:
-        log, clock, bounds = world.log, world.clock, settings.bounds
         self._world = world
         self._settings = settings
         self._version = len(diary)
@@ -61,25 +60,30 @@ class System:
         self._unready = ["the daemon has not recovered its log yet"]
         self._stopping = anyio.Event()
         self._stopped = anyio.Event()
-        mint = Mint(floor=log.newest()[0])
-        self._mint = mint
+        self._mint = Mint(floor=world.log.newest()[0])
         self._governor = Governor()
         self._terms = TermsBook(settings, world.zone_of)
+        self._long_windows = LongWindows(self._governor, log=world.log, clock=world.clock)
+        self._parcels = Parcels(world.log, bytes_max=settings.bounds.parcels_bytes_max)
+        self._build_path(channels)
+        self._open_doors()
+
+    def _build_path(self, channels: Mapping[str, Channel]) -> None:
+        """What carries messages out: who is awake, who sends, who says when."""
+        log, clock, witness, bounds = self._world.log, self._world.clock, self._world.witness, self._settings.bounds
         surroundings = Surroundings(
             log=log,
             clock=clock,
-            chance=world.chance_of(self._seed),
+            chance=self._world.chance_of(self._seed),
             terms_of=self._terms.of,
             window_max=bounds.window_max,
             mail_max=bounds.mail_max,
         )
         self.roster = Roster(surroundings, awake_max=bounds.awake_max, idle_us=bounds.idle_us)
-        parcels = Parcels(log, bytes_max=bounds.parcels_bytes_max)
         self._sender = Sender(
-            roster=self.roster, parcels=parcels, governor=self._governor, clock=clock, witness=world.witness
+            roster=self.roster, parcels=self._parcels, governor=self._governor, clock=clock, witness=witness
         )
         self._sender.channels = channels
-        self._long_windows = LongWindows(self._governor, log=log, clock=clock)
         self.scheduler = Scheduler(
             log=log,
             clock=clock,
@@ -87,9 +91,14 @@ class System:
             roster=self.roster,
             sender=self._sender,
             long_windows=self._long_windows,
-            witness=world.witness,
+            witness=witness,
             bounds=bounds,
         )
+
+    def _open_doors(self) -> None:
+        """Where requests come in: new messages, and what people ask of those that exist."""
+        world = self._world
+        log, clock, mint = world.log, world.clock, self._mint
         self.intake = Intake(
             log=log,
             clock=clock,
@@ -97,8 +106,8 @@ class System:
             mint=mint,
             roster=self.roster,
             scheduler=self.scheduler,
-            parcels=parcels,
-            settings=settings,
+            parcels=self._parcels,
+            settings=self._settings,
         )
         self.errands = Errands(
             log=log, clock=clock, roster=self.roster, scheduler=self.scheduler, governor=self._governor
@@ -115,7 +124,14 @@ class System:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Recovers, says so, then works until `stop` has let everything in flight come to its end."""
-        await self._recover()
+        try:
+            await self._recover()
+            await self._work(task_status)
+            await self._part()
+        finally:
+            self._stopped.set()
+
+    async def _work(self, task_status: TaskStatus[None]) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self.scheduler.run)
             group.start_soon(self.intake.settle_doubts)
@@ -128,11 +144,16 @@ class System:
             self._unready = ["the daemon is stopping"]
             await self.scheduler.finish(self._world.clock.now_us() + self._settings.bounds.stop_within_us)
             group.cancel_scope.cancel()
-        await self._diary(e.DaemonStopped(boot=self._version))
-        self._stopped.set()
+
+    async def _part(self) -> None:
+        try:
+            await self._diary(e.DaemonStopped(boot=self._version))
+        except LOG_TROUBLE as error:
+            # The next start takes it for a crash, which loses nothing; waiting for the store could take for ever.
+            self._world.witness.note("stop_unrecorded", error=type(error).__name__)
 
     async def stop(self) -> None:
-        """Takes nothing new, lets attempts in flight end within the bound, and returns when all is recorded."""
+        """Takes nothing new, lets attempts in flight end within the bound, and returns when nothing runs any more."""
         self._stopping.set()
         await self._stopped.wait()
 
@@ -144,21 +165,22 @@ class System:
     async def reload(self, settings: Settings, channels: Mapping[str, Channel]) -> None:
         """Goes on under another configuration; every changed policy is an event with a version."""
         self._settings = settings
-        await self._adopt(settings)
+        fresh = await self._adopt(settings)
         self._sender.channels = channels
         self.intake.adopt(settings)
+        if fresh:
+            await self.scheduler.load(fresh)
         self.scheduler.ring()
 
     # -- recovery, in this order
 
     async def _recover(self) -> None:
         await self._diary(e.DaemonStarted(boot=self._version + 1, seed=self._seed, release=self._world.release))
-        await self._read_lanes()
-        await self._adopt(self._settings)
+        lanes = await self._adopt(self._settings)
         await self._read_sys()
         await self._resolve_interrupted()
         await self._long_windows.recall()
-        await self.scheduler.load()
+        await self.scheduler.load(lanes)
 
     async def _diary(self, event: e.Event) -> None:
         """One event of the installation's own stream."""
@@ -183,38 +205,32 @@ class System:
         )
         self._version += 1
 
-    async def _read_lanes(self) -> None:
-        """Lanes that the log knows, by name; those no longer configured keep their messages and wait."""
-        known = {head.lane: head.stream for head in await self._world.log.heads_of_kind("lane")}
-        for lane in self._settings.lanes:
-            stream = known.get(lane.name)
-            actor = LaneActor(
-                lane,
-                stream if stream is not None else self._mint.next(self._world.clock.now_us()),
-                log=self._world.log,
-                clock=self._world.clock,
-                witness=self._world.witness,
-            )
-            if stream is not None:
-                actor.replay(await self._world.log.events_of(stream))
-            self.errands.lane_actors[lane.name] = actor
+    async def _adopt(self, settings: Settings) -> list[str]:
+        """Goes on with these lanes; answers those that nobody has served so far.
 
-    async def _adopt(self, settings: Settings) -> None:
+        Lanes that are no longer configured keep their messages and wait.
+        """
+        actors = self.errands.lane_actors
+        fresh = [lane.name for lane in settings.lanes if lane.name not in actors]
         for lane in settings.lanes:
-            actor = self.errands.lane_actors.get(lane.name)
-            if actor is None:
-                actor = LaneActor(
-                    lane,
-                    self._mint.next(self._world.clock.now_us()),
-                    log=self._world.log,
-                    clock=self._world.clock,
-                    witness=self._world.witness,
-                )
-                self.errands.lane_actors[lane.name] = actor
+            actor = actors.get(lane.name) or await self._lane_actor(lane)
             await actor.adopt(lane)
+            actors[lane.name] = actor
             self._governor.adopt(lane.name, lane.policy.limits)
             self.scheduler.serve(actor)
-        self._terms.adopt(settings, {name: lane.policy_version for name, lane in self.errands.lane_actors.items()})
+        for name in actors.keys() - {lane.name for lane in settings.lanes}:
+            actors[name].is_served = False
+        self._terms.adopt(settings, {name: actor.policy_version for name, actor in actors.items()})
+        return fresh
+
+    async def _lane_actor(self, lane: Lane) -> LaneActor:
+        """A lane's actor; one whose name the log knows goes on where it was."""
+        known = [head.stream for head in await self._world.log.heads_of_kind("lane") if head.lane == lane.name]
+        stream = known[0] if known else self._mint.next(self._world.clock.now_us())
+        actor = LaneActor(lane, stream, log=self._world.log, clock=self._world.clock, witness=self._world.witness)
+        if known:
+            actor.replay(await self._world.log.events_of(stream))
+        return actor
 
     async def _read_sys(self) -> None:
         """Keys and redrive jobs: few streams, each read whole."""
@@ -228,11 +244,13 @@ class System:
                 self.redrives.replay(head.tenant, recorded)
 
     async def _resolve_interrupted(self) -> None:
-        """Attempts that the former process left open are ambiguous; each conversation says so for its own."""
+        """Attempts that the former process left open are ambiguous; each one's conversation says so."""
         heads = await self._world.log.heads(MessageFilter(status=("sending",)), limit=_INTERRUPTED_MAX)
-        conversations = {head.conversation: head.tenant for head in reversed(heads)}
-        for conversation, tenant in conversations.items():
-            await self.roster.wake(conversation, tenant).look()
+        for head in reversed(heads):
+            try:
+                await self.roster.wake(head.conversation, head.tenant).settle(head.stream)
+            except NONSENSE as error:
+                self._world.witness.note("conversation_parked", conversation=head.conversation, error=str(error))
         self._world.witness.note("recovered", boot=self._version, interrupted=len(heads))
 
 

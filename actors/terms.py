@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from typing import Final
 
 from core.conversation import Terms
 from core.message import Message
 from core.settings import Settings
+
+_KNOWN_MAX: Final = 10_000
 
 
 class TermsBook:
@@ -29,6 +32,8 @@ class TermsBook:
         key = (message.lane, message.policy, message.zone)
         terms = self._known.get(key)
         if terms is None:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()  # Zones are what callers say: there may be any number of wrong ones.
             terms = self._known[key] = self._look_up(message)
         return terms
 

@@ -236,6 +236,14 @@ def conclude(
     return Decision(message=events, conversation=circuit)
 
 
+def abort(message: Message, now_us: int) -> tuple[e.Event, ...]:
+    """What an attempt leads to of which nothing was sent, because we stop: it never was, but a cancel holds."""
+    aborted = e.AttemptAborted(attempt=message.in_flight, reason="stopping", due_us=now_us)
+    if message.cancel is not None:
+        return aborted, e.MessageCancelled(reason=message.cancel)
+    return (aborted,)
+
+
 def _taken(message: Message, flight: Flight, outcome: Taken, now_us: int) -> e.Event:
     return e.AttemptTaken(
         attempt=message.in_flight,

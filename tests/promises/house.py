@@ -72,17 +72,23 @@ class Provider:
         self.always: dict[str, Outcome] = {}
         self.in_flight = self.in_flight_most = 0
         self._gate: anyio.Event | None = None
+        self._door: anyio.Event | None = None
         self._loses: Callable[[Parcel], bool] = lambda _parcel: False
 
     def hold(self) -> None:
         """Lets requests come in, and answers none of them until `let_go`."""
         self._gate = anyio.Event()
 
+    def hold_connections(self) -> None:
+        """Lets nobody connect until `let_go`, so that no byte leaves."""
+        self._door = anyio.Event()
+
     def let_go(self) -> None:
-        """Answers what it held."""
-        if self._gate is not None:
-            self._gate.set()
-            self._gate = None
+        """Goes on with what it held."""
+        for held in (self._gate, self._door):
+            if held is not None:
+                held.set()
+        self._gate = self._door = None
 
     def refuse_connections(self, which: Callable[[Parcel], bool]) -> None:
         """Before a byte of these could leave."""
@@ -91,6 +97,8 @@ class Provider:
     async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
         """Answers to order, else takes it."""
         outcome = self._answer(parcel.to)
+        if self._door is not None:
+            await self._door.wait()
         if self._loses(parcel):
             return outcome
         handed_over()

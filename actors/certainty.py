@@ -1,0 +1,20 @@
+"""What an actor knows after an append: everything, or that the log has to be asked."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def certain_or(forget: Callable[[], None]) -> Iterator[None]:
+    """Calls `forget` unless the block ends well.
+
+    Refused, unknown or cancelled while waiting: in each of these cases the log alone can say what it holds, so memory
+    that was ahead of it must go.
+    """
+    is_certain = False
+    try:
+        yield
+        is_certain = True
+    finally:
+        if not is_certain:
+            forget()

@@ -1,0 +1,334 @@
+"""What people ask for: cancels, moves, releases, resets and redrives happen exactly, whatever is under way."""
+
+from typing import Final
+
+import anyio
+import pytest
+
+from core import events as e
+from core.errors import Forbidden, NotFound
+from core.outcomes import Ambiguous, Permanent, Rate, Transient
+from core.policies import HOUR_US, SECOND_US, CircuitRule, Limits, Poison, Quota, Schedule
+from core.records import MessageFilter
+from eventstore.durable import Durable
+from scenarios.loop.run import run_virtual
+from tests.promises.house import PLAIN, TIGHT, ObedientDisk, Provider, address, living, under
+
+ONCE: Final = under(PLAIN, retry=Schedule(after_us=()))
+PARK: Final = under(
+    PLAIN, circuit=CircuitRule(failures=1, cooldown_us=SECOND_US, ceiling_us=SECOND_US), poison=Poison(kind="park")
+)
+
+
+# -- cancel ------------------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_message_never_goes_out() -> None:
+    """One that waits is ended at once, its successor takes its turn, and a second cancel is refused."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider) as house:
+            later = house.moment(house.clock.now_us() + 60 * SECOND_US)
+            first = (await house.post(address(1), 1, send_at=later)).id
+            second = (await house.post(address(1), 2, send_at=later)).id
+            cancelled = await house.system.errands.cancel("org1", first, reason="event42 moved")
+            assert (cancelled.status, cancelled.reason) == ("cancelled", "event42 moved")
+            with pytest.raises(Forbidden, match="is cancelled cannot be cancelled"):
+                await house.system.errands.cancel("org1", first)
+            await house.pass_time(120)
+            assert provider.numbers(address(1)) == [2]
+            assert house.message(second).status == "delivered"
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(("is_taken", "status"), [(True, "delivered"), (False, "cancelled")])
+def test_a_cancel_that_races_a_send(is_taken: bool, status: str) -> None:  # noqa: FBT001 - a column
+    """While an attempt is out a cancel holds unless that attempt is taken; it is asked for once."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider) as house:
+            if not is_taken:
+                provider.answers[address(1)].append(Transient(code="503"))
+            provider.hold()
+            stream = (await house.post(address(1))).id
+            await house.pass_time(1)
+            for _ in range(2):
+                asked = await house.system.errands.cancel("org1", stream)
+                assert (asked.status, asked.cancel) == ("sending", "requested")
+            provider.let_go()
+            await house.pass_time(120)
+            assert house.message(stream).status == status
+            assert len(provider.seen) == 1
+            assert sum(isinstance(event, e.CancelRequested) for event in house.events(stream)) == 1
+
+    run_virtual(main)
+
+
+def test_a_cancel_holds_over_a_stop_before_anything_was_sent() -> None:
+    """An attempt that a stop aborts was never sent, so the cancel that waited for it ends the message."""
+
+    async def main() -> None:
+        provider, durable = Provider(), Durable()
+        provider.hold_connections()
+        async with living(provider=provider, durable=durable) as house:
+            stream = (await house.post(address(1))).id
+            await house.pass_time(1)
+            assert (await house.system.errands.cancel("org1", stream)).status == "sending"
+        assert provider.seen == []
+        provider.let_go()
+        async with living(provider=provider, durable=durable) as house:
+            await house.pass_time(10)
+            assert house.message(stream).status == "cancelled"
+        assert provider.seen == []
+
+    run_virtual(main)
+
+
+# -- reschedule --------------------------------------------------------------------------------------------------
+
+
+def test_a_moved_message_goes_out_at_its_new_instant() -> None:
+    """Earlier or later, alone among its neighbours, as long as it was not tried."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, bounds=TIGHT) as house:
+            start_us = house.clock.now_us()
+            streams = [
+                (await house.post(address(1), n, send_at=house.moment(start_us + n * 100 * SECOND_US))).id
+                for n in range(1, 6)
+            ]
+            await house.system.errands.reschedule("org1", streams[4], start_us + 50 * SECOND_US)
+            await house.system.errands.reschedule("org1", streams[0], start_us + 450 * SECOND_US)
+            await house.pass_time(1_000)
+            assert [(seen.number, (seen.at_us - start_us) // SECOND_US) for seen in provider.seen] == [
+                (5, 50), (2, 200), (3, 300), (4, 400), (1, 450)
+            ]  # fmt: skip
+            with pytest.raises(Forbidden, match="is delivered cannot be moved"):
+                await house.system.errands.reschedule("org1", streams[0], start_us)
+
+    run_virtual(main)
+
+
+# -- release and reset -------------------------------------------------------------------------------------------
+
+
+def test_a_held_message_waits_for_a_person() -> None:
+    """Its outcome is unknown, so nothing is sent again until somebody releases it; those behind it go on."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=under(PLAIN, on_ambiguous="hold")) as house:
+            provider.answers[address(1)].append(Ambiguous(code="timeout"))
+            held = await house.post(address(1), 1)
+            await house.post(address(1), 2)
+            await house.pass_time(86_400)
+            assert provider.numbers(address(1)) == [1, 2]
+            assert house.message(held.id).held_by == "unknown"
+            assert await house.system.errands.release("org1", held.conversation) == 1
+            await house.pass_time(1)
+            assert provider.numbers(address(1)) == [1, 2, 1]
+            assert house.message(held.id).status == "delivered"
+            assert await house.system.errands.release("org1", held.conversation) == 0
+
+    run_virtual(main)
+
+
+def test_released_messages_take_their_old_places_one_at_a_time() -> None:
+    """Parked ones that are let go while a later one is being sent wait for it, and then go in their own order."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=PARK, bounds=TIGHT) as house:
+            receipts = []
+            for number in range(6):
+                provider.answers[address(1)].append(Permanent() if number == 3 else Transient())
+                receipts.append(await house.post(address(1), number))
+                await house.pass_time(2)
+            assert house.statuses() == {"held": 5, "dead": 1}
+            provider.hold()
+            await house.post(address(1), 9)
+            await house.post(address(1), 10, order="any", send_at=house.moment(house.clock.now_us() + 3 * SECOND_US))
+            await house.pass_time(2)
+            provider.seen.clear()
+            await house.system.errands.release("org1", receipts[0].conversation)
+            await house.pass_time(10)
+            assert provider.in_flight <= 2
+            provider.let_go()
+            await house.pass_time(60)
+            assert [n for n in provider.numbers(address(1)) if n != 10] == [0, 1, 2, 4, 5]
+
+    run_virtual(main)
+
+
+def test_a_release_finds_its_conversation_whatever_falls_asleep_meanwhile() -> None:
+    """Under pressure from others, with a slow log, a released message is not forgotten by an actor of yesterday."""
+
+    async def main() -> None:
+        provider, disk = Provider(), ObedientDisk()
+        async with living(provider=provider, policy=PARK, bounds=TIGHT, disk=disk) as house:
+            provider.answers[address(1)].append(Transient())
+            held = await house.post(address(1), 1)
+            await house.pass_time(5)
+            disk.read_us = 2_000
+            async with anyio.create_task_group() as group:
+                group.start_soon(house.system.errands.release, "org1", held.conversation)
+                for number in range(2, 8):
+                    group.start_soon(house.post, address(number), number)
+                group.start_soon(house.post, address(1), 2)
+            await house.pass_time(30)
+            assert house.statuses() == {"delivered": 8}
+            assert sorted(provider.numbers(address(1))) == [1, 1, 2]
+
+    run_virtual(main)
+
+
+def test_a_reset_closes_the_circuit_and_ends_the_pause() -> None:
+    """After a person's word the next message goes out at once; where nothing is open, it is refused."""
+
+    async def main() -> None:
+        provider = Provider()
+        policy = under(PLAIN, order="any", circuit=CircuitRule(failures=1, cooldown_us=HOUR_US))
+        async with living(provider=provider, policy=policy) as house:
+            for outcome in (Transient(code="503"), Rate(scope="pair", after_us=HOUR_US)):
+                provider.answers[address(1)].append(outcome)
+                receipt = await house.post(address(1), 1)
+                await house.pass_time(5)
+                await house.post(address(1), 2)
+                await house.pass_time(60)
+                assert provider.numbers(address(1)) == [1]
+                await house.system.errands.reset("org1", receipt.conversation)
+                await house.pass_time(5)
+                assert 2 in provider.numbers(address(1))
+                with pytest.raises(Forbidden, match="closed already"):
+                    await house.system.errands.reset("org1", receipt.conversation)
+                await house.pass_time(2 * 3_600)
+                provider.seen.clear()
+
+    run_virtual(main)
+
+
+# -- redrive -----------------------------------------------------------------------------------------------------
+
+
+def test_a_redriven_message_has_its_whole_schedule_before_it() -> None:
+    """Four attempts to its death, four more after a redrive, and only a dead one can be redriven."""
+
+    async def main() -> None:
+        provider = Provider()
+        provider.always[address(1)] = Transient(code="503")
+        async with living(provider=provider) as house:
+            stream = (await house.post(address(1))).id
+            for lives in (1, 2):
+                await house.pass_time(120)
+                assert (house.message(stream).status, len(provider.seen)) == ("dead", 4 * lives)
+                await house.system.errands.redrive("org1", stream)
+                with pytest.raises(Forbidden, match="only a dead one"):
+                    await house.system.errands.redrive("org1", stream)
+            waits = [later.at_us - one.at_us for one, later in zip(provider.seen[4:], provider.seen[5:8], strict=False)]
+            assert [round(wait / SECOND_US) for wait in waits] == [10, 20, 40]
+
+    run_virtual(main)
+
+
+def test_a_bulk_redrive_keeps_its_pace_and_ends() -> None:
+    """Two a second, in the order of acceptance, with its progress to be seen, and nothing else is touched."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=ONCE, bounds=TIGHT) as house:
+            for number in range(12):
+                provider.answers[address(number)].append(Transient(code="503"))
+                await house.post(address(number), number)
+            await house.pass_time(1)
+            provider.seen.clear()
+            plan = await house.system.redrives.plan(MessageFilter(tenant="org1"), 2.0)
+            assert (plan.count, plan.estimate_s) == (12, 6.0)
+            start_us = house.clock.now_us()
+            job = await house.system.redrives.start("org1", MessageFilter(), 2.0)
+            await house.pass_time(3)
+            assert 5 <= len(provider.seen) <= 8
+            await house.pass_time(30)
+            assert [seen.number for seen in provider.seen] == list(range(12))
+            assert [round((seen.at_us - start_us) / SECOND_US * 2) for seen in provider.seen] == list(range(12))
+            state = await house.system.redrives.job("org1", job)
+            assert (state.status, state.count, state.moved) == ("done", 12, 12)
+
+    run_virtual(main)
+
+
+def test_a_bulk_redrive_passes_over_what_died_after_it_began() -> None:
+    """Those are not meant, but they neither end the job nor keep it from the ones behind them."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=ONCE) as house:
+            for number in range(3):
+                provider.answers[address(number)].append(Transient(code="503"))
+                due_us = house.clock.now_us() + (5 * SECOND_US if number == 1 else 0)
+                await house.post(address(number), number, send_at=house.moment(due_us))
+            await house.pass_time(1)
+            job = await house.system.redrives.start("org1", MessageFilter(), 0.1)
+            await house.pass_time(60)
+            assert [seen.number for seen in provider.seen] == [0, 2, 0, 1, 2]
+            assert house.statuses() == {"delivered": 2, "dead": 1}
+            assert (await house.system.redrives.job("org1", job)).status == "done"
+
+    run_virtual(main)
+
+
+def test_a_cancelled_redrive_stops_where_it_is() -> None:
+    """What it has moved stays on the agenda, the rest stays dead, and it cannot be cancelled twice."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=ONCE) as house:
+            for number in range(10):
+                provider.answers[address(number)].append(Transient(code="503"))
+                await house.post(address(number), number)
+            await house.pass_time(1)
+            job = await house.system.redrives.start("org1", MessageFilter(), 1.0)
+            await house.pass_time(3.5)
+            state = await house.system.redrives.cancel("org1", job)
+            await house.pass_time(60)
+            assert state.status == "cancelled"
+            assert house.statuses() == {"delivered": state.moved, "dead": 10 - state.moved}
+            assert 3 <= state.moved <= 5
+            with pytest.raises(Forbidden, match="cancelled cannot be cancelled"):
+                await house.system.redrives.cancel("org1", job)
+
+    run_virtual(main)
+
+
+# -- whose it is -------------------------------------------------------------------------------------------------
+
+
+def test_another_tenants_things_do_not_exist() -> None:
+    """Nobody can see, cancel, move, redrive, release or reset what belongs to somebody else."""
+
+    async def main() -> None:
+        async with living(policy=under(PLAIN, limits=Limits(tenant=Quota(count=1, window_us=HOUR_US)))) as house:
+            receipt = await house.post(address(1))
+            job = await house.system.redrives.start("org1", MessageFilter(), None)
+            errands, redrives = house.system.errands, house.system.redrives
+            refused = [
+                errands.message("org2", receipt.id),
+                errands.cancel("org2", receipt.id),
+                errands.redrive("org2", receipt.id),
+                errands.reschedule("org2", receipt.id, house.clock.now_us()),
+                errands.conversation("org2", receipt.conversation),
+                errands.reset("org2", receipt.conversation),
+                errands.release("org2", receipt.conversation),
+                redrives.job("org2", job),
+                redrives.cancel("org2", job),
+                errands.cancel("org1", 12345),
+                errands.pause("nowhere"),
+            ]
+            for call in refused:
+                with pytest.raises(NotFound):
+                    await call
+
+    run_virtual(main)
