@@ -141,6 +141,8 @@ class MemoryLog:
         self._failing = ""
 
     async def _read(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the log is closed")
         wait = self._disk.at("before_read", 0)
         if wait is not None:
             await wait

@@ -54,8 +54,10 @@ class Lock:
         self._write(_REMEMBERED)
 
     def release(self) -> None:
-        """Lets the next daemon in."""
-        os.close(self._file)
+        """Lets the next daemon in. Releasing twice is harmless."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _write(self, memory: str) -> None:
         content = f"{os.getpid()}\n{memory}\n".encode()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from core.errors import TidingsError
+from core.errors import StoreUnavailable, TidingsError
 from eventstore.sqlite.connection import Connection, read_fault
 
 Result = TypeVar("Result")
@@ -30,12 +30,15 @@ class Reader:
         self._connection = connection
         self._waiting: deque[tuple[Question[object], asyncio.Future[object]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def ask(self, question: Question[Result]) -> "asyncio.Future[Result]":
         """What the question gives; it is run on the connection's thread, within a read of its own.
 
         Raises StoreUnavailable or CorruptLog where it cannot be answered.
         """
+        if self._is_closed:
+            raise StoreUnavailable("the log is closed")
         future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((question, future))  # type: ignore[arg-type]  # Each future gets its question's answer.
         if self._task is None:
@@ -44,6 +47,7 @@ class Reader:
 
     async def close(self) -> None:
         """Answers what waits, then lets go of the connection."""
+        self._is_closed = True
         if self._task is not None:
             await self._task
         await self._connection.close()

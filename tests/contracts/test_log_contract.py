@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from core import events as e
-from core.errors import StreamConflict, StreamParked
+from core.errors import StoreUnavailable, StreamConflict, StreamParked
 from core.ports import Log
 from core.records import Append, Draft, Recorded, Repeated, Snapshot, Stored
 from eventstore.batches import BATCH_ROWS_MAX
@@ -333,3 +333,17 @@ async def test_a_log_goes_on_where_it_was_closed(store: Store, scribe: Scribe) -
         assert seqs == list(range(1, len(seqs) + 1))
     finally:
         await again.close()
+
+
+async def test_a_closed_log_answers_nothing(store: Store, scribe: Scribe) -> None:
+    """After closing, calls and questions are refused by name, and closing again is harmless."""
+    log = await store.open()
+    await log.close()
+    await log.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await log.accept(scribe.acceptance())
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await log.head_of(5)
+    again = await store.open()
+    assert await again.accept(scribe.acceptance()) == Stored()
+    await again.close()
