@@ -14,10 +14,11 @@ from core.records import Tally
 from core.views import LaneState
 
 
-def standing(lanes: Iterable[LaneState], tallies: Iterable[Tally], *, is_ready: bool) -> bytes:
-    """These states in Prometheus' text form."""
+def standing(lanes: Iterable[LaneState], tallies: Iterable[Tally], *, awake: int, is_ready: bool) -> bytes:
+    """These states in Prometheus' text form; `awake` conversations are in memory."""
     registry = CollectorRegistry()
-    registry.register(_Standing([*_of_lanes(list(lanes)), _of_messages(tallies), _of_readiness(is_ready=is_ready)]))
+    of_daemon = (_of_conversations(awake), _of_readiness(is_ready=is_ready))
+    registry.register(_Standing([*_of_lanes(list(lanes)), _of_messages(tallies), *of_daemon]))
     return generate_latest(registry)
 
 
@@ -52,6 +53,10 @@ def _of_messages(tallies: Iterable[Tally]) -> Metric:
     for (lane, status), count in sorted(counts.items()):
         family.add_metric([lane, status], count)
     return family
+
+
+def _of_conversations(awake: int) -> Metric:
+    return GaugeMetricFamily("tidings_conversations_awake", "Conversations that are kept in memory.", value=awake)
 
 
 def _of_readiness(*, is_ready: bool) -> Metric:

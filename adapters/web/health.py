@@ -33,6 +33,7 @@ async def ready(front: Front, _: web.Request, _caller: Caller) -> web.Response:
 async def metrics(front: Front, _: web.Request, caller: Caller) -> web.Response:
     """Every figure, as Prometheus reads it. The figures are of the whole installation."""
     everywhere(caller, "these figures are")
-    lanes, tallies = await front.system.errands.lanes(), await front.log.tallies(None)
-    body = generate_latest(front.registry) + standing(lanes, tallies, is_ready=not front.system.ready())
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    system = front.system
+    lanes, tallies = await system.errands.lanes(), await front.log.tallies(None)
+    now = standing(lanes, tallies, awake=len(system.roster), is_ready=not system.ready())
+    return web.Response(body=generate_latest(front.registry) + now, headers={"Content-Type": CONTENT_TYPE_LATEST})

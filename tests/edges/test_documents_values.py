@@ -177,7 +177,7 @@ def test_every_metric_is_told() -> None:
     """What the metrics page has of ours stands in the table, and nothing else."""
     telemetry = Telemetry(stream=io.BytesIO())
     telemetry.registry.register(Traffic())
-    page = generate_latest(telemetry.registry) + standing([], [], is_ready=True)
+    page = generate_latest(telemetry.registry) + standing([], [], awake=0, is_ready=True)
     kinds = [line.split() for line in page.decode().splitlines() if line.startswith("# TYPE tidings_")]
     given = {name for _, _, name, _ in kinds if not name.endswith("_created")}
     assert set(_codes(table_under(OPERATING, "What to watch"))) == given

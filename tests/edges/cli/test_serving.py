@@ -215,6 +215,7 @@ def test_figures_tell_what_happened_and_how_things_stand(data: Path) -> None:
         assert figures['tidings_messages{lane="mail",status="sent"}'] == 1
         assert figures['tidings_lane_depth{channel="email",lane="mail"}'] == 1
         assert figures['tidings_lane_paused{channel="email",lane="mail"}'] == 1
+        assert figures["tidings_conversations_awake"] == 1
         assert figures["tidings_ready"] == 1
 
 
