@@ -102,7 +102,7 @@ class Provider:
         if self._loses(parcel):
             return outcome
         handed_over()
-        number = msgspec.json.decode(parcel.content)["data"]["n"]
+        number = _number_in(parcel.content)
         at_us = round(asyncio.get_running_loop().time() * SECOND_US) + START_US
         self.seen.append(
             Arrival(to=parcel.to, number=number, attempt=parcel.attempt, at_us=at_us, stream=parcel.stream)
@@ -232,8 +232,10 @@ class House:
         return {lane.name: self.provider for lane in self.settings.lanes}
 
     async def post(self, to: str, number: int = 1, *, tenant: str = "org1", **fields: object) -> Receipt:
-        """Accepts one message with this number in it."""
-        body = {"channel": "webhook", "to": to, "content": {"type": "test", "data": {"n": number}}, **fields}
+        """Accepts one message with this number in it: a mail where the address is one, else a webhook."""
+        is_mail = "@" in to
+        content = {"subject": str(number), "text": "."} if is_mail else {"type": "test", "data": {"n": number}}
+        body = {"channel": "email" if is_mail else "webhook", "to": to, "content": content, **fields}
         encoded = msgspec.json.encode(body)
         submission = submission_of(encoded, now_us=self.clock.now_us(), send_at_max_us=400 * DAY_US)
         return await self.system.intake.accept(tenant, submission)
@@ -287,7 +289,7 @@ async def living(
     disk: ObedientDisk | None = None,
     settings: Settings | None = None,
 ) -> AsyncIterator[House]:
-    """A house with one webhook lane, `calls`, from its recovery to its clean stop."""
+    """A house with the lanes `calls` and `mail`, from its recovery to its clean stop."""
     settings = settings if settings is not None else settings_of(policy, bounds=bounds)
     house = House(
         durable if durable is not None else Durable(),
@@ -302,10 +304,18 @@ async def living(
         await house.system.stop()
 
 
-def settings_of(policy: Policy = PLAIN, *, bounds: Bounds = Bounds(), lanes: tuple[str, ...] = ("calls",)) -> Settings:  # noqa: B008 - it is frozen
-    """Settings with webhook lanes under one policy, besides the presets."""
+def settings_of(
+    policy: Policy = PLAIN,
+    *,
+    bounds: Bounds = Bounds(),  # noqa: B008 - it is frozen
+    lanes: tuple[str, ...] = ("calls", "mail"),
+) -> Settings:
+    """Settings with lanes of these names under one policy: `mail` takes email, every other one webhooks."""
+    channels = {"mail": "email"}
     return Settings(
-        lanes=tuple(Lane(name=name, channel="webhook", provider="test", policy=policy) for name in lanes),
+        lanes=tuple(
+            Lane(name=name, channel=channels.get(name, "webhook"), provider="test", policy=policy) for name in lanes
+        ),
         policies={**PRESETS, policy.name: policy},
         bounds=bounds,
     )
@@ -319,6 +329,16 @@ def address(number: int, *, host: str = "a.example") -> str:
 def under(policy: Policy = PLAIN, **changes: object) -> Policy:
     """A policy with other values."""
     return replace(policy, **changes)
+
+
+def mail(number: int) -> str:
+    """The address of a peer who gets mail."""
+    return f"p{number}@example.com"
+
+
+def _number_in(content: bytes) -> int:
+    decoded = msgspec.json.decode(content)
+    return int(decoded["subject"]) if "subject" in decoded else int(decoded["data"]["n"])
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
