@@ -73,12 +73,12 @@ def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
             caller = NOBODY if role is None else admit(request, None if secret is None else holder_of(secret), role)
             given = await handler(front, request, caller)
         except ConnectionError:
-            raise  # The client has gone, so nobody is left to be told.
+            return _broken_off(request)  # The client has gone, so nobody is left to be told.
         except Exception as error:
             told, headers = failures.told(front, error, call)
             if request.writer.output_size:
                 # Half an answer is out: only breaking it off tells the client that it is not whole.
-                raise ConnectionResetError("an answer broke off") from error
+                return _broken_off(request)
             given = response(told, headers)
         if not given.prepared:
             back = given_back(request)
@@ -88,6 +88,13 @@ def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
         return given
 
     return answer
+
+
+def _broken_off(request: web.Request) -> web.Response:
+    """An answer that goes nowhere. An exception in its place would be logged by the server as a fault of ours."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def _wrong_method(allowed: list[str]) -> WebHandler:
