@@ -6,7 +6,7 @@ ports that answer to order. It must never judge, and never reach into an actor.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -88,6 +88,10 @@ class Provider:
         for held in (self._gate, self._door):
             if held is not None:
                 held.set()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Whoever it held is gone, with the life that called; it holds nobody else."""
         self._gate = self._door = None
 
     def refuse_connections(self, which: Callable[[Parcel], bool]) -> None:
@@ -244,6 +248,12 @@ class House:
     def moment(instant_us: int) -> str:
         """An instant as a request writes it."""
         return (_EPOCH + timedelta(microseconds=instant_us)).isoformat()
+
+    async def all_at_once(self, calls: Sequence[Callable[[], Coroutine[object, None, None]]]) -> None:
+        """Makes all of these calls at one instant, and waits for them."""
+        async with anyio.create_task_group() as group:
+            for call in calls:
+                group.start_soon(call)
 
     async def pass_time(self, seconds: float) -> None:
         """Lets so much virtual time go by."""
