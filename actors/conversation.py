@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from actors.certainty import certain_or
 from actors.pages import Page
 from actors.turn import Turn
 from core import conversation as c
@@ -106,19 +107,28 @@ class ConversationActor:
                 message, now_us = self._due_on(lane)
                 if message is None:
                     return None
-                number = message.attempt + 1
-                self._flying.add(message.id)
-                try:
-                    await self._record(message, (self._next_step(message, now_us),), at_us=now_us)
-                except (AppendUnknown, StreamConflict):
-                    await self._recall()
-                finally:
-                    fresh = self.open.get(message.id)
-                    started = fresh is not None and fresh.in_flight == number
-                    if not started:
-                        self._flying.discard(message.id)
-                if fresh is not None and started:
-                    return Attempt(message=fresh, number=number)
+                attempt = await self._step(message, now_us)
+                if attempt is not None:
+                    return attempt
+
+    async def _step(self, message: Message, now_us: int) -> Attempt | None:
+        """Records what a due message comes to now; answers its attempt if it comes to one."""
+        number, is_started = message.attempt + 1, False
+        self._flying.add(message.id)
+        try:
+            await self._record_or_recall(message, self._next_step(message, now_us), now_us)
+            fresh = self.open.get(message.id, message)
+            is_started = fresh.in_flight == number
+        finally:
+            if not is_started:
+                self._flying.discard(message.id)
+        return Attempt(message=fresh, number=number) if is_started else None
+
+    async def _record_or_recall(self, message: Message, event: e.Event, now_us: int) -> None:
+        try:
+            await self._record(message, (event,), at_us=now_us)
+        except (AppendUnknown, StreamConflict):
+            await self._recall()
 
     async def conclude(self, attempt: Attempt, flight: c.Flight) -> None:
         """Records what an attempt came to, and everything that follows from it."""
@@ -224,18 +234,15 @@ class ConversationActor:
         if own:
             heads.append(HeadChange(head=c.head_of(state, self.shard), was=c.status_of(self.state)))
         if drafts:
-            await self._append(
-                Append(shard=self.shard, tenant=state.tenant, at_us=at_us, drafts=tuple(drafts), heads=tuple(heads))
+            append = Append(
+                shard=self.shard, tenant=state.tenant, at_us=at_us, drafts=tuple(drafts), heads=tuple(heads)
             )
+            with certain_or(self._forget):
+                await self._world.log.append(append)
             self.state = state
 
-    async def _append(self, append: Append) -> None:
-        try:
-            await self._world.log.append(append)
-        except BaseException:
-            # Refused, unknown or cancelled while waiting: the log has to say what it holds.
-            self.is_lost = True
-            raise
+    def _forget(self) -> None:
+        self.is_lost = True
 
     # -- what it keeps in memory
 

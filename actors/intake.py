@@ -6,11 +6,11 @@ Nothing is answered before it is durable; nothing that was refused leaves a trac
 
 from typing import Final
 
-import anyio
 import msgspec
 
 from actors.doubts import Doubts
 from actors.parcels import Parcels
+from actors.peers import Peer, Peers
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from core import events as e
@@ -37,13 +37,6 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     due_us: int | None
     duplicate: bool
-
-
-class Peer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A peer as the log knows it: the keyed hash of its address, and the conversation with it."""
-
-    subject: bytes
-    conversation: int
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +80,8 @@ class Intake:
         self._scheduler = scheduler
         self._parcels = parcels
         self._doubts = Doubts(log, clock)
-        self._peers: dict[tuple[str, str, str], Peer] = {}
-        self._first_contacts: dict[tuple[str, str, str], anyio.Lock] = {}
-        self._hosts: dict[str, int] = {}
+        known_max = settings.bounds.peers_max
+        self._peers = Peers(log=log, clock=clock, secrets=secrets, mint=mint, known_max=known_max)
         self._waiting = 0
         self.is_open = False
         self.adopt(settings)
@@ -157,38 +149,8 @@ class Intake:
             submission=submission,
             lane=lane,
             policy=self._policies[submission.policy] if submission.policy is not None else lane.policy,
-            peer=await self._peer(tenant, submission.channel, submission.subject),
+            peer=await self._peers.of(tenant, submission.channel, submission.subject),
         )
-
-    async def _peer(self, tenant: str, channel: str, address: str) -> Peer:
-        """The conversation with this peer; a new one is minted, and its address row is part of the same commit."""
-        key = (tenant, channel, address)
-        known = self._peers.get(key)
-        if known is None or key in self._first_contacts:
-            known = await self._first_contact(key)
-        return known
-
-    async def _first_contact(self, key: tuple[str, str, str]) -> Peer:
-        """The same while a peer is being looked up: in the order of asking, so that no message overtakes the first."""
-        turn = self._first_contacts.get(key)
-        if turn is None:
-            turn = self._first_contacts[key] = anyio.Lock(fast_acquire=True)
-        async with turn:
-            try:
-                known = self._peers.get(key)
-                if known is None:
-                    known = self._peers[key] = await self._looked_up(key)
-                    if len(self._peers) > self._bounds.peers_max:
-                        del self._peers[next(iter(self._peers))]
-                return known
-            finally:
-                if not turn.statistics().tasks_waiting:
-                    del self._first_contacts[key]
-
-    async def _looked_up(self, key: tuple[str, str, str]) -> Peer:
-        subject = self._secrets.keyed_hash("address", *key)
-        found = await self._log.conversation_at(key[0], key[1], subject)
-        return Peer(subject=subject, conversation=found or self._mint.next(self._clock.now_us()))
 
     # -- one commit
 
@@ -229,21 +191,12 @@ class Intake:
             priority=submission.priority,
             on_ambiguous=submission.on_ambiguous,
             policy=submission.policy,
-            host=None if submission.host is None else self._host_id(submission.host),
+            host=None if submission.host is None else self._peers.host(submission.host),
             commitment=commitment,
             size_bytes=len(submission.content),
             trace=submission.trace,
             zone=submission.zone,
         )
-
-    def _host_id(self, host: str) -> int:
-        """A keyed hash of a webhook's host as a positive number: the log does not name it."""
-        known = self._hosts.get(host)
-        if known is None:
-            if len(self._hosts) >= self._bounds.peers_max:
-                self._hosts.clear()
-            known = self._hosts[host] = int.from_bytes(self._secrets.keyed_hash("host", host)[:8]) >> 1 | 1
-        return known
 
     def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:
         """How a reference is found without being kept."""

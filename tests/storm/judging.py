@@ -48,19 +48,23 @@ def _sent_us(event: e.Event) -> int | None:
 async def read_story(database: Path) -> Story:
     """The whole log of a daemon that has stopped."""
     log = await SqliteLog.open(database)
-    messages: dict[int, list[Recorded]] = defaultdict(list)
-    position: dict[int, int] = {}
     try:
-        while True:
-            page, reached = await log.log_page(position, tenant=None, limit=5_000)
-            for entry in page:
-                if isinstance(entry.event, e.MessageAccepted) or entry.stream in messages:
-                    messages[entry.stream].append(entry)
-            if reached == position:
-                return Story(messages=dict(messages))
-            position = reached
+        return Story(messages=await _by_message(log))
     finally:
         await log.close()
+
+
+async def _by_message(log: SqliteLog) -> dict[int, list[Recorded]]:
+    messages: dict[int, list[Recorded]] = defaultdict(list)
+    position: dict[int, int] | None = None
+    reached: dict[int, int] = {}
+    while reached != position:
+        position = reached
+        page, reached = await log.log_page(position, tenant=None, limit=5_000)
+        for entry in page:
+            if isinstance(entry.event, e.MessageAccepted) or entry.stream in messages:
+                messages[entry.stream].append(entry)
+    return dict(messages)
 
 
 def fullest_window(instants: list[int], window_us: int) -> int:

@@ -1,0 +1,73 @@
+"""Whom a message goes to, as the log knows them: by keyed hashes and conversation ids, never by address.
+
+This file answers for finding the conversation with a peer, and for minting one at first contact. Lately used addresses
+are remembered, so that accepting for them reads nothing.
+"""
+
+import anyio
+import msgspec
+
+from core.ids import Mint
+from core.ports import Clock, Log, Secrets
+
+_Key = tuple[str, str, str]
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A peer as the log knows it: the keyed hash of its address, and the conversation with it."""
+
+    subject: bytes
+    conversation: int
+
+
+class Peers:
+    """Peers by (tenant, channel, normal form of the address); at most `known_max` are remembered."""
+
+    def __init__(self, *, log: Log, clock: Clock, secrets: Secrets, mint: Mint, known_max: int) -> None:
+        self._log = log
+        self._clock = clock
+        self._secrets = secrets
+        self._mint = mint
+        self._known_max = known_max
+        self._known: dict[_Key, Peer] = {}
+        self._first_contacts: dict[_Key, anyio.Lock] = {}
+        self._hosts: dict[str, int] = {}
+
+    async def of(self, tenant: str, channel: str, address: str) -> Peer:
+        """The peer; a new one gets a conversation, whose address row is part of its first message's commit."""
+        key = (tenant, channel, address)
+        known = self._known.get(key)
+        if known is None or key in self._first_contacts:
+            known = await self._first_contact(key)
+        return known
+
+    async def _first_contact(self, key: _Key) -> Peer:
+        """The same while a peer is being looked up: in the order of asking, so that no message overtakes the first."""
+        turn = self._first_contacts.setdefault(key, anyio.Lock(fast_acquire=True))
+        async with turn:
+            try:
+                return self._known.get(key) or self._remember(key, await self._looked_up(key))
+            finally:
+                if not turn.statistics().tasks_waiting:
+                    del self._first_contacts[key]
+
+    def _remember(self, key: _Key, peer: Peer) -> Peer:
+        self._known[key] = peer
+        if len(self._known) > self._known_max:
+            del self._known[next(iter(self._known))]
+        return peer
+
+    async def _looked_up(self, key: _Key) -> Peer:
+        tenant, channel, _ = key
+        subject = self._secrets.keyed_hash("address", *key)
+        found = await self._log.conversation_at(tenant, channel, subject)
+        return Peer(subject=subject, conversation=found or self._mint.next(self._clock.now_us()))
+
+    def host(self, name: str) -> int:
+        """A keyed hash of a webhook's host as a positive number: limits and breakers need no more of it."""
+        known = self._hosts.get(name)
+        if known is None:
+            if len(self._hosts) >= self._known_max:
+                self._hosts.clear()
+            known = self._hosts[name] = int.from_bytes(self._secrets.keyed_hash("host", name)[:8]) >> 1 | 1
+        return known
