@@ -33,6 +33,7 @@ def _blocks(*kinds: str) -> list[Block]:
     return [block for block in _BLOCKS if block.kind in kinds]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.stem)
 def test_whoever_follows_a_document_sees_what_it_says(file: Path, tmp_path: Path) -> None:
     """Every command of a document succeeds, in its order, and answers what the document shows."""
