@@ -8,8 +8,8 @@ from contextlib import contextmanager
 def certain_or(forget: Callable[[], None]) -> Iterator[None]:
     """Calls `forget` unless the block ends well.
 
-    Refused, unknown or cancelled while waiting: in each of these cases the log alone can say what it holds, so memory
-    that was ahead of it must go.
+    Refused, unknown or cancelled while waiting: what memory took for granted must go then. Of an append, only the log
+    can say what became of it.
     """
     is_certain = False
     try:

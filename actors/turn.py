@@ -5,6 +5,7 @@ from types import TracebackType
 
 import anyio
 
+from actors.certainty import certain_or
 from core.errors import Overloaded
 
 
@@ -32,19 +33,20 @@ class Turn:
             raise Overloaded(f"{self._waiting_max} callers wait for this conversation already")
         mine = anyio.Event()
         self._waiting.append(mine)
-        try:
+        with certain_or(lambda: self._leave(mine)):
             await mine.wait()
-        except BaseException:
-            if mine.is_set():
-                self._pass_on()
-            else:
-                self._waiting.remove(mine)
-            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pass_on()
+
+    def _leave(self, mine: anyio.Event) -> None:
+        """A caller was cancelled while it waited, or just as its turn came."""
+        if mine.is_set():
+            self._pass_on()
+        elif self._waiting is not None:
+            self._waiting.remove(mine)
 
     def _pass_on(self) -> None:
         if self._waiting:
