@@ -249,7 +249,7 @@ class House:
         """An instant as a request writes it."""
         return (_EPOCH + timedelta(microseconds=instant_us)).isoformat()
 
-    async def all_at_once(self, calls: Sequence[Callable[[], Coroutine[object, None, None]]]) -> None:
+    async def all_at_once(self, calls: Sequence[Callable[[], Coroutine[object, None, object]]]) -> None:
         """Makes all of these calls at one instant, and waits for them."""
         async with anyio.create_task_group() as group:
             for call in calls:

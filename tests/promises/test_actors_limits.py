@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Final
 
 import pytest
@@ -95,9 +95,8 @@ def test_each_recipient_has_its_own_share() -> None:
         provider = Provider()
         limits = Limits(recipient=Quota(count=3, window_us=MINUTE_US))
         async with living(provider=provider, policy=under(PLAIN, limits=limits), bounds=TIGHT) as house:
-            for number in range(12):
-                for peer in range(4):
-                    await house.post(mail(peer), number)
+            for number, peer in product(range(12), range(4)):
+                await house.post(mail(peer), number)
             await house.pass_time(1)
             assert len(provider.seen) == 12
             await house.pass_time(240)
@@ -154,8 +153,7 @@ def test_limits_hold_over_crashes(down_s: float, quota: Quota) -> None:
 
         async def main(life: int = life) -> None:
             async with living(durable=durable, provider=provider, policy=policy) as house:
-                if not life:
-                    await _posts(house, 25)
+                await _posts(house, 0 if life else 25)
                 await house.pass_time(step_s)
                 await cut_power()
 
