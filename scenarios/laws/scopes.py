@@ -34,12 +34,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 def scopes_of(evidence: Evidence) -> Iterator[Scope]:
     """Every scope that bounds anything and has an attempt."""
     for lane in evidence.scenario.settings.lanes:
-        members: dict[Member, list[Attempt]] = {}
-        for attempt in evidence.chronicle.attempts:
-            if attempt.lane == lane.name:
-                for member in members_of(attempt):
-                    members.setdefault(member, []).append(attempt)
-        for member, attempts in members.items():
+        for member, attempts in _members(evidence, lane.name).items():
             quotas, concurrency = bound_of(lane.policy.limits, member[0])
             if quotas or concurrency is not None:
                 yield Scope(
@@ -49,6 +44,14 @@ def scopes_of(evidence: Evidence) -> Iterator[Scope]:
                     concurrency=concurrency,
                     attempts=tuple(attempts),
                 )
+
+
+def _members(evidence: Evidence, lane: str) -> dict[Member, list[Attempt]]:
+    found: dict[Member, list[Attempt]] = {}
+    for attempt in (attempt for attempt in evidence.chronicle.attempts if attempt.lane == lane):
+        for member in members_of(attempt):
+            found.setdefault(member, []).append(attempt)
+    return found
 
 
 def members_of(attempt: Attempt) -> Iterator[Member]:

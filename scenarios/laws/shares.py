@@ -36,10 +36,8 @@ def _turns(evidence: Evidence, lane: str, starts: dict[str, list[int]]) -> Itera
         own = starts.get(tenant, [])
         for since_us, until_us in spans.spans():
             turns = [since_us, *own[bisect_left(own, since_us) : bisect_left(own, until_us)], until_us]
-            for before_us, after_us in pairwise(turns):
-                if after_us - before_us <= slack:
-                    continue
-                yield from _greedy(lane, tenant, starts, (before_us, after_us))
+            for between in (turn for turn in pairwise(turns) if turn[1] - turn[0] > slack):
+                yield from _greedy(lane, tenant, starts, between)
 
 
 def _greedy(lane: str, tenant: str, starts: dict[str, list[int]], between: Span) -> Iterator[Finding]:

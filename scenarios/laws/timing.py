@@ -4,7 +4,7 @@ The first half reads the schedule off the policy and holds every recorded wait a
 (waiting.py) with a hole in which no limit had been in the way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from core import events as e
 from core.outcomes import Ambiguous, Config, Hold, Rate, Transient
 from core.policies import HOUR_US, Exponential, Policy, QuietHours, Retry
 from core.records import Recorded
-from scenarios.laws.chronicle import Story
+from scenarios.laws.chronicle import Attempt, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.waiting import idle_waits, slack_us
@@ -126,16 +126,19 @@ def _pauses_are_kept(evidence: Evidence) -> Iterator[Finding]:
             elif isinstance(entry.event, e.AttemptStarted) and entry.at_us < until_us:
                 words = f"conversation {conversation} was paused for another {_span(until_us - entry.at_us)}"
                 yield Finding(words=words, at_us=entry.at_us, streams=(entry.stream,))
-    tolerance_us = slack_us(evidence)
     for lane, entries in evidence.chronicle.lanes.items():
-        pauses = [(entry.at_us, entry.event) for entry in entries if isinstance(entry.event, e.LaneThrottled)]
-        for attempt in evidence.chronicle.attempts if pauses else ():
-            for at_us, pause in pauses:
+        attempts = [attempt for attempt in evidence.chronicle.attempts if attempt.lane == lane]
+        for entry in entries:
+            if isinstance(entry.event, e.LaneThrottled):
                 # A permit that was out when the pause was recorded may still begin.
-                is_meant = attempt.lane == lane and pause.host in {0, attempt.host}
-                if is_meant and at_us + tolerance_us < attempt.started_us < pause.until_us:
-                    words = f"lane {lane} was throttled until {_span(pause.until_us - attempt.started_us)} later"
-                    yield Finding(words=words, at_us=attempt.started_us, streams=(attempt.stream,))
+                yield from _throttled(entry.event, attempts, entry.at_us + slack_us(evidence))
+
+
+def _throttled(pause: e.LaneThrottled, attempts: Sequence[Attempt], since_us: int) -> Iterator[Finding]:
+    for attempt in attempts:
+        if pause.host in {0, attempt.host} and since_us < attempt.started_us < pause.until_us:
+            words = f"lane {attempt.lane} was throttled until {_span(pause.until_us - attempt.started_us)} later"
+            yield Finding(words=words, at_us=attempt.started_us, streams=(attempt.stream,))
 
 
 def _finding(story: Story, entry: Recorded, words: str) -> Finding:

@@ -65,9 +65,8 @@ def _is_meant(evidence: Evidence, expect: Expect, key: str | None) -> bool:
 def _events(*kinds: type[e.Event]) -> Counter:
     def count(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
         for story in evidence.chronicle.stories.values():
-            for entry in story.entries:
-                if isinstance(entry.event, kinds):
-                    yield _at(evidence, entry, story.accepted.trace)
+            for entry in (entry for entry in story.entries if isinstance(entry.event, kinds)):
+                yield _at(evidence, entry, story.accepted.trace)
 
     return count
 
