@@ -163,10 +163,11 @@ def test_poison_steps_aside_in_time() -> None:
         sending(retrying(waiting(1))),
         then(retrying(waiting(1)), e.MessageSetAside()),
         retrying(waiting(1, order="any")),
+        then(retrying(waiting(1)), e.MessageHeld(by="unknown"), e.MessageReleased(due_us=NOW_US)),
     ],
 )
 def test_what_does_not_block_never_steps_aside(message: Message) -> None:
-    """A message that has not failed, is being sent or stands in no line has nothing to step aside from."""
+    """What has not failed since its release, is being sent or stands in no line has nothing to step aside from."""
     assert skips_at(message, SKIP) is None
 
 
