@@ -21,10 +21,9 @@ from core.message import Message, accepted, head_of
 from core.policies import MINUTE_US, Policy
 from core.ports import Clock, Log, Secrets
 from core.records import Acceptance, Append, Dedup, Draft, HeadChange, Private, Repeated, Sealed, Stored
-from core.sealing import seal
+from core.sealing import SALT_BYTES, seal
 from core.settings import Lane, Settings
 
-_SALT_BYTES: Final = 16
 # Contents of messages due within this time are kept in memory for their first send.
 _SOON_US: Final = MINUTE_US
 
@@ -158,7 +157,7 @@ class Intake:
         now_us = self._clock.now_us()
         stream = self._mint.next(now_us)
         private = _private(asked.submission)
-        salt = self._secrets.fresh(_SALT_BYTES)
+        salt = self._secrets.fresh(SALT_BYTES)
         body, commitment = seal(private, salt)
         event = self._event(asked, now_us, commitment)
         sealed = Sealed(

@@ -5,18 +5,25 @@ destroyed, nothing can be told from the commitment any more, and the chain still
 """
 
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 
 from core.errors import CorruptLog
 from core.records import Private, Sealed
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Private)
+SALT_BYTES: Final = 16
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Private)
 
 
 def seal(private: Private, salt: bytes) -> tuple[bytes, bytes]:
-    """The bytes for the vault and the commitment for the log."""
+    """The bytes for the vault and the commitment for the log.
+
+    The salt is 16 bytes of secure randomness, fresh for each row: without it an address could be guessed and checked.
+    """
+    assert len(salt) == SALT_BYTES, f"a salt has {SALT_BYTES} bytes, not {len(salt)}"
     body = _ENCODER.encode(private)
     return body, commitment_of(body, salt)
 

@@ -12,12 +12,12 @@ from core.errors import CorruptLog, Impossible
 from core.events import MessageAccepted
 from core.message import fold, head_of
 from core.records import Head, Recorded, Sealed
+from core.sealing import commitment_of
 from eventstore.book import Beside, Book, Fault, Report
 from eventstore.chain import Content, link_of
 from eventstore.codec import EventRow, UnknownEvent, recorded
 from eventstore.numbering import Numbering
 from eventstore.tallying import Counts, add, key_of
-from eventstore.vault import commitment_of
 
 # More of the same helps nobody: a damaged page alone can spoil dozens of events.
 FAULTS_MAX: Final = 20

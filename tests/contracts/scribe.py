@@ -11,7 +11,7 @@ from core.ids import Mint, shard_of
 from core.message import Message, accepted, evolve, head_of
 from core.outcomes import Transient
 from core.records import Acceptance, Append, Dedup, Draft, Head, HeadChange, Private, Sealed
-from eventstore.vault import seal
+from core.sealing import seal
 
 START_US = 1_767_225_600_000_000
 DEDUP_FOR_US = 35 * 24 * 3600 * 1_000_000

@@ -9,9 +9,9 @@ import pytest
 from core.errors import CorruptLog, StreamParked
 from core.events import EVENT_TYPES, SCHEMA_VERSIONS, MessageAccepted, MessageDead
 from core.records import Private, Sealed
+from core.sealing import seal, unseal
 from eventstore.chain import FIRST_LINK, Content, link_of
 from eventstore.codec import EventRow, UnknownEvent, decode, encode, readable, recorded, type_of
-from eventstore.vault import seal, unseal
 from tests.contracts.event_examples import EXAMPLES
 
 # A line an example, in their order: the type, its schema version, and the body in hexadecimal.
