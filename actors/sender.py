@@ -81,6 +81,9 @@ class Sender:
         `moved` hears of what may let another attempt start long before this one is over: it has begun, it has left.
         """
         actor = self._roster.wake(permit.conversation, permit.tenant)
+        channel = self.channels.get(permit.lane)
+        if channel is None:
+            return "again"  # A reload is taking the lane away just now; nothing has begun.
         try:
             attempt = await actor.begin(permit.lane)
         except LOG_TROUBLE as error:
@@ -94,15 +97,15 @@ class Sender:
             return actor
         moved(actor)
         departure = Departure(permit, self._governor, self._clock, lambda: moved(actor))
-        flight = await self._fly(actor, attempt, departure)
+        flight = await self._fly(actor, attempt, departure, channel)
         await self._insist(lambda: actor.conclude(attempt, flight))
         await self._insist(lambda: lane.saw(flight.outcome, permit))
         self._tell(permit, attempt, flight)
         return actor
 
-    async def _fly(self, actor: ConversationActor, attempt: Attempt, departure: Departure) -> Flight:
+    async def _fly(self, actor: ConversationActor, attempt: Attempt, departure: Departure, channel: Channel) -> Flight:
         try:
-            return departure.flight(await self._send(attempt, departure))
+            return departure.flight(await self._send(attempt, departure, channel))
         except anyio.get_cancelled_exc_class():
             # We are stopping: what has left is of unknown fate, what has not left was never sent.
             with anyio.CancelScope(shield=True):
@@ -119,12 +122,12 @@ class Sender:
             # It stays open in the log, where the next start finds it; waiting for the store could take for ever.
             self._witness.note("left_open", message=attempt.message.id, error=type(error).__name__)
 
-    async def _send(self, attempt: Attempt, departure: Departure) -> Outcome:
+    async def _send(self, attempt: Attempt, departure: Departure, channel: Channel) -> Outcome:
         try:
             parcel = await self._parcels.of(attempt.message, attempt.number)
             if parcel is None:
                 return Permanent(code="content_gone")
-            return await self.channels[attempt.message.lane].send(parcel, departure)
+            return await channel.send(parcel, departure)
         except CorruptLog:
             return Permanent(code="content_corrupt")
         except Exception as bug:  # A channel's bug must not lose the message: it is an outcome like any other.

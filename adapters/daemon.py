@@ -29,7 +29,7 @@ from adapters.starting import CONNECTIONS_WAITING_MAX, CannotStart, bound, build
 from adapters.telemetry import Telemetry
 from adapters.web.app import create_app
 from adapters.web.front import WebBounds
-from core.errors import TidingsError
+from core.errors import AppendUnknown, Refused, TidingsError
 from eventstore.sqlite.log import SqliteLog
 
 # A supervisor that sent SIGTERM expects the process to be gone within 10 s.
@@ -180,7 +180,12 @@ class _Daemon:
             return
         for name in needs_restart(self._started_with, config):
             self._telemetry.say("warning", "warning", {"words": f"The new {name} is taken up by a restart only."})
-        await self._system.reload(config.settings, self._channels.now)
+        try:
+            await self._system.reload(config.settings, self._channels.now)
+        except (Refused, AppendUnknown) as error:
+            words = f"The log cannot be written now ({error}); lanes and policies are taken up by the next SIGHUP."
+            self._telemetry.say("error", "reload_refused", {"words": words})
+            return
         _warn(config, None, self._telemetry)
         self._telemetry.say("info", "reloaded", {"lanes": [lane.name for lane in config.settings.lanes]})
 

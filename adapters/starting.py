@@ -8,9 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
-from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from adapters.chance import KeyedChance, SystemSecrets
 from adapters.channels.accounts import ProviderSettings
@@ -20,12 +18,12 @@ from adapters.config.units import Listen
 from adapters.installation import installation_key
 from adapters.reloading import Build
 from adapters.telemetry import Telemetry
+from adapters.zones import zone_named
 from core.errors import TidingsError
 from core.ports import Channel, Clock
 from core.settings import Lane
 
 CONNECTIONS_WAITING_MAX: Final = 1_024
-_ZONES_MAX: Final = 1_024
 
 
 class CannotStart(TidingsError):
@@ -79,12 +77,11 @@ def builder(clock: Clock, secrets: SystemSecrets, release: str) -> Build:
 def zone_finder(telemetry: Telemetry) -> Callable[[str], tzinfo]:
     """Finds time zones by name. One that the database does not know is UTC, so that the message still goes out."""
 
-    @lru_cache(maxsize=_ZONES_MAX)
     def zone_of(name: str) -> tzinfo:
-        try:
-            return ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
+        zone = zone_named(name)
+        if zone is None:
             telemetry.note("zone_unknown", zone=name)
             return UTC
+        return zone
 
     return zone_of

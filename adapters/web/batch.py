@@ -24,11 +24,11 @@ from adapters.web.reading import (
     Headers,
     given_back,
     headers_of,
+    submission_in,
     takes_lines,
     too_large,
     too_slow,
 )
-from core.contents import read
 
 # Answers are written in pieces of about this size, so that a line costs no system call of its own.
 _PIECE_BYTES: Final = 64 * 1024
@@ -151,7 +151,7 @@ class _Batch:
     async def _accept(self, line: bytes) -> bytes:
         front = self._front
         try:
-            submission = read(
+            submission = submission_in(
                 line,
                 trace=self._headers.traceparent or "",
                 correlation=self._headers.correlation,

@@ -11,9 +11,8 @@ from actors.intake import Receipt
 from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
-from adapters.web.reading import body_of, headers_of, idempotency_key_of
+from adapters.web.reading import body_of, headers_of, idempotency_key_of, submission_in
 from core import ids
-from core.contents import read
 
 
 class Accepted(Answer, frozen=True, kw_only=True):
@@ -30,7 +29,7 @@ async def accept(front: Front, request: web.Request, caller: Caller) -> web.Resp
     """Takes charge of one message: 202 once it is durable, 200 where the same request came before."""
     tenant = caller.one_tenant
     headers = headers_of(request)
-    submission = read(
+    submission = submission_in(
         await body_of(front, request),
         trace=headers.traceparent or "",
         correlation=headers.correlation,

@@ -13,8 +13,10 @@ from aiohttp import hdrs, web
 
 from adapters.web.front import Front
 from adapters.web.problems import Declined, Problem, invalid, problem
+from adapters.zones import zone_named
 from core import ids
-from core.errors import NotFound
+from core.contents import Submission, read
+from core.errors import Invalid, NotFound
 
 T = TypeVar("T")
 
@@ -45,6 +47,16 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     traceparent: str | None
     correlation: str | None
+
+
+def submission_in(
+    body: bytes, *, trace: str = "", correlation: str | None = None, idempotency_key: str | None = None
+) -> Submission:
+    """The submission in a body or a line. Raises Invalid for the first mistake, an unknown time zone included."""
+    submission = read(body, trace=trace, correlation=correlation, idempotency_key=idempotency_key)
+    if submission.zone is not None and zone_named(submission.zone) is None:
+        raise Invalid("/time_zone", f"no time zone is called {submission.zone!r}, expected one such as Europe/Berlin")
+    return submission
 
 
 _NO_HEADERS: Final = Headers(traceparent=None, correlation=None)
