@@ -16,7 +16,7 @@ from actors.pages import Page
 from actors.turn import Turn
 from core import conversation as c
 from core import events as e
-from core.errors import AppendUnknown, Forbidden, Refused, StreamConflict
+from core.errors import AppendUnknown, Forbidden, Refused, StreamConflict, TidingsError
 from core.ids import shard_of
 from core.message import Message, evolve, fold, head_of
 from core.outcomes import Ambiguous
@@ -109,6 +109,7 @@ class ConversationActor:
                     return None
                 attempt = await self._step(message, now_us)
                 if attempt is not None:
+                    await self._look_ahead(attempt.message.line)
                     return attempt
 
     async def _step(self, message: Message, now_us: int) -> Attempt | None:
@@ -336,6 +337,13 @@ class ConversationActor:
         for head in heads:
             if head.stream not in self.open:
                 self.open[head.stream] = fold(events[head.stream])
+
+    async def _look_ahead(self, line: int) -> None:
+        """Others of a loose line may start beside the one that has begun, so what memory ran out of is read now."""
+        if line == LOOSE_LINE:
+            # The attempt has begun and must fly, whatever reading comes to: the next turn will say so again.
+            with suppress(TidingsError):
+                await self._refill()
 
     def _has_waiting(self, line: int) -> bool:
         return any(message.line == line and not message.in_flight for message in self.open.values())
