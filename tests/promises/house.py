@@ -94,6 +94,11 @@ class Provider:
         """Whoever it held is gone, with the life that called; it holds nobody else."""
         self._gate = self._door = None
 
+    def soothe(self) -> None:
+        """Takes everything from here on."""
+        self._moods = None
+        self.always.clear()
+
     def refuse_connections(self, which: Callable[[Parcel], bool]) -> None:
         """Before a byte of these could leave."""
         self._loses = which
@@ -149,6 +154,11 @@ class ObedientDisk:
     def fail_later(self, border: Border, *, after_commits: int = 0) -> None:
         """One commit fails at this border so that nobody can tell what became of it: the next, or one after that."""
         self._unknown = border, after_commits
+
+    def calm(self) -> None:
+        """Nothing fails any more."""
+        self._unknown = None
+        self.empty()
 
     def fill(self) -> None:
         """No write goes through from here on; reads do."""
