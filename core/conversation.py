@@ -154,7 +154,9 @@ def _keep_earliest(wanted: dict[str, Due], due: Due | None) -> None:
 
 
 def _due(conversation: Conversation, message: Message, policy: Policy, *, may_start: bool) -> Due | None:
+    stored_us = message.agenda_us
     assert message.due_us is not None, f"message {message.id} waits without a due instant"
+    assert stored_us is not None, f"message {message.id} waits without a place on the agenda"
     start_us = max(message.due_us, conversation.blocked_until_us) if may_start else None
     instants = (start_us, message.expires_us, skips_at(message, policy))
     due_us = min((instant for instant in instants if instant is not None), default=None)
@@ -163,7 +165,7 @@ def _due(conversation: Conversation, message: Message, policy: Policy, *, may_st
     return Due(
         lane=message.lane,
         due_us=due_us,
-        stored_us=message.due_us,
+        stored_us=stored_us,
         priority=message.priority,
         host=message.host,
         message=message.id,

@@ -92,6 +92,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.status in OPEN
 
     @property
+    def agenda_us(self) -> int | None:
+        """When time next decides about it: it is due, or its time ends before that."""
+        if self.due_us is None or self.expires_us is None:
+            return self.due_us
+        return min(self.due_us, self.expires_us)
+
+    @property
     def line(self) -> int:
         """The line of its conversation that it stands in: fifo unless its order is any or it was set aside."""
         return LOOSE_LINE if self.aside or self.order == "any" else FIFO_LINE
@@ -280,7 +287,7 @@ def head_of(message: Message, shard: int) -> Head:
         conversation=message.conversation,
         priority=message.priority,
         host=message.host,
-        due_us=message.due_us if message.status in WAITING else None,
+        due_us=message.agenda_us if message.status in WAITING else None,
         line=message.line,
         place=message.place,
         attempts=message.attempt,

@@ -45,9 +45,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A stream's present state in one row: what is needed to find it, list it and put it on the agenda.
 
-    `due_us` is None unless the stream waits for time; such rows make the agenda of (lane, tenant, priority). `line` and
-    `place` order the open messages of a conversation: line 0 (fifo) by first due instant, line 1 (loose) by due
-    instant, attempts in flight first; `place` is None where the message takes part in neither (held or concluded).
+    `due_us` is None unless the stream waits for time: for its next try, or for the end of its time where that comes
+    first. Such rows make the agenda of (lane, tenant, priority). `line` and `place` order the open messages of a
+    conversation: line 0 (fifo) by first due instant, line 1 (loose) by due instant, attempts in flight first; `place`
+    is None where the message takes part in neither (held or concluded).
     """
 
     stream: int

@@ -34,6 +34,8 @@ from scenarios.draws import Draws
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.randomness import SimulatedSecrets
 
+ZoneOf = Callable[[str], tzinfo]
+
 START_US: Final = 1_769_760_000_000_000  # 2026-01-30T08:00:00Z
 
 # Retries after ten, twenty and forty seconds sharp; circuits and breakers that never open unless a test wants them to.
@@ -210,11 +212,14 @@ class Notes:
 class House:
     """One life of the daemon's actors. `durable` outlives it."""
 
-    def __init__(self, durable: Durable, settings: Settings, provider: Channel, disk: ObedientDisk) -> None:
+    def __init__(
+        self, durable: Durable, settings: Settings, *, provider: Channel, disk: ObedientDisk, zone_of: ZoneOf
+    ) -> None:
         self.durable = durable
         self.settings = settings
         self.provider = provider
         self.disk = disk
+        self._zone_of = zone_of
         self.notes = Notes()
         self.log = MemoryLog(durable, disk)
         true_us = round(asyncio.get_running_loop().time() * SECOND_US)
@@ -232,7 +237,7 @@ class House:
             secrets=self.secrets,
             witness=self.notes,
             chance_of=KeyedChance,
-            zone_of=_utc,
+            zone_of=self._zone_of,
             release="test",
         )
         self.system = await System.open(world, self.settings, self._channels())
@@ -258,6 +263,11 @@ class House:
     def moment(instant_us: int) -> str:
         """An instant as a request writes it."""
         return (_EPOCH + timedelta(microseconds=instant_us)).isoformat()
+
+    @staticmethod
+    def local(instant_us: int, zone: tzinfo) -> datetime:
+        """What a clock in a zone shows at an instant."""
+        return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(zone)
 
     async def all_at_once(self, calls: Sequence[Callable[[], Coroutine[object, None, object]]]) -> None:
         """Makes all of these calls at one instant, and waits for them."""
@@ -308,14 +318,16 @@ async def living(
     provider: Provider | None = None,
     disk: ObedientDisk | None = None,
     settings: Settings | None = None,
+    zone_of: ZoneOf = lambda _: UTC,
 ) -> AsyncIterator[House]:
     """A house with the lanes `calls` and `mail`, from its recovery to its clean stop."""
     settings = settings if settings is not None else settings_of(policy, bounds=bounds)
     house = House(
         durable if durable is not None else Durable(),
         settings,
-        provider if provider is not None else Provider(),
-        disk if disk is not None else ObedientDisk(),
+        provider=provider if provider is not None else Provider(),
+        disk=disk if disk is not None else ObedientDisk(),
+        zone_of=zone_of,
     )
     await house.open()
     async with anyio.create_task_group() as group:
@@ -362,7 +374,3 @@ def _number_in(content: bytes) -> int:
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _utc(_name: str) -> tzinfo:
-    return UTC

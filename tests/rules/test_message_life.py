@@ -231,6 +231,14 @@ def test_the_head_mirrors_the_message(status: Status) -> None:
     assert (head.place is not None) == (status in WAITING | {"sending"})
 
 
+def test_the_agenda_knows_the_end_of_a_messages_time() -> None:
+    """A retry that will expire before it is due is looked at when it expires, by whoever reads the log."""
+    brief = waiting(expires_us=LATER_US)
+    assert head_of(brief, 7).due_us == NOW_US
+    assert head_of(retrying(brief, due_us=LATER_US - 1), 7).due_us == LATER_US - 1
+    assert head_of(retrying(brief, due_us=LATER_US + 1), 7).due_us == LATER_US
+
+
 def test_places_order_a_line() -> None:
     """In fifo the first due instant holds through retries; a loose line goes by due instant, what is sending first."""
     kept = retrying(waiting(), due_us=LATER_US)
