@@ -55,14 +55,11 @@ class LaneLimits:
         self.tenant_bound, self.peer_bound = tenant_bound(limits), recipient_bound(limits)
         self.host_bound = host_bound(limits)
         self.lane.bound = lane_bound(limits)
+        # The longest window of any of its scopes: how far back a restart must look. Asked for at every turn.
+        self.window_us = max(self.lane.bound.window_us, self.tenant_bound.window_us, self.peer_bound.window_us)
         _rebind(self.tenants, self.tenant_bound)
         _rebind(self.peers, self.peer_bound)
         _rebind(self.hosts, self.host_bound)
-
-    @property
-    def window_us(self) -> int:
-        """The longest window of any of its scopes: how far back a restart must look."""
-        return max(self.lane.bound.window_us, self.tenant_bound.window_us, self.peer_bound.window_us)
 
     def scopes_of(self, tenant: str, conversation: int, host: int | None) -> list[Scope]:
         """The scopes that an attempt falls under; those that bound nothing are left out."""
