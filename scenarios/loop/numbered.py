@@ -43,6 +43,11 @@ class NumberedTask(asyncio.Task[T]):
             self._number = _next_number(self.get_loop())
             return self._number
 
+    def __repr__(self) -> str:
+        # anyio tells in each cancellation who asked for it. asyncio's own account of a task, with its place in a file
+        # and its callbacks, took a tenth of a simulation to write, and nobody reads it there.
+        return f"<task {self.get_name()!r}>"
+
 
 class NumberedFuture(asyncio.Future[T]):
     """A future that hashes to its number: `asyncio.wait` keeps futures in sets as well."""
