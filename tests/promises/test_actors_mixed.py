@@ -4,12 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import count
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 
 from core import events as e
-from core.errors import AppendUnknown, Forbidden, Refused
+from core.errors import AppendUnknown, Forbidden, Invalid, Refused
 from core.outcomes import Ambiguous, Config, Hold, Outcome, Permanent, Rate, Taken, Transient
 from core.policies import SECOND_US, BreakerRule, CircuitRule, Limits, Poison, Policy, Quota, Schedule
 from eventstore.disk import Border
@@ -20,10 +20,9 @@ from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.schedules import Fifo, Pct, Ready, Walk
 from scenarios.loop.schedules import Schedule as Order
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import PLAIN, TIGHT, House, ObedientDisk, Provider, address, living, mail, under
+from tests.promises.house import PLAIN, TIGHT, House, ObedientDisk, Provider, address, living, mail, settings_of, under
 
 STEPS: Final = 120
-LIVES: Final = 3
 PEERS: Final = 6
 # Everything short, so that within minutes each rule has had its turn.
 NERVOUS: Final = under(
@@ -73,6 +72,7 @@ class Hands:
     def __init__(self, draws: Draws, house: House, streams: list[int], nth: "count[int]") -> None:
         self._draws = draws
         self._house = house
+        self._policy = house.settings.lanes[0].policy
         self._streams = streams
         self._nth = nth
 
@@ -94,10 +94,11 @@ class Hands:
             self._resume,
             self._spoil_a_commit,
             self._fill_the_disk,
+            self._reload,
         ]
         try:
             await steps[self._draw("step", len(steps))]()
-        except (AppendUnknown, Forbidden, Refused):
+        except (AppendUnknown, Forbidden, Invalid, Refused):
             pass
 
     async def _post(self) -> None:
@@ -153,6 +154,11 @@ class Hands:
         for lane in ("calls", "mail"):
             await self._house.system.errands.resume(lane)
 
+    async def _reload(self) -> None:
+        lanes = (("calls", "mail"), ("calls", "mail"), ("mail",))[self._draw("lanes", 3)]
+        policy = under(self._policy, timeout_us=(30 + self._draw("timeout", 2)) * SECOND_US)
+        await self._house.reload(settings_of(policy, bounds=TIGHT, lanes=lanes))
+
     async def _spoil_a_commit(self) -> None:
         border: Border = "before_sync" if self._draw("border", 2) else "before_answer"
         self._house.disk.fail_later(border, after_commits=self._draw("commits", 6))
@@ -163,11 +169,12 @@ class Hands:
         self._house.disk.empty()
 
 
-async def _settle(house: House, provider: Provider) -> None:
+async def _settle(house: House, provider: Provider, policy: Policy) -> None:
     """All trouble is over and everybody lets everything go: whatever is open comes to its end."""
     provider.soothe()
     house.disk.calm()
     await house.pass_time(1)
+    await house.reload(settings_of(policy, bounds=TIGHT))
     for _ in range(4):
         for lane in ("calls", "mail"):
             await house.system.errands.resume(lane)
@@ -220,22 +227,28 @@ def assert_all_ends_well(seed: int, policy: Policy, schedule: Callable[[Ready], 
     provider, streams, nth, now_s = Provider(moods=_moods(draws)), list[int](), count(), 0.0
     provider.takes_us = 40_000
 
-    async def main(*, is_last: bool) -> None:
+    async def main(*, ends_by: Literal["crash", "stop", "rest"]) -> None:
         disk = ObedientDisk()
         disk.read_us, disk.commit_us = 700, 900
         async with living(durable=durable, provider=provider, policy=policy, bounds=TIGHT, disk=disk) as house:
             hands = Hands(draws, house, streams, nth)
             for _ in range(STEPS):
                 await hands.do_something()
-            if not is_last:
-                await cut_power()
-            await _settle(house, provider)
+            match ends_by:
+                case "crash":
+                    await cut_power()
+                case "rest":
+                    await _settle(house, provider, policy)
+                case "stop":
+                    disk.calm()
+                    await house.system.stop()
+                    await cut_power()
 
-    for _ in range(LIVES - 1):
+    for ends_by in ("crash", "stop"):
         with pytest.raises(PowerCut) as cut:
-            run_virtual(partial(main, is_last=False), start_s=now_s, schedule=schedule)
+            run_virtual(partial(main, ends_by=ends_by), start_s=now_s, schedule=schedule)
         now_s = cut.value.now_s
-    run_virtual(partial(main, is_last=True), start_s=now_s, schedule=schedule)
+    run_virtual(partial(main, ends_by="rest"), start_s=now_s, schedule=schedule)
     open_still = {s: durable.heads[s].status for s in durable.messages if durable.heads[s].status not in ENDED}
     assert open_still == {}
     assert set(streams) <= set(durable.messages)
