@@ -17,13 +17,16 @@ from actors.parcels import Parcels
 from actors.roster import Roster
 from core.conversation import Flight
 from core.errors import AppendUnknown, CorruptLog, Impossible, Refused, StreamConflict, StreamParked
-from core.outcomes import Ambiguous, Outcome, Permanent, Taken, Transient, name_of
+from core.outcomes import Ambiguous, Hold, Outcome, Permanent, Taken, Transient, name_of
 from core.policies import SECOND_US
 from core.ports import Channel, Clock, Witness
 
 # How often a failing store is asked again to take an outcome.
 _AGAIN_FIRST_US: Final = SECOND_US // 10
 _AGAIN_MOST_US: Final = 5 * SECOND_US
+
+# A channel keeps its deadline itself and knows best what a timeout means; one that does not is cut off so much later.
+_OVERDUE_US: Final = 5 * SECOND_US
 
 # What the log may answer while it is in trouble; anything else is a bug and ends the attempt's task.
 LOG_TROUBLE: Final = (Refused, AppendUnknown, StreamConflict)
@@ -127,9 +130,17 @@ class Sender:
             parcel = await self._parcels.of(attempt.message, attempt.number)
             if parcel is None:
                 return Permanent(code="content_gone")
-            return await channel.send(parcel, departure)
+            span_us = parcel.deadline_us + _OVERDUE_US - self._clock.now_us()
+            with anyio.move_on_after(span_us / SECOND_US):
+                return await channel.send(parcel, departure)
+            self._witness.note("send_overdue", lane=attempt.message.lane, message=attempt.message.id)
+            return Transient(code="overdue") if departure.sent_us is None else Ambiguous(code="overdue")
         except CorruptLog:
             return Permanent(code="content_corrupt")
+        except Refused as error:
+            # Our own trouble is nobody's failure: it uses up no attempt, and says nothing about the other side.
+            self._witness.note("content_refused", message=attempt.message.id, error=type(error).__name__)
+            return Hold(code="store_unavailable", after_us=SECOND_US)
         except Exception as bug:  # A channel's bug must not lose the message: it is an outcome like any other.
             name = type(bug).__name__
             self._witness.note("send_bug", lane=attempt.message.lane, message=attempt.message.id, error=name)

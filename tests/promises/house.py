@@ -149,7 +149,7 @@ class ObedientDisk:
 
     def __init__(self) -> None:
         self.read_us = self.commit_us = 0
-        self.is_full = False
+        self.is_full = self.is_unreadable = False
         self._mended: anyio.Event | None = None
         self._unknown: tuple[Border, int] | None = None
 
@@ -175,6 +175,8 @@ class ObedientDisk:
     def at(self, border: Border, rows: int) -> Awaitable[None] | None:
         """Called at a border of a commit or a read."""
         if border == "before_read":
+            if self.is_unreadable:
+                raise StoreUnavailable("the disk answers with an I/O error")
             return asyncio.sleep(self.read_us / SECOND_US) if self.read_us else None
         if self.is_full and border == "before_write":
             raise StoreUnavailable("no space is left on the disk")
@@ -274,6 +276,11 @@ class House:
         async with anyio.create_task_group() as group:
             for call in calls:
                 group.start_soon(call)
+
+    @property
+    def seconds(self) -> float:
+        """How much virtual time has passed."""
+        return asyncio.get_running_loop().time()
 
     async def pass_time(self, seconds: float) -> None:
         """Lets so much virtual time go by."""

@@ -1,5 +1,6 @@
 """Instants: what is due goes out when it is due, and ends when its time ends, however little is kept in memory."""
 
+from collections.abc import Iterable
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,16 @@ from tests.promises.house import PLAIN, START_US, TIGHT, House, ObedientDisk, Pr
 
 # Reads and commits take a millisecond here, and an attempt may need several of them.
 AT_ONCE_US: Final = 30_000
+
+
+async def _post_three(house: House, to: str) -> None:
+    for number in range(3):
+        await house.post(to, number)
+
+
+async def _post_in_each(house: House, zones: Iterable[str], number: int) -> None:
+    for peer, zone in enumerate(zones):
+        await house.post(address(peer), number, time_zone=zone)
 
 
 def _ended_us(house: House, stream: int) -> int:
@@ -135,8 +146,7 @@ def test_poison_steps_aside_on_time(bounds: Bounds) -> None:
         async with living(policy=policy, bounds=bounds, provider=provider) as house:
             for peer in range(3):
                 provider.answers[address(peer)].append(Transient(code="503"))
-                for number in range(3):
-                    await house.post(address(peer), number)
+                await _post_three(house, address(peer))
             await house.pass_time(59)
             assert {seen.number for seen in provider.seen} == {0}
             await house.pass_time(2)
@@ -157,8 +167,7 @@ def test_the_recipients_night_is_kept() -> None:
         policy = under(PLAIN, quiet_hours=quiet)
         async with living(policy=policy, provider=provider, zone_of=zones.__getitem__) as house:
             for hour in range(48):
-                for number, zone in enumerate(zones):
-                    await house.post(address(number), hour, time_zone=zone)
+                await _post_in_each(house, zones, hour)
                 await house.pass_time(3_600)
             await house.pass_time(86_400)
             assert house.statuses() == {"delivered": 144}

@@ -7,7 +7,7 @@ import pytest
 
 from core import events as e
 from core.errors import AppendUnknown, Refused
-from core.outcomes import Config, Outcome, Transient
+from core.outcomes import Config, Outcome, Transient, name_of
 from core.policies import SECOND_US, BreakerRule, Limits, Schedule
 from core.records import MessageFilter
 from eventstore.codec import UnknownEvent
@@ -210,6 +210,51 @@ def test_an_outcome_is_recorded_however_long_the_store_is_down() -> None:
             await house.pass_time(6)
             assert house.message(stream).status == "delivered"
             assert len(provider.seen) == 1
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(("is_sent", "code"), [(True, "ambiguous"), (False, "transient")])
+def test_a_channel_that_forgets_its_deadline_is_cut_off(is_sent: bool, code: str) -> None:  # noqa: FBT001 - a column
+    """No attempt outlasts its deadline by more than moments: the message goes on, and its permit comes back."""
+
+    async def main() -> None:
+        provider = Provider()
+        if is_sent:
+            provider.hold()
+        else:
+            provider.hold_connections()
+        async with living(provider=provider, policy=under(PLAIN, timeout_us=5 * SECOND_US)) as house:
+            stream = (await house.post(address(1))).id
+            await house.pass_time(14)
+            failed = [event for event in house.events(stream) if isinstance(event, e.AttemptFailed)]
+            assert [(name_of(event.outcome), event.outcome.code) for event in failed] == [(code, "overdue")]
+            provider.let_go()
+            await house.pass_time(60)
+            assert house.message(stream).status == "delivered"
+
+    run_virtual(main)
+
+
+def test_a_content_that_cannot_be_read_now_costs_no_attempt() -> None:
+    """Our own disk's trouble is no failure of the other side: no attempt is used, no circuit counts it."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        async with living(disk=disk, provider=provider) as house:
+            due_us = house.clock.now_us() + 10 * SECOND_US
+            stream = (await house.post(address(1), send_at=house.moment(due_us))).id
+        async with living(disk=disk, provider=provider, durable=house.durable) as house:
+            disk.commit_us = 20_000
+            await house.pass_time(10.01 - house.seconds)
+            disk.is_unreadable = True
+            await house.pass_time(0.05)
+            disk.is_unreadable = False
+            await house.pass_time(5)
+            message = house.message(stream)
+            assert (message.status, message.used, message.attempt) == ("delivered", 0, 2)
+            assert len(provider.seen) == 1
+            assert house.events(message.conversation) == []
 
     run_virtual(main)
 
