@@ -27,8 +27,8 @@ count = 12
 channel = "email"
 to = "reader{n%3}@example.com"
 """
-# Nobody is awake who could miss a message before its first attempt.
-_STRANGERS = _MAILS.replace("{n%3}", "{n}")
+# Whoever took it in has fallen asleep by then, and nobody is left who could miss it.
+_LATER = _MAILS.replace("{n%3}", "{n}") + 'send_at = "1h"\n'
 _CALLS = """\
 [[arrive]]
 over = "1m"
@@ -100,7 +100,7 @@ latency = { median = "50ms", p99 = "200ms" }
 
 PLANTED: dict[str, tuple[int, str, Parts]] = {
     "a channel raises": (0, _MAILS, Parts(channel_of=plants.channel_of(plants.RaisingChannel))),
-    "a log drops what it said it had": (1, _STRANGERS, Parts(log_of=plants.log_of(plants.ForgetfulLog))),
+    "a log drops what it said it had": (1, _LATER, Parts(log_of=plants.log_of(plants.ForgetfulLog))),
     "more in flight than the policy allows": (
         2,
         _LOOSE,
