@@ -22,7 +22,7 @@ from core.message import Message, evolve, fold, head_of
 from core.outcomes import Ambiguous
 from core.policies import Policy
 from core.ports import Chance, Clock, Log
-from core.records import FIFO_LINE, LOOSE_LINE, Append, Draft, HeadChange, Snapshot
+from core.records import FIFO_LINE, LOOSE_LINE, Append, Draft, HeadChange, LinePage, Snapshot, Woken
 
 # Events of its own stream after which a conversation keeps a snapshot. Most have a handful in all.
 SNAPSHOT_EVERY: Final = 256
@@ -69,19 +69,20 @@ class ConversationActor:
         "used_us",
     )
 
-    def __init__(self, conversation: int, tenant: str, world: Surroundings) -> None:
+    def __init__(self, conversation: int, tenant: str, world: Surroundings, *, is_new: bool = False) -> None:
+        """`is_new`: nothing was ever recorded of it, so there is nothing to read."""
         self._world = world
         self.state = c.Conversation(id=conversation, tenant=tenant)
         self.shard = shard_of(tenant, conversation)
         self.open: dict[int, Message] = {}
-        self._pages = {line: Page() for line in _LINES}
+        self._pages = {line: Page(beyond=not is_new) for line in _LINES}
         # Messages whose running attempt somebody in this process answers for.
         self._flying: set[int] = set()
         # Messages that arrived while the log was being read: the page may have missed them.
         self._late: tuple[Message, ...] = ()
         self._is_reading = False
         self.turn = Turn(world.mail_max)
-        self.is_lost = True
+        self.is_lost = not is_new
         self.used_us = 0
 
     # -- what it wants
@@ -172,10 +173,13 @@ class ConversationActor:
 
     def arrived(self, message: Message) -> bool:
         """A message was durably accepted while this conversation was awake. Answers whether `dues` knows of it now."""
+        if self.is_lost and not self.turn.is_taken:
+            return False  # Its next turn reads the log, which holds the message.
         if self.is_lost or self._is_reading:
             self._late += (message,)
             return False
-        self._keep(message)
+        if message.id not in self.open:  # A page may have brought it already, and more may have happened to it since.
+            self._keep(message)
         return True
 
     async def change(self, stream: int, decide: Decide) -> Message:
@@ -278,7 +282,7 @@ class ConversationActor:
         self.open.clear()
         self._late = ()
         self._pages = {line: Page() for line in _LINES}
-        self.state = await self._replayed()
+        await self._wake()
         await self._refill()
         for stream in self._flying - self.open.keys():
             # It may lie beyond the kept part of its line, but its outcome is on its way.
@@ -290,17 +294,17 @@ class ConversationActor:
             if message.in_flight and message.id not in self._flying:
                 await self._interrupted(message)
 
-    async def _replayed(self) -> c.Conversation:
-        """Its own stream folded, from the newest snapshot on where it is a long one."""
-        log, identity = self._world.log, self.state.id
-        snapshot = await log.snapshot_of(identity)
-        if snapshot is None:
-            state = c.Conversation(id=identity, tenant=self.state.tenant)
-        else:
-            state = msgspec.msgpack.decode(snapshot.body, type=c.Conversation)
-        for entry in await log.events_of(identity, after_version=state.version):
-            state = c.evolve(state, entry.event, entry.at_us)
-        return state
+    async def _wake(self) -> None:
+        """Reads its own stream, from the newest snapshot on where it is a long one, and how its lines begin."""
+        most = self._world.window_max
+        self._is_reading = True
+        try:
+            woken = await self._world.log.woken(self.state.id, limit=most)
+        finally:
+            self._is_reading = False
+        self.state = _replayed(woken, self.state)
+        for line, read in woken.lines.items():
+            self._take_in(read, self._pages[line])
 
     async def _keep_snapshot(self) -> None:
         """Saves a replay of what it has become; nothing rests on it, so trouble is left to the next one."""
@@ -333,10 +337,13 @@ class ConversationActor:
         most = self._world.window_max
         heads = await self._world.log.line_of(self.state.id, line, after=page.end, limit=most)
         events = await self._world.log.events_of_many([head.stream for head in heads])
-        page.read([(head.place or 0, head.stream) for head in heads], limit=most)
-        for head in heads:
+        self._take_in(LinePage(heads=heads, events=events), page)
+
+    def _take_in(self, read: LinePage, page: Page) -> None:
+        page.read([(head.place or 0, head.stream) for head in read.heads], limit=self._world.window_max)
+        for head in read.heads:
             if head.stream not in self.open:
-                self.open[head.stream] = fold(events[head.stream])
+                self.open[head.stream] = fold(read.events[head.stream])
 
     async def _look_ahead(self, line: int) -> None:
         """Others of a loose line may start beside the one that has begun, so what memory ran out of is read now."""
@@ -350,6 +357,16 @@ class ConversationActor:
 
     async def _read(self, stream: int) -> Message:
         return fold(await self._world.log.events_of(stream))
+
+
+def _replayed(woken: Woken, known: c.Conversation) -> c.Conversation:
+    if woken.snapshot is None:
+        state = c.Conversation(id=known.id, tenant=known.tenant)
+    else:
+        state = msgspec.msgpack.decode(woken.snapshot.body, type=c.Conversation)
+    for entry in woken.events:
+        state = c.evolve(state, entry.event, entry.at_us)
+    return state
 
 
 def _rank(message: Message) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Nothing is answered before it is durable; nothing that was refused leaves a trac
 
 from typing import Final
 
+import anyio
 import msgspec
 
 from actors.doubts import Doubts
@@ -214,8 +215,9 @@ class Intake:
     async def _accepted(self, prepared: Prepared) -> Stored | Repeated:
         try:
             return await self._log.accept(prepared.acceptance)
-        except AppendUnknown:
+        except (AppendUnknown, anyio.get_cancelled_exc_class()):
             # It may be there, ahead of others: whoever is awake has to ask the log before anything else leaves.
+            self._peers.is_first(prepared.message.conversation)
             actor = self._roster.find(prepared.message.conversation)
             if actor is not None:
                 actor.is_lost = True
@@ -237,8 +239,12 @@ class Intake:
 
     def _arrived(self, prepared: Prepared) -> Receipt:
         message = prepared.message
+        is_first = self._peers.is_first(message.conversation)
         if message.first_due_us <= message.accepted_us + _SOON_US:
             self._parcels.keep(message.id, prepared.private)
+            if is_first and self._roster.find(message.conversation) is None:
+                # Nothing older can be in the log, so its actor begins without reading it.
+                self._roster.wake(message.conversation, message.tenant, is_new=True)
         self._put_on_agenda(message)
         return Receipt(
             id=message.id,

@@ -9,12 +9,12 @@ Rank = tuple[int, int]
 
 
 class Page:
-    """The kept beginning of a line. A new one has read nothing yet."""
+    """The kept beginning of a line. A new one has read nothing yet; `beyond` False: there is nothing to read."""
 
     __slots__ = ("beyond", "end")
 
-    def __init__(self) -> None:
-        self.beyond = True
+    def __init__(self, *, beyond: bool = True) -> None:
+        self.beyond = beyond
         self.end: Rank | None = None
 
     def holds(self, message: Message) -> bool:

@@ -32,6 +32,8 @@ class Peers:
         self._known: dict[_Key, Peer] = {}
         self._first_contacts: dict[_Key, anyio.Lock] = {}
         self._hosts: dict[str, int] = {}
+        # Conversations minted here of which nothing is known to be in the log yet.
+        self._unborn: set[int] = set()
 
     async def of(self, tenant: str, channel: str, address: str) -> Peer:
         """The peer; a new one gets a conversation, whose address row is part of its first message's commit."""
@@ -61,7 +63,20 @@ class Peers:
         tenant, channel, _ = key
         subject = self._secrets.keyed_hash("address", *key)
         found = await self._log.conversation_at(tenant, channel, subject)
-        return Peer(subject=subject, conversation=found or self._mint.next(self._clock.now_us()))
+        if found is not None:
+            return Peer(subject=subject, conversation=found)
+        minted = self._mint.next(self._clock.now_us())
+        if len(self._unborn) >= self._known_max:
+            self._unborn.clear()
+        self._unborn.add(minted)
+        return Peer(subject=subject, conversation=minted)
+
+    def is_first(self, conversation: int) -> bool:
+        """Whether this is the first word of a conversation that is certainly new: true once at most for each."""
+        if conversation not in self._unborn:
+            return False
+        self._unborn.discard(conversation)
+        return True
 
     def host(self, name: str) -> int:
         """A keyed hash of a webhook's host as a positive number: limits and breakers need no more of it."""

@@ -23,11 +23,11 @@ class Roster:
         """The conversation's actor if it is awake."""
         return self._awake.get(conversation)
 
-    def wake(self, conversation: int, tenant: str) -> ConversationActor:
-        """The conversation's one actor, awake from here on."""
+    def wake(self, conversation: int, tenant: str, *, is_new: bool = False) -> ConversationActor:
+        """The conversation's one actor, awake from here on. `is_new`: the log holds nothing older than what arrives."""
         actor = self._awake.pop(conversation, None)
         if actor is None:
-            actor = ConversationActor(conversation, tenant, self._world)
+            actor = ConversationActor(conversation, tenant, self._world, is_new=is_new)
             # Before it is among them: it has no turn yet, so it would look like one that may be put to sleep.
             if len(self._awake) >= self._awake_max:
                 self._make_room()

@@ -23,6 +23,7 @@ from core.records import (
     Snapshot,
     Stored,
     Tally,
+    Woken,
 )
 
 
@@ -148,6 +149,10 @@ class Log(Protocol):
         self, conversation: int, line: int, *, after: tuple[int, int] | None, limit: int
     ) -> Awaitable[list[Head]]:
         """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""
+        ...
+
+    def woken(self, conversation: int, *, limit: int) -> Awaitable[Woken]:
+        """What a conversation's actor wakes with, in one read: of each line at most `limit` messages."""
         ...
 
     def sealed_of(self, stream: int) -> Awaitable[Sealed | None]:

@@ -170,6 +170,21 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes
 
 
+class LinePage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The beginning of one line of a conversation: its messages' heads in order, and the events of each."""
+
+    heads: list[Head]
+    events: dict[int, list[Recorded]]
+
+
+class Woken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """All that an actor wakes with: its newest snapshot, its own events beyond it, and how both lines begin."""
+
+    snapshot: Snapshot | None
+    events: list[Recorded]
+    lines: dict[int, LinePage]
+
+
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Which messages to list; None does not narrow. `tenant` None means all. `before` is exclusive, by id."""
 

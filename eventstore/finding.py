@@ -7,7 +7,17 @@ change anything.
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from core.records import AgendaGroup, AgendaRow, Head, MessageFilter
+from core.records import (
+    FIFO_LINE,
+    LOOSE_LINE,
+    AgendaGroup,
+    AgendaRow,
+    Head,
+    LinePage,
+    MessageFilter,
+    Woken,
+)
+from eventstore.codec import readable
 from eventstore.durable import Durable
 
 
@@ -74,3 +84,15 @@ def _is_wanted(head: Head, wanted: MessageFilter) -> bool:
         and (wanted.before is None or head.stream < wanted.before)
         and (wanted.after is None or head.stream > wanted.after)
     )
+
+
+def woken_of(durable: Durable, conversation: int, limit: int) -> Woken:
+    """What a conversation's actor wakes with."""
+    snapshot = durable.snapshots.get(conversation)
+    lines: dict[int, LinePage] = {}
+    for line in (FIFO_LINE, LOOSE_LINE):
+        heads = line_page(durable, (conversation, line), after=None, limit=limit)
+        events = {head.stream: readable(list(durable.streams[head.stream])) for head in heads}
+        lines[line] = LinePage(heads=heads, events=events)
+    own = durable.streams.get(conversation, [])[0 if snapshot is None else snapshot.version :]
+    return Woken(snapshot=snapshot, events=readable(list(own)), lines=lines)

@@ -24,12 +24,13 @@ from core.records import (
     Snapshot,
     Stored,
     Tally,
+    Woken,
 )
 from eventstore.batches import Answer, Batches, Entry
 from eventstore.codec import readable, type_of
 from eventstore.disk import Border, Disk, SoundDisk
 from eventstore.durable import Durable
-from eventstore.finding import agenda_groups, agenda_page, line_page, matching, position_after
+from eventstore.finding import agenda_groups, agenda_page, line_page, matching, position_after, woken_of
 from eventstore.paging import page_of
 from eventstore.tallying import tallies_of
 from eventstore.waking import Waking
@@ -180,6 +181,11 @@ class MemoryLog:
         """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""
         await self._read()
         return line_page(self.durable, (conversation, line), after=after, limit=limit)
+
+    async def woken(self, conversation: int, *, limit: int) -> Woken:
+        """What a conversation's actor wakes with, in one read: of each line at most `limit` messages."""
+        await self._read()
+        return woken_of(self.durable, conversation, limit)
 
     async def sealed_of(self, stream: int) -> Sealed | None:
         """The vault row of a message; None once it was erased."""

@@ -15,7 +15,7 @@ from core.records import Acceptance, Append, Repeated, Snapshot, Stored
 from eventstore.sqlite.committing import Committing
 from eventstore.sqlite.connection import Connection
 from eventstore.sqlite.locking import Lock
-from eventstore.sqlite.opening import open_to_write
+from eventstore.sqlite.opening import open_to_write, refusing
 from eventstore.sqlite.reader import Reader
 from eventstore.sqlite.reading import ReadOnlyLog, readers
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
@@ -43,7 +43,7 @@ class SqliteLog(ReadOnlyLog):
             undo.callback(lock.release)
             connection = await Connection.start(partial(open_to_write, path, lock))
             undo.push_async_callback(connection.close)
-            committing = await connection.run(_recovered)
+            committing = await connection.run(partial(_recovered, path))
             hot, wide = await readers(path)
             undo.pop_all()
         return SqliteLog(connection, committing, lock, hot=hot, wide=wide)
@@ -87,5 +87,5 @@ class SqliteLog(ReadOnlyLog):
             self._lock.release()
 
 
-def _recovered(connection: sqlite3.Connection) -> Committing:
-    return Committing(numbering_of(connection), oldest_expiry_us(connection))
+def _recovered(path: Path, connection: sqlite3.Connection) -> Committing:
+    return refusing(path, lambda: Committing(numbering_of(connection), oldest_expiry_us(connection)))

@@ -37,8 +37,8 @@ def open_to_write(path: Path, lock: Lock) -> sqlite3.Connection:
     is_short = _is_short(path)
     if path.stat().st_size:
         # Judged by a connection that cannot write, so that a file that is refused stays as it was.
-        _refusing(path, lambda: _read(path)).close()
-    connection = _refusing(path, lambda: _opened(path, is_short=is_short))
+        refusing(path, lambda: _read(path)).close()
+    connection = refusing(path, lambda: _opened(path, is_short=is_short))
     lock.remember()
     return connection
 
@@ -48,7 +48,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not (path.is_file() and path.stat().st_size):
         raise StoreRefused(f"there is no log at {path}")
     _is_short(path)
-    return _refusing(path, lambda: _read(path))
+    return refusing(path, lambda: _read(path))
 
 
 def _read(path: Path) -> sqlite3.Connection:
@@ -152,7 +152,8 @@ def _check_structure(path: Path, connection: sqlite3.Connection) -> None:
         raise CorruptLog(f"{path} is truncated: {finding}; restore a copy")
 
 
-def _refusing(path: Path, opening: Callable[[], Result]) -> Result:
+def refusing(path: Path, opening: Callable[[], Result]) -> Result:
+    """What `opening` answers; SQLite's own errors become CorruptLog or StoreRefused, with the file's name."""
     try:
         return opening()
     except sqlite3.Error as error:

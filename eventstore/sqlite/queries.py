@@ -11,7 +11,18 @@ from typing import Final
 
 import msgspec
 
-from core.records import AgendaGroup, AgendaRow, Head, Recorded, Sealed, Snapshot
+from core.records import (
+    FIFO_LINE,
+    LOOSE_LINE,
+    AgendaGroup,
+    AgendaRow,
+    Head,
+    LinePage,
+    Recorded,
+    Sealed,
+    Snapshot,
+    Woken,
+)
 from eventstore.codec import readable, recorded
 from eventstore.sqlite import rows
 from eventstore.sqlite.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
@@ -107,6 +118,18 @@ def snapshot_of(connection: sqlite3.Connection, stream: int) -> Snapshot | None:
     """A stream's newest snapshot."""
     row = connection.execute(_SNAPSHOT, (stream,)).fetchone()
     return None if row is None else Snapshot(stream=row[0], version=row[1], body=row[2])
+
+
+def woken(connection: sqlite3.Connection, conversation: int, limit: int) -> Woken:
+    """What a conversation's actor wakes with."""
+    snapshot = snapshot_of(connection, conversation)
+    lines: dict[int, LinePage] = {}
+    for line in (FIFO_LINE, LOOSE_LINE):
+        heads = line_of(connection, (conversation, line), after=None, limit=limit)
+        events = events_of_many(connection, [head.stream for head in heads]) if heads else {}
+        lines[line] = LinePage(heads=heads, events=events)
+    after_version = 0 if snapshot is None else snapshot.version
+    return Woken(snapshot=snapshot, events=events_of(connection, conversation, after_version), lines=lines)
 
 
 def agenda_groups(connection: sqlite3.Connection) -> list[AgendaGroup]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from core.records import AgendaGroup, AgendaRow, Head, MessageFilter, Recorded, Sealed, Snapshot, Tally
+from core.records import AgendaGroup, AgendaRow, Head, MessageFilter, Recorded, Sealed, Snapshot, Tally, Woken
 from eventstore.numbering import Numbering
 from eventstore.sqlite import listing, queries
 from eventstore.sqlite.connection import Connection
@@ -61,6 +61,10 @@ class ReadOnlyLog:
     ) -> Awaitable[list[Head]]:
         """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""
         return self._hot.ask(partial(queries.line_of, line=(conversation, line), after=after, limit=limit))
+
+    def woken(self, conversation: int, *, limit: int) -> Awaitable[Woken]:
+        """What a conversation's actor wakes with, in one read: of each line at most `limit` messages."""
+        return self._hot.ask(partial(queries.woken, conversation=conversation, limit=limit))
 
     def sealed_of(self, stream: int) -> Awaitable[Sealed | None]:
         """The vault row of a message; None once it was erased."""

@@ -6,7 +6,7 @@ import pytest
 
 from core import events as e
 from core.ports import Log
-from core.records import FIFO_LINE, LOOSE_LINE, AgendaGroup, AgendaRow, Head, MessageFilter, Tally
+from core.records import FIFO_LINE, LOOSE_LINE, AgendaGroup, AgendaRow, Head, MessageFilter, Snapshot, Tally
 from eventstore.chain import FIRST_LINK
 from eventstore.codec import EventRow, encode
 from eventstore.paging import LOOKED_AT_MAX, page_of
@@ -79,6 +79,26 @@ async def test_lines_of_a_conversation_are_ordered_by_place(log: Log, scribe: Sc
     rest = await log.line_of(conversation, FIFO_LINE, after=(first[0].place, first[0].stream), limit=9)
     assert ids(rest) == [fifo[2], *late]
     assert ids(await log.line_of(conversation, LOOSE_LINE, after=None, limit=9)) == loose
+
+
+async def test_an_actor_wakes_with_what_its_single_reads_would_give(log: Log, scribe: Scribe) -> None:
+    """One read gives the newest snapshot, the events beyond it, and the beginning of both lines with their events."""
+    fifo = await accepted(log, scribe, 3)
+    loose = await accepted(log, scribe, 2, order="any")
+    await log.append(scribe.start(fifo[0]))
+    await log.append(scribe.failed(fifo[0]))
+    conversation = scribe.conversation("ann@example.com")
+    await log.save_snapshot(Snapshot(stream=conversation, version=1, body=b"one"))
+
+    woken = await log.woken(conversation, limit=2)
+    assert woken.snapshot == await log.snapshot_of(conversation)
+    assert woken.events == await log.events_of(conversation, after_version=1)
+    for line, expected in ((FIFO_LINE, fifo[:2]), (LOOSE_LINE, loose)):
+        assert woken.lines[line].heads == await log.line_of(conversation, line, after=None, limit=2)
+        assert woken.lines[line].events == await log.events_of_many(expected)
+    stranger = await log.woken(1, limit=2)
+    assert (stranger.snapshot, stranger.events) == (None, [])
+    assert all(page.heads == [] for page in stranger.lines.values())
 
 
 async def test_messages_are_listed_newest_first_by_every_filter(log: Log, scribe: Scribe) -> None:
