@@ -106,14 +106,12 @@ class Errands:
 
     async def release(self, tenant: str | None, conversation: int) -> int:
         """Lets held messages of a conversation go on; answers how many."""
-        owner, _ = await self._peer_of(tenant, conversation)
+        await self._peer_of(tenant, conversation)
         wanted = MessageFilter(conversation=conversation, status=("held",))
         heads = await self._log.heads(wanted, limit=_COUNTED_MAX, oldest_first=True)
-        # Not before the log was read: an actor without a turn may be put to sleep, and another one woken meanwhile.
-        actor = self._roster.wake(conversation, owner)
         for head in heads:
-            await actor.change(head.stream, _release)
-        self._scheduler.remind(actor)
+            # Each goes on the agenda by itself: where the store fails halfway, those before it are durable and due.
+            await self._change(head, _release)
         return len(heads)
 
     def _shown(self, state: Conversation, channel: str, heads: list[Head]) -> ConversationState:

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from core import events as e
-from core.errors import Forbidden, NotFound
+from core.errors import AppendUnknown, Forbidden, NotFound
 from core.outcomes import Ambiguous, Permanent, Rate, Transient
 from core.policies import HOUR_US, SECOND_US, CircuitRule, Limits, Poison, Quota, Schedule
 from core.records import MessageFilter
@@ -162,6 +162,27 @@ def test_released_messages_take_their_old_places_one_at_a_time() -> None:
             provider.let_go()
             await house.pass_time(60)
             assert [n for n in provider.numbers(address(1)) if n != 10] == [0, 1, 2, 4, 5]
+
+    run_virtual(main)
+
+
+def test_what_was_released_before_the_store_failed_goes_out() -> None:
+    """A release that breaks off halfway says so; those that it had let go are sent, the others are held as before."""
+
+    async def main() -> None:
+        provider, disk = Provider(), ObedientDisk()
+        async with living(provider=provider, policy=under(PLAIN, on_ambiguous="hold"), disk=disk) as house:
+            provider.answers[address(1)] += [Ambiguous(code="timeout")] * 3
+            receipts = [await house.post(address(1), number) for number in range(3)]
+            await house.pass_time(60)
+            assert house.statuses() == {"held": 3}
+            provider.seen.clear()
+            disk.fail_later("before_sync", after_commits=1)
+            with pytest.raises(AppendUnknown):
+                await house.system.errands.release("org1", receipts[0].conversation)
+            await house.pass_time(5)
+            assert provider.numbers(address(1)) == [0]
+            assert house.statuses() == {"delivered": 1, "held": 2}
 
     run_virtual(main)
 
