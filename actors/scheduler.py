@@ -188,7 +188,13 @@ class Scheduler:
             self._bell.ring()
 
     def ring(self) -> None:
-        """Something changed that may make room: a lane was resumed, a limit raised."""
+        """Something changed that may make room: a lane was resumed."""
+        self._bell.ring()
+
+    def limits_changed(self) -> None:
+        """Lanes go on under other limits: nobody rests until an instant that the old ones named."""
+        for agenda in self._agendas.values():
+            agenda.ring.look_at_all()
         self._bell.ring()
 
     # -- the one task

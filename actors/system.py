@@ -170,7 +170,7 @@ class System:
         self.intake.adopt(settings)
         if fresh:
             await self.scheduler.load(fresh)
-        self.scheduler.ring()
+        self.scheduler.limits_changed()
 
     # -- recovery, in this order
 

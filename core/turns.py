@@ -88,6 +88,11 @@ class Ring:
             self._where[tenant] = 0
             self._active.append(tenant)
 
+    def look_at_all(self) -> None:
+        """The limits themselves changed: tenants that rest until an instant are asked anew, which may be far sooner."""
+        for tenant in [tenant for tenant, where in self._where.items() if where > 0]:
+            self.look_again(tenant)
+
     def left(self, tenant: str) -> bool:
         """An attempt of this tenant has left. Answers whether the tenant waited for it: now it can tell until when."""
         if self._where.get(tenant) != UNKNOWN:

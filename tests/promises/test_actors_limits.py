@@ -8,11 +8,11 @@ from typing import Final
 import pytest
 
 from core.outcomes import Transient
-from core.policies import HOUR_US, MINUTE_US, PRESETS, SECOND_US, Limits, Quota, Schedule
+from core.policies import DAY_US, HOUR_US, MINUTE_US, PRESETS, SECOND_US, Limits, Quota, Schedule
 from eventstore.durable import Durable
 from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import PLAIN, TIGHT, Arrival, House, Provider, address, living, mail, under
+from tests.promises.house import PLAIN, TIGHT, Arrival, House, Provider, address, living, mail, settings_of, under
 
 MINUTELY: Final = Quota(count=10, window_us=MINUTE_US)
 
@@ -84,6 +84,23 @@ def test_each_tenant_has_its_own_share() -> None:
             assert house.statuses() == {"sent": 41}
             tenants = {mail(99): "org2"}
             assert fullest_window(provider.seen, MINUTE_US, lambda seen: tenants.get(seen.to, "org1")) == 10
+
+    run_virtual(main)
+
+
+def test_a_raised_limit_is_felt_at_once() -> None:
+    """A tenant that has used up its day goes on when a reload gives it more, not a day later."""
+
+    async def main() -> None:
+        provider = Provider()
+        daily = [under(PLAIN, limits=Limits(tenant=Quota(count=count, window_us=DAY_US))) for count in (10, 25)]
+        async with living(provider=provider, policy=daily[0]) as house:
+            await _posts(house, 40)
+            await house.pass_time(60)
+            assert house.statuses() == {"sent": 10, "queued": 30}
+            await house.reload(settings_of(daily[1]))
+            await house.pass_time(1)
+            assert house.statuses() == {"sent": 25, "queued": 15}
 
     run_virtual(main)
 
