@@ -145,6 +145,19 @@ async def test_a_flipped_bit_in_an_event_is_found(path: Path) -> None:
     assert [(fault.shard, fault.seq, fault.stream, fault.version) for fault in found] == [(shard, seq, stream, 1)]
 
 
+async def test_a_start_meets_damage_with_words(path: Path) -> None:
+    """Whichever page is overwritten, a start goes well or is refused with the file's name; never another error."""
+    whole, page_bytes = path.read_bytes(), 4_096
+    refused = 0
+    for at in range(page_bytes, len(whole), page_bytes):
+        path.write_bytes(whole[:at] + Random(at).randbytes(page_bytes) + whole[at + page_bytes :])  # noqa: S311
+        try:
+            await (await SqliteLog.open(path)).close()
+        except StoreRefused as refusal:
+            refused += str(path) in str(refusal)
+    assert refused > 0
+
+
 async def test_whatever_byte_is_damaged_the_answer_is_clear(path: Path) -> None:
     """Flipped bytes anywhere give findings or a refusal, or lie where nothing is written; never another error."""
     whole = path.read_bytes()
