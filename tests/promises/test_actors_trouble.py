@@ -193,6 +193,30 @@ def test_an_unpaced_redrive_waits_for_a_failing_store() -> None:
     run_virtual(main)
 
 
+def test_a_conversation_in_doubt_remembers_nothing_that_the_log_holds() -> None:
+    """While its lane is paused, however much arrives for one whose memory is gone waits in the log alone."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        async with living(disk=disk, provider=provider) as house:
+            await house.system.errands.pause("calls")
+            first = await house.post(address(1), 0)
+            disk.fail_later("before_sync")
+            with pytest.raises(AppendUnknown):
+                await house.system.errands.cancel("org1", first.id)
+            await house.pass_time(1)
+            for number in range(1, 300):
+                await house.post(address(1), number)
+            actor = house.system.roster.find(first.conversation)
+            assert actor is not None
+            assert actor._late == ()  # noqa: SLF001 - what it remembers is nowhere else to be seen
+            await house.system.errands.resume("calls")
+            await house.pass_time(5)
+            assert provider.numbers(address(1)) == list(range(300))
+
+    run_virtual(main)
+
+
 def test_an_outcome_is_recorded_however_long_the_store_is_down() -> None:
     """What happened outside while nothing could be written is written afterwards, and happens only once."""
 
