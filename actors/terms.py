@@ -6,6 +6,7 @@ from typing import Final
 
 from core.conversation import Terms
 from core.message import Message
+from core.policies import Policy
 from core.settings import Settings
 
 _KNOWN_MAX: Final = 10_000
@@ -17,18 +18,20 @@ class TermsBook:
     def __init__(self, settings: Settings, zone_of: Callable[[str], tzinfo]) -> None:
         self._zone_of = zone_of
         self._known: dict[tuple[str, str | None, str | None], Terms] = {}
+        self._lanes: dict[str, Policy] = {}
         self._versions: Mapping[str, int] = {}
         self.adopt(settings, {})
 
     def adopt(self, settings: Settings, versions: Mapping[str, int]) -> None:
         """Goes on under these settings; `versions` are the policy versions by lane."""
-        self._lanes = {lane.name: lane.policy for lane in settings.lanes}
+        # A lane that was taken out may have attempts in flight: they end under the policy that they began under.
+        self._lanes |= {lane.name: lane.policy for lane in settings.lanes}
         self._policies = settings.policies
         self._versions = versions
         self._known.clear()
 
     def of(self, message: Message) -> Terms:
-        """The terms of a message. One whose lane or policy is no longer configured goes by its channel's preset."""
+        """The terms of a message. One whose lane was never configured here goes by its channel's preset."""
         key = (message.lane, message.policy, message.zone)
         terms = self._known.get(key)
         if terms is None:

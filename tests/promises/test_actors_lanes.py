@@ -345,6 +345,24 @@ def test_a_lane_taken_out_keeps_its_messages_until_it_is_back() -> None:
     run_virtual(main)
 
 
+def test_an_attempt_goes_by_its_lanes_policy_though_the_lane_is_taken_out() -> None:
+    """What is in flight when a lane goes ends under the schedule that it began under, not under some preset."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=under(PLAIN, retry=Schedule(after_us=()))) as house:
+            provider.answers[address(1)].append(Transient(code="503"))
+            provider.hold()
+            stream = (await house.post(address(1))).id
+            await house.pass_time(1)
+            await house.reload(settings_of(lanes=("mail",)))
+            provider.let_go()
+            await house.pass_time(1)
+            assert (house.message(stream).status, house.message(stream).reason) == ("dead", "exhausted")
+
+    run_virtual(main)
+
+
 def test_a_lane_that_is_brought_back_after_a_restart_finds_its_messages() -> None:
     """Started without it and given it again by a reload, the daemon goes on with the lane and what waits for it."""
 
