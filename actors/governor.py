@@ -4,6 +4,7 @@ This file answers for which scopes an attempt falls under and for their bookkeep
 First sends and retries draw on the same scopes. It must never drop work: what has no room is told when.
 """
 
+from collections.abc import Collection
 from typing import Final, TypeVar
 
 from core.events import AttemptFailed, AttemptTaken
@@ -51,7 +52,8 @@ class LaneLimits:
         self.adopt(limits)
 
     def adopt(self, limits: Limits) -> None:
-        """Goes on under other limits; what was handed over so far counts under them too."""
+        """Goes on under other limits. What was counted so far counts on; a quota that is new begins empty."""
+        self.limits = limits
         self.tenant_bound, self.peer_bound = tenant_bound(limits), recipient_bound(limits)
         self.host_bound = host_bound(limits)
         self.lane.bound = lane_bound(limits)
@@ -174,12 +176,13 @@ class Governor:
         """How many hand-overs those lanes have seen since the start: whether anything changed."""
         return sum(limits.hand_overs for limits in self.lanes_longer_than(span_us).values())
 
-    def remember(self, recorded: list[Recorded], heads: dict[int, Head], *, kept_us: int) -> None:
+    def remember(
+        self, recorded: list[Recorded], heads: dict[int, Head], *, kept: Collection[str], kept_us: int
+    ) -> None:
         """Counts hand-overs that the log tells of, so that limits hold across a restart.
 
-        Lanes with long windows know those up to `kept_us` from their snapshot already (0: there was none).
+        The lanes in `kept` know those up to `kept_us` from their snapshot already.
         """
-        kept = self.lanes_longer_than(READ_BACK_US) if kept_us else {}
         for entry in recorded:
             sent_us, head = sent_at(entry), heads.get(entry.stream)
             if sent_us is None or head is None or head.lane not in self._lanes:

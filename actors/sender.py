@@ -93,18 +93,24 @@ class Sender:
             self._witness.note("begin_refused", conversation=permit.conversation, error=type(error).__name__)
             return "again"
         except NONSENSE as error:
-            # One stream that makes no sense parks its conversation, never the others.
-            self._witness.note("conversation_parked", conversation=permit.conversation, error=str(error))
-            return "parked"
+            return self._parked(permit, error)
         if attempt is None:
             return actor
         moved(actor)
         departure = Departure(permit, self._governor, self._clock, lambda: moved(actor))
         flight = await self._fly(actor, attempt, departure, channel)
-        await self._insist(lambda: actor.conclude(attempt, flight))
-        await self._insist(lambda: lane.saw(flight.outcome, permit))
+        try:
+            await self._insist(lambda: actor.conclude(attempt, flight))
+            await self._insist(lambda: lane.saw(flight.outcome, permit))
+        except NONSENSE as error:
+            return self._parked(permit, error)
         self._tell(permit, attempt, flight)
         return actor
+
+    def _parked(self, permit: Permit, error: Exception) -> Trouble:
+        """One stream that makes no sense parks its conversation, never the others."""
+        self._witness.note("conversation_parked", conversation=permit.conversation, error=str(error))
+        return "parked"
 
     async def _fly(self, actor: ConversationActor, attempt: Attempt, departure: Departure, channel: Channel) -> Flight:
         try:

@@ -58,7 +58,7 @@ def write_for_owner(path: Path, text: str) -> None:
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n" if text else "")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)

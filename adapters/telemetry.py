@@ -26,6 +26,8 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "lane_missing": "warning",
     "left_open": "warning",
     "begin_refused": "warning",
+    "content_refused": "warning",
+    "send_overdue": "error",
     "conversation_parked": "error",
     "redrive_parked": "error",
     "redrive_refused": "warning",

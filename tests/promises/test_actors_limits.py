@@ -182,6 +182,25 @@ def test_limits_hold_over_crashes(down_s: float, quota: Quota) -> None:
     assert {seen.number for seen in provider.seen} >= set(range(20))
 
 
+def test_a_daily_limit_that_a_restart_brings_counts_what_went_before() -> None:
+    """Where the snapshot was taken under other limits, the log is read back as far as the new ones reach."""
+    durable, provider, now_s = Durable(), Provider(), 0.0
+    hourly = Limits(lane=Quota(count=100, window_us=2 * HOUR_US))
+    # The snapshot holds the lane's hand-overs; those of each tenant it never counted.
+    for limits in (hourly, Limits(lane=hourly.lane, tenant=Quota(count=10, window_us=2 * HOUR_US))):
+
+        async def main(limits: Limits = limits) -> None:
+            async with living(durable=durable, provider=provider, policy=under(PLAIN, limits=limits)) as house:
+                await _posts(house, 12)
+                await house.pass_time(1_200)
+                await cut_power()
+
+        with pytest.raises(PowerCut) as cut:
+            run_virtual(main, start_s=now_s)
+        now_s = cut.value.now_s
+    assert len(provider.seen) == 12
+
+
 def test_a_flood_does_not_delay_a_quiet_tenant() -> None:
     """Beside ten thousand waiting messages of one tenant, another one's go out as if they were alone in the lane."""
 
