@@ -118,7 +118,11 @@ class Redrives:
             for stream, job in self._jobs.items():
                 if job.state.status == "running":
                     self._launch(stream)
-            await anyio.sleep_forever()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                # A job that is asked for while we stop is recorded, and carried out after the next start.
+                self._group = None
 
     def _launch(self, stream: int) -> None:
         if self._group is not None:
