@@ -20,10 +20,17 @@ _FROM_RECOVERY = "interrupted"
 
 def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
     """Judges every scope of every lane, then the waits."""
+    by_clock: dict[tuple[int, int], list[int]] = {}
     really: dict[tuple[int, int], list[int]] = {}
+    goes_forward, goes_back = (any(sign * (fault.clock_us or 0) > 0 for fault in evidence.scenario.faults)
+                               for sign in (1, -1))  # fmt: skip
     for handed in evidence.books.handed:
-        really.setdefault((handed.stream, handed.attempt), []).append(handed.log_us)
-    yield from _recorded_truly(evidence, really)
+        key = handed.stream, handed.attempt
+        by_clock.setdefault(key, []).append(handed.log_us)
+        # Log time never runs faster than true time, but where its clock jumps forward; then only log time can tell.
+        if not (goes_forward and goes_back):
+            really.setdefault(key, []).append(handed.log_us if goes_forward else handed.at_us)
+    yield from _recorded_truly(evidence, by_clock, goes_back=goes_back)
     for scope in scopes_of(evidence):
         recorded = sorted(
             attempt.sent_us for attempt in scope.attempts if attempt.sent_us is not None and not _is_bound(attempt)
@@ -45,13 +52,19 @@ def _is_bound(attempt: Attempt) -> bool:
     return attempt.outcome is not None and attempt.outcome.code == _FROM_RECOVERY
 
 
-def _recorded_truly(evidence: Evidence, really: dict[tuple[int, int], list[int]]) -> Iterator[Finding]:
-    """Windows over recorded instants mean something only where those are the real ones."""
+def _recorded_truly(
+    evidence: Evidence, really: dict[tuple[int, int], list[int]], *, goes_back: bool
+) -> Iterator[Finding]:
+    """Windows over recorded instants mean something only where those are the real ones.
+
+    A clock that was set back stands still over a restart, and what was not recorded before it counts from there.
+    """
     for attempt in evidence.chronicle.attempts:
         if attempt.sent_us is None or (attempt.stream, attempt.number) not in really:
             continue
         left_us = really[attempt.stream, attempt.number][0]
-        if attempt.sent_us < left_us if _is_bound(attempt) else attempt.sent_us != left_us:
+        least_us = attempt.started_us if goes_back else left_us
+        if attempt.sent_us < least_us if _is_bound(attempt) else attempt.sent_us != left_us:
             words = f"attempt {attempt.number} left us {abs(attempt.sent_us - left_us)} us off the recorded instant"
             yield Finding(words=words, at_us=left_us, streams=(attempt.stream,))
 

@@ -22,6 +22,7 @@ _BAR_CHARS: Final = 30
 # Events shown before and after the one that a finding is about.
 _BEFORE, _AFTER = 8, 3
 _FINDINGS_SHOWN: Final = 3
+_LIVES_SHOWN: Final = 10
 
 
 class Moment(msgspec.Struct, kw_only=True):
@@ -102,7 +103,7 @@ def story_of(evidence: Evidence, outcome: Outcome) -> str:
         if len(breach.findings) > _FINDINGS_SHOWN:
             lines.append(f"  and {len(breach.findings) - _FINDINGS_SHOWN} more of them at least")
     lines += [f"Not as expected: {words}" for words in outcome.unmet]
-    for life in evidence.lives[:-1]:
+    for life in evidence.lives[:-1][:_LIVES_SHOWN]:
         where = f": {life.where}" if life.where else ""
         lines.append(f"The daemon was gone at {_instant(evidence, life.ended_us)} ({life.ended_by}{where}).")
     return "\n".join([*lines, f"Run it again with: {command(outcome)}"])

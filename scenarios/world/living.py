@@ -150,6 +150,7 @@ class Living:
         if fault is None:
             return
         await asyncio.sleep((fault.at_us - self.now_us()) / SECOND_US)
+        self._ground.ends.remove(fault)
         self._ground.down_us = fault.down_us
         if fault.daemon == "stop":
             self._stop.set()
