@@ -6,7 +6,7 @@ A key's stream is written by this actor alone. `holder` is asked at every reques
 from typing import Final, Literal
 
 from core import events as e
-from core.errors import NotFound
+from core.errors import NotFound, StreamConflict
 from core.ids import Mint, shard_of
 from core.ports import Clock, Log, Secrets
 from core.records import NO_TENANT, Append, Draft, Head, HeadChange, Recorded
@@ -50,8 +50,13 @@ class Keys:
         known = self._keys.get(key)
         if known is None:
             raise NotFound("there is no such key")
-        if not known.revoked:
+        if known.revoked:
+            return
+        try:
             await self._record(key, 2, e.KeyRevoked(), status="revoked", was="active")
+        except StreamConflict:
+            # An earlier call was durable though nobody could tell, or another one was faster: it is revoked.
+            self.replay(await self._log.events_of(key, after_version=1))
 
     def all(self) -> list[KeyState]:
         """Every key, oldest first."""

@@ -119,6 +119,28 @@ def test_a_redrive_of_unknown_fate_is_carried_out() -> None:
 
 
 @pytest.mark.parametrize("border", UNKNOWN)
+def test_a_key_can_be_revoked_after_a_commit_of_unknown_fate(border: Border) -> None:
+    """Asked again, the revocation that nobody could answer for holds, in this life and the next."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        async with living(disk=disk) as house:
+            keys = house.system.keys
+            key, secret = await keys.add(tenant="org1", role="send", label="shop")
+            disk.fail_later(border)
+            with pytest.raises(AppendUnknown):
+                await keys.revoke(key.id)
+            await house.pass_time(1)
+            await keys.revoke(key.id)
+            assert keys.holder(secret) is None
+        async with living(durable=house.durable) as house:
+            assert house.system.keys.holder(secret) is None
+            assert [known.revoked for known in house.system.keys.all()] == [True]
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("border", UNKNOWN)
 def test_a_lane_goes_on_after_a_commit_of_unknown_fate(border: Border) -> None:
     """A pause whose commit nobody can answer for is read back, and the lane can be resumed and paused again."""
 
