@@ -22,12 +22,12 @@ _SWEEP_AT_LEAST: Final = 1_024
 
 
 class Permit:
-    """Leave to start one attempt. It is out until it is given back, used (`is_sent`) or not.
+    """Leave to start one attempt. It is out until it is given back, used (`has_begun`, then `is_sent`) or not.
 
     `is_probe`: it is the one that an open breaker let through.
     """
 
-    __slots__ = ("conversation", "host", "is_probe", "is_sent", "lane", "scopes", "tenant")
+    __slots__ = ("conversation", "has_begun", "host", "is_probe", "is_sent", "lane", "scopes", "tenant")
 
     def __init__(self, *, lane: str, tenant: str, conversation: int, host: int | None, scopes: list[Scope]) -> None:
         self.lane = lane
@@ -35,6 +35,7 @@ class Permit:
         self.conversation = conversation
         self.host = host
         self.scopes = scopes
+        self.has_begun = False
         self.is_sent = False
         self.is_probe = False
 

@@ -99,6 +99,11 @@ class LaneActor:
         breaker = self.breaker if host is None else self._host(host).breaker
         breaker.gave_back()
 
+    def spared(self, host: int | None, now_us: int) -> None:
+        """A permit came back under which no attempt had begun."""
+        breaker = self.breaker if host is None else self._host(host).breaker
+        breaker.spared(now_us)
+
     # -- what attempts tell
 
     async def saw(self, outcome: Outcome, permit: Permit) -> None:

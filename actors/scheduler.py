@@ -288,6 +288,7 @@ class Scheduler:
     def _moved(self, grant: Grant, actor: ConversationActor) -> None:
         """An attempt has begun, or has left: its conversation may want another, and a limit knows when it has room."""
         permit, agenda = grant.permit, grant.agenda
+        permit.has_begun = True
         # What its conversation may start beside it is on the agenda since it began; leaving frees its own limit only.
         is_news = not permit.is_sent or self._governor.counts_recipients(permit)
         wants_more = is_news and not actor.is_lost and self._put(actor)
@@ -305,6 +306,8 @@ class Scheduler:
         self._governor.give_back(permit, now_us)
         if permit.is_probe:
             agenda.lane.probe_back(permit.host)
+        if not permit.has_begun:
+            agenda.lane.spared(permit.host, now_us)
         agenda.ring.came_back(permit.tenant, permit.host, now_us, unused=not permit.is_sent)
         self._bell.ring()
         if actor == "parked":

@@ -104,6 +104,10 @@ class Breaker:
             self.ramp_next_us = max(self.ramp_next_us, now_us) + (SECOND_US >> doublings)
         return False
 
+    def spared(self, now_us: int) -> None:
+        """A permit came back under which nothing began: its place in the ramp is free for another."""
+        self.ramp_next_us = min(self.ramp_next_us, now_us)
+
     def gave_back(self) -> None:
         """A permit came back unused: if it was the probe, the next one may be."""
         self.probing = False
