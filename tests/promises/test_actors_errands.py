@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable
 from functools import partial
-from itertools import pairwise
 from typing import Final
 
 import pytest
@@ -10,13 +9,13 @@ import pytest
 from core import events as e
 from core.errors import AppendUnknown, Forbidden, NotFound
 from core.outcomes import Ambiguous, Permanent, Rate, Transient
-from core.policies import HOUR_US, SECOND_US, CircuitRule, Limits, Poison, Quota, Schedule
+from core.policies import HOUR_US, SECOND_US, CircuitRule, Limits, Poison, Quota
 from core.records import MessageFilter
 from eventstore.durable import Durable
 from scenarios.loop.run import run_virtual
-from tests.promises.house import PLAIN, TIGHT, ObedientDisk, Provider, address, living, under
+from tests.promises.house import PLAIN, TIGHT, address, living, under
+from tests.promises.other_side import ObedientDisk, Provider
 
-ONCE: Final = under(PLAIN, retry=Schedule(after_us=()))
 PARK: Final = under(
     PLAIN, circuit=CircuitRule(failures=1, cooldown_us=SECOND_US, ceiling_us=SECOND_US), poison=Poison(kind="park")
 )
@@ -226,99 +225,6 @@ def test_a_reset_closes_the_circuit_and_ends_the_pause(outcome: Transient | Rate
             assert 2 in provider.numbers(address(1))
             with pytest.raises(Forbidden, match="closed already"):
                 await house.system.errands.reset("org1", receipt.conversation)
-
-    run_virtual(main)
-
-
-# -- redrive -----------------------------------------------------------------------------------------------------
-
-
-def test_a_redriven_message_has_its_whole_schedule_before_it() -> None:
-    """Four attempts to its death, four more after a redrive, and only a dead one can be redriven."""
-
-    async def main() -> None:
-        provider = Provider()
-        provider.always[address(1)] = Transient(code="503")
-        async with living(provider=provider) as house:
-            stream = (await house.post(address(1))).id
-            await house.pass_time(120)
-            assert (house.message(stream).status, len(provider.seen)) == ("dead", 4)
-            await house.system.errands.redrive("org1", stream)
-            with pytest.raises(Forbidden, match="only a dead one"):
-                await house.system.errands.redrive("org1", stream)
-            await house.pass_time(120)
-            assert (house.message(stream).status, len(provider.seen)) == ("dead", 8)
-            waits = [later.at_us - one.at_us for one, later in pairwise(provider.seen[4:])]
-            assert [round(wait / SECOND_US) for wait in waits] == [10, 20, 40]
-
-    run_virtual(main)
-
-
-def test_a_bulk_redrive_keeps_its_pace_and_ends() -> None:
-    """Two a second, in the order of acceptance, with its progress to be seen, and nothing else is touched."""
-
-    async def main() -> None:
-        provider = Provider()
-        async with living(provider=provider, policy=ONCE, bounds=TIGHT) as house:
-            for number in range(12):
-                provider.answers[address(number)].append(Transient(code="503"))
-                await house.post(address(number), number)
-            await house.pass_time(1)
-            provider.seen.clear()
-            plan = await house.system.redrives.plan(MessageFilter(tenant="org1"), 2.0)
-            assert (plan.count, plan.estimate_s) == (12, 6.0)
-            start_us = house.clock.now_us()
-            job = await house.system.redrives.start("org1", MessageFilter(), 2.0)
-            await house.pass_time(3)
-            assert 5 <= len(provider.seen) <= 8
-            await house.pass_time(30)
-            assert [seen.number for seen in provider.seen] == list(range(12))
-            assert [round((seen.at_us - start_us) / SECOND_US * 2) for seen in provider.seen] == list(range(12))
-            state = await house.system.redrives.job("org1", job)
-            assert (state.status, state.count, state.moved) == ("done", 12, 12)
-
-    run_virtual(main)
-
-
-def test_a_bulk_redrive_passes_over_what_died_after_it_began() -> None:
-    """Those are not meant, but they neither end the job nor keep it from the ones behind them."""
-
-    async def main() -> None:
-        provider = Provider()
-        async with living(provider=provider, policy=ONCE) as house:
-            for number in range(3):
-                provider.answers[address(number)].append(Transient(code="503"))
-                due_us = house.clock.now_us() + (5 * SECOND_US if number == 1 else 0)
-                await house.post(address(number), number, send_at=house.moment(due_us))
-            await house.pass_time(1)
-            job = await house.system.redrives.start("org1", MessageFilter(), 0.1)
-            await house.pass_time(60)
-            assert [seen.number for seen in provider.seen] == [0, 2, 0, 1, 2]
-            assert house.statuses() == {"delivered": 2, "dead": 1}
-            assert (await house.system.redrives.job("org1", job)).status == "done"
-
-    run_virtual(main)
-
-
-def test_a_cancelled_redrive_stops_where_it_is() -> None:
-    """What it has moved stays on the agenda, the rest stays dead, and it cannot be cancelled twice."""
-
-    async def main() -> None:
-        provider = Provider()
-        async with living(provider=provider, policy=ONCE) as house:
-            for number in range(10):
-                provider.answers[address(number)].append(Transient(code="503"))
-                await house.post(address(number), number)
-            await house.pass_time(1)
-            job = await house.system.redrives.start("org1", MessageFilter(), 1.0)
-            await house.pass_time(3.5)
-            state = await house.system.redrives.cancel("org1", job)
-            await house.pass_time(60)
-            assert state.status == "cancelled"
-            assert house.statuses() == {"delivered": state.moved, "dead": 10 - state.moved}
-            assert 3 <= state.moved <= 5
-            with pytest.raises(Forbidden, match="cancelled cannot be cancelled"):
-                await house.system.redrives.cancel("org1", job)
 
     run_virtual(main)
 

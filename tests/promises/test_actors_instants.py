@@ -13,7 +13,8 @@ from core.settings import Bounds
 from eventstore.durable import Durable
 from scenarios.draws import Draws
 from scenarios.loop.run import run_virtual
-from tests.promises.house import PLAIN, START_US, TIGHT, House, ObedientDisk, Provider, address, living, under
+from tests.promises.house import PLAIN, TIGHT, House, address, living, under
+from tests.promises.other_side import START_US, ObedientDisk, Provider
 
 # Reads and commits take a millisecond here, and an attempt may need several of them.
 AT_ONCE_US: Final = 30_000

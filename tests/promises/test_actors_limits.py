@@ -12,7 +12,8 @@ from core.policies import DAY_US, HOUR_US, MINUTE_US, PRESETS, SECOND_US, Limits
 from eventstore.durable import Durable
 from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import PLAIN, TIGHT, Arrival, House, Provider, address, living, mail, settings_of, under
+from tests.promises.house import PLAIN, TIGHT, House, address, living, mail, settings_of, under
+from tests.promises.other_side import Arrival, Provider
 
 MINUTELY: Final = Quota(count=10, window_us=MINUTE_US)
 

@@ -17,7 +17,8 @@ from core.settings import Bounds
 from eventstore.durable import Durable
 from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import PLAIN, TIGHT, House, Provider, address, living, under
+from tests.promises.house import PLAIN, TIGHT, House, address, living, under
+from tests.promises.other_side import Provider
 
 ANY: Final = under(PLAIN, order="any", in_flight_max=4)
 

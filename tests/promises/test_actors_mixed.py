@@ -20,7 +20,8 @@ from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.schedules import Fifo, Pct, Ready, Walk
 from scenarios.loop.schedules import Schedule as Order
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import PLAIN, TIGHT, House, ObedientDisk, Provider, address, living, mail, settings_of, under
+from tests.promises.house import PLAIN, TIGHT, House, address, living, mail, settings_of, under
+from tests.promises.other_side import ObedientDisk, Provider
 
 STEPS: Final = 120
 PEERS: Final = 6

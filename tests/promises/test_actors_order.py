@@ -13,7 +13,8 @@ from core.policies import SECOND_US, Policy, Schedule
 from scenarios.draws import Draws
 from scenarios.loop.run import run_virtual
 from scenarios.loop.schedules import Walk
-from tests.promises.house import PLAIN, TIGHT, House, ObedientDisk, Provider, address, living, under
+from tests.promises.house import PLAIN, TIGHT, House, address, living, under
+from tests.promises.other_side import ObedientDisk, Provider
 
 PEERS: Final = 6
 EACH: Final = 25

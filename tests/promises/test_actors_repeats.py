@@ -9,7 +9,8 @@ from core.contents import Submission, read
 from core.errors import Invalid, KeyReused
 from core.policies import HOUR_US, SECOND_US
 from scenarios.loop.run import run_virtual
-from tests.promises.house import START_US, Provider, living
+from tests.promises.house import living
+from tests.promises.other_side import START_US, Provider
 
 
 def asked(key: str, number: int, *, send_at_us: int) -> Submission:

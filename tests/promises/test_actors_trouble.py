@@ -1,23 +1,16 @@
 """Trouble with the store: nothing that was accepted is lost, and everything goes on once it is over."""
 
-from typing import Final
-
 import anyio
 import pytest
 
 from core import events as e
 from core.errors import AppendUnknown, Refused
-from core.outcomes import Config, Outcome, Transient, name_of
-from core.policies import SECOND_US, BreakerRule, Limits, Schedule
+from core.outcomes import Transient, name_of
+from core.policies import SECOND_US, Schedule
 from core.records import MessageFilter
-from eventstore.codec import UnknownEvent
-from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
-from tests.promises.house import PLAIN, TIGHT, House, ObedientDisk, Provider, address, living, under
-
-UNKNOWN: Final[tuple[Border, ...]] = ("before_sync", "before_answer")
-"""Where a commit may fail so that nobody can tell: nothing of it is written, or all of it is."""
-OUT_OF_PLACE: Final = e.AttemptTaken(attempt=9, status="delivered", sent_at_us=0, took_us=0)
+from tests.promises.house import PLAIN, TIGHT, House, address, living, under
+from tests.promises.other_side import ObedientDisk, Provider
 
 
 async def _accept(house: House, to: str, number: int) -> int | None:
@@ -53,142 +46,6 @@ def test_a_full_disk_refuses_new_work_and_loses_none(full_s: float) -> None:
             assert_all_delivered(house, accepted)
             assert provider.numbers(address(9)) == []
             assert sorted(arrival.number for arrival in provider.seen) == list(range(30))
-
-    run_virtual(main)
-
-
-@pytest.mark.parametrize("border", UNKNOWN)
-@pytest.mark.parametrize("nth", range(14))
-def test_a_commit_of_unknown_fate_is_read_back(border: Border, nth: int) -> None:
-    """Whichever commit of six messages' lives fails so that nobody can tell, each accepted message arrives once."""
-
-    async def main() -> None:
-        disk, provider = ObedientDisk(), Provider()
-        disk.commit_us = 200
-        async with living(provider=provider, disk=disk, bounds=TIGHT) as house:
-            disk.fail_later(border, after_commits=nth)
-            accepted = []
-            for number in range(6):
-                accepted.append(await _accept(house, address(number % 2), number))
-                await house.pass_time(0.01)
-            await house.pass_time(30)
-            known = [stream for stream in accepted if stream is not None]
-            assert len(known) >= 5
-            assert set(house.statuses()) == {"delivered"}
-            assert_all_delivered(house, known)
-            for peer in range(2):
-                numbers = provider.numbers(address(peer))
-                assert numbers == sorted(set(numbers))
-
-    run_virtual(main)
-
-
-def test_an_acceptance_of_unknown_fate_is_delivered_where_it_is_durable() -> None:
-    """The client hears that nobody can tell, but its message is in the log, so it goes out without a restart."""
-
-    async def main() -> None:
-        disk = ObedientDisk()
-        async with living(disk=disk) as house:
-            disk.fail_later("before_answer")
-            with pytest.raises(AppendUnknown):
-                await house.post(address(1), idempotency_key="k")
-            await house.pass_time(10)
-            receipt = await house.post(address(1), idempotency_key="k")
-            assert (receipt.duplicate, receipt.status) == (True, "delivered")
-
-    run_virtual(main)
-
-
-def test_a_redrive_of_unknown_fate_is_carried_out() -> None:
-    """A person's wish that is durable though nobody could say so happens without waiting for a restart."""
-
-    async def main() -> None:
-        disk, provider = ObedientDisk(), Provider()
-        async with living(policy=under(PLAIN, retry=Schedule(after_us=())), disk=disk, provider=provider) as house:
-            provider.answers[address(1)].append(Transient())
-            dead = (await house.post(address(1))).id
-            await house.pass_time(1)
-            assert house.message(dead).status == "dead"
-            disk.fail_later("before_answer")
-            with pytest.raises(AppendUnknown):
-                await house.system.errands.redrive("org1", dead)
-            await house.pass_time(10)
-            assert house.message(dead).status == "delivered"
-
-    run_virtual(main)
-
-
-@pytest.mark.parametrize("border", UNKNOWN)
-def test_a_key_can_be_revoked_after_a_commit_of_unknown_fate(border: Border) -> None:
-    """Asked again, the revocation that nobody could answer for holds, in this life and the next."""
-
-    async def main() -> None:
-        disk = ObedientDisk()
-        async with living(disk=disk) as house:
-            keys = house.system.keys
-            key, secret = await keys.add(tenant="org1", role="send", label="shop")
-            disk.fail_later(border)
-            with pytest.raises(AppendUnknown):
-                await keys.revoke(key.id)
-            await house.pass_time(1)
-            await keys.revoke(key.id)
-            assert keys.holder(secret) is None
-        async with living(durable=house.durable) as house:
-            assert house.system.keys.holder(secret) is None
-            assert [known.revoked for known in house.system.keys.all()] == [True]
-
-    run_virtual(main)
-
-
-@pytest.mark.parametrize("border", UNKNOWN)
-def test_a_lane_goes_on_after_a_commit_of_unknown_fate(border: Border) -> None:
-    """A pause whose commit nobody can answer for is read back, and the lane can be resumed and paused again."""
-
-    async def main() -> None:
-        disk, provider = ObedientDisk(), Provider()
-        async with living(disk=disk, provider=provider) as house:
-            errands = house.system.errands
-            disk.fail_later(border)
-            with pytest.raises(AppendUnknown):
-                await errands.pause("calls")
-            await house.pass_time(1)
-            await errands.pause("calls")
-            assert errands.paused_lanes == {"calls"}
-            await errands.resume("calls")
-            await house.post(address(1))
-            await house.pass_time(1)
-            assert house.statuses() == {"delivered": 1}
-            assert [type(event) for event in house.all_events() if isinstance(event, e.LanePaused)] == [e.LanePaused]
-
-    run_virtual(main)
-
-
-@pytest.mark.parametrize("border", UNKNOWN)
-@pytest.mark.parametrize("after_commits", [0, 1])
-@pytest.mark.parametrize(
-    ("outcome", "expected"), [(Config(code="401"), e.LanePaused), (Transient(code="503"), e.BreakerOpened)]
-)
-def test_what_an_outcome_means_for_its_lane_is_recorded_once(
-    border: Border, after_commits: int, outcome: Outcome, expected: type[e.Event]
-) -> None:
-    """However the commits around it fail, a broken set-up pauses the lane once, and faults open its breaker once."""
-
-    async def main() -> None:
-        disk, provider = ObedientDisk(), Provider()
-        policy = under(PLAIN, breaker=BreakerRule(share=0.5, of=2, cooldown_us=5 * SECOND_US))
-        async with living(policy=policy, disk=disk, provider=provider) as house:
-            provider.answers[address(1)].append(outcome)
-            provider.hold()
-            accepted = [(await house.post(address(1))).id]
-            await house.pass_time(0.1)
-            disk.fail_later(border, after_commits=after_commits)
-            provider.let_go()
-            await house.pass_time(3)
-            assert sum(isinstance(event, expected) for event in house.all_events()) == 1
-            if expected is e.LanePaused:
-                await house.system.errands.resume("calls")
-            await house.pass_time(60)
-            assert_all_delivered(house, accepted)
 
     run_virtual(main)
 
@@ -329,63 +186,5 @@ def test_a_stop_comes_to_its_end_though_the_store_is_down(prepare: str) -> None:
                 await house.pass_time(1)
             assert await _stopped_within(house, 15)
             disk.empty()
-
-    run_virtual(main)
-
-
-def test_one_conversation_that_makes_no_sense_stops_nobody_else() -> None:
-    """A damaged stream parks its own conversation, and its permit is free for the next in a lane that is full."""
-
-    async def main() -> None:
-        provider = Provider()
-        narrow = under(PLAIN, limits=Limits(concurrency=1))
-        async with living(policy=narrow, provider=provider) as house:
-            await house.system.errands.pause("calls")
-            broken = (await house.post(address(1))).id
-            sound = (await house.post(address(2))).id
-            await house.write_behind(broken, OUT_OF_PLACE)
-            await house.system.errands.resume("calls")
-            await house.pass_time(5)
-            assert house.notes.count("conversation_parked") == 1
-            assert house.message(sound).status == "delivered"
-            assert provider.numbers(address(1)) == []
-
-    run_virtual(main)
-
-
-def test_an_event_of_a_newer_release_parks_its_conversation_only() -> None:
-    """A stream that this release cannot read waits for a newer one, while everybody else is served."""
-
-    async def main() -> None:
-        provider = Provider()
-        async with living(provider=provider) as house:
-            await house.system.errands.pause("calls")
-            newer = (await house.post(address(1))).id
-            sound = (await house.post(address(2))).id
-            await house.write_behind(newer, UnknownEvent(type="MessageTeleported", schema_version=1, body=b""))
-            await house.system.errands.resume("calls")
-            await house.pass_time(5)
-            assert house.message(sound).status == "delivered"
-            assert provider.numbers(address(1)) == []
-
-    run_virtual(main)
-
-
-def test_a_redrive_passes_over_what_makes_no_sense() -> None:
-    """One damaged dead letter among many neither stops a bulk redrive nor the daemon."""
-
-    async def main() -> None:
-        provider = Provider()
-        async with living(policy=under(PLAIN, retry=Schedule(after_us=())), provider=provider) as house:
-            streams = []
-            for number in range(4):
-                provider.answers[address(number)].append(Transient())
-                streams.append((await house.post(address(number))).id)
-            await house.pass_time(1)
-            await house.write_behind(streams[1], OUT_OF_PLACE)
-            job = await house.system.redrives.start("org1", MessageFilter(), None)
-            await house.pass_time(5)
-            assert [house.message(stream).status for stream in (streams[0], *streams[2:])] == ["delivered"] * 3
-            assert (await house.system.redrives.job("org1", job)).status == "done"
 
     run_virtual(main)

@@ -1,0 +1,90 @@
+"""Reloads: another configuration is adopted while everything runs, and is in the log before it counts."""
+
+from core import events as e
+from core.outcomes import Transient
+from core.policies import HOUR_US, SECOND_US, Schedule
+from scenarios.loop.run import run_virtual
+from tests.promises.house import PLAIN, address, living, settings_of, under
+from tests.promises.other_side import Provider
+
+
+def test_a_changed_policy_is_recorded_and_named_by_each_attempt() -> None:
+    """A reload that changes something is an event with the next version; one that changes nothing is none."""
+
+    async def main() -> None:
+        async with living() as house:
+            await house.reload(house.settings)
+            first = (await house.post(address(1))).id
+            await house.pass_time(1)
+            await house.reload(settings_of(under(PLAIN, timeout_us=5 * SECOND_US)))
+            second = (await house.post(address(1))).id
+            await house.pass_time(1)
+            adopted = [event.version for event in house.all_events() if isinstance(event, e.PolicyAdopted)]
+            assert adopted == [1, 1, 2, 2]
+            started = [event for event in house.all_events() if isinstance(event, e.AttemptStarted)]
+            assert [event.policy_version for event in started] == [1, 2]
+            assert {house.message(stream).status for stream in (first, second)} == {"delivered"}
+
+    run_virtual(main)
+
+
+def test_a_lane_taken_out_keeps_its_messages_until_it_is_back() -> None:
+    """Nothing of it is tried or lost meanwhile, and coming back it is the lane that it was."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider) as house:
+            later = house.moment(house.clock.now_us() + 100 * SECOND_US)
+            streams = [(await house.post(address(number), number, send_at=later)).id for number in range(5)]
+            await house.reload(settings_of(lanes=("mail",)))
+            await house.pass_time(7_200)
+            assert provider.seen == []
+            assert [state.name for state in await house.system.errands.lanes()] == ["mail"]
+            await house.reload(settings_of())
+            await house.pass_time(5)
+            assert {house.message(stream).status for stream in streams} == {"delivered"}
+            opened = [event.name for event in house.all_events() if isinstance(event, e.LaneOpened)]
+            assert sorted(opened) == ["calls", "mail"]
+
+    run_virtual(main)
+
+
+def test_an_attempt_goes_by_its_lanes_policy_though_the_lane_is_taken_out() -> None:
+    """What is in flight when a lane goes ends under the schedule that it began under, not under some preset."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=under(PLAIN, retry=Schedule(after_us=()))) as house:
+            provider.answers[address(1)].append(Transient(code="503"))
+            provider.hold()
+            stream = (await house.post(address(1))).id
+            await house.pass_time(1)
+            await house.reload(settings_of(lanes=("mail",)))
+            provider.let_go()
+            await house.pass_time(1)
+            assert (house.message(stream).status, house.message(stream).reason) == ("dead", "exhausted")
+
+    run_virtual(main)
+
+
+def test_a_lane_that_is_brought_back_after_a_restart_finds_its_messages() -> None:
+    """Started without it and given it again by a reload, the daemon goes on with the lane and what waits for it."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider) as house:
+            durable = house.durable
+            await house.system.errands.pause("calls")
+            for number in range(5):
+                await house.post(address(number), number)
+        async with living(provider=provider, durable=durable, settings=settings_of(lanes=("mail",))) as house:
+            await house.pass_time(HOUR_US / SECOND_US)
+            await house.reload(settings_of())
+            await house.pass_time(5)
+            assert provider.seen == []
+            await house.system.errands.resume("calls")
+            await house.pass_time(5)
+            assert house.statuses() == {"delivered": 5}
+            assert sum(isinstance(event, e.LaneOpened) for event in house.all_events()) == 2
+
+    run_virtual(main)
