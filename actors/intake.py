@@ -80,7 +80,9 @@ class Intake:
         self._scheduler = scheduler
         self._parcels = parcels
         self._doubts = Doubts(log, clock)
-        known_max = settings.bounds.peers_max
+        # A peer whose first message is on its way to the log is known here alone: forgotten, it would get two
+        # conversations. So many may be on their way.
+        known_max = max(settings.bounds.peers_max, settings.bounds.accepting_max)
         self._peers = Peers(log=log, clock=clock, secrets=secrets, mint=mint, known_max=known_max)
         self._waiting = 0
         self.is_open = False
