@@ -135,14 +135,18 @@ def everywhere(evidence: Evidence) -> Iterator[Span]:
         ended_us = life.ended_us
         if life.stopping_us is not None:
             yield life.stopping_us, ended_us
-    for from_us, until_us in evidence.books.troubles:
-        yield from_us, until_us + _TROUBLE_US
-    wall_us = evidence.scenario.start_us
-    for fault in sorted(evidence.scenario.faults, key=lambda fault: fault.at_us):
-        if fault.clock_us is not None:
-            # What lies between the two readings never was; whoever slept meanwhile notices at the end of a slice.
-            yield wall_us + fault.at_us, wall_us + fault.at_us + max(0, fault.clock_us) + SLICE_US
-            wall_us += fault.clock_us
+    steps = [(fault.at_us, fault.clock_us) for fault in evidence.scenario.faults if fault.clock_us is not None]
+
+    def wall_us(true_us: int) -> int:
+        return evidence.scenario.start_us + true_us + sum(by_us for at_us, by_us in steps if at_us <= true_us)
+
+    for trouble in evidence.books.troubles:
+        # Log time runs slower than true time where it has to wait for the wall, and jumps where the wall does.
+        ended_us = max(trouble.log_us + trouble.until_us - trouble.at_us, wall_us(trouble.until_us))
+        yield trouble.log_us, ended_us + _TROUBLE_US
+    for at_us, _ in steps:
+        # What lies between the two readings never was; whoever slept meanwhile notices at the end of a slice.
+        yield wall_us(at_us - 1), wall_us(at_us) + SLICE_US
 
 
 def lane_spans(entries: Sequence[Recorded], attempts: Sequence[Attempt]) -> dict[int, list[Span]]:

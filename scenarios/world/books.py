@@ -44,6 +44,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
 
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """From when on the log could not be read or written, in log time and in true time, and until when in true time."""
+
+    log_us: int
+    at_us: int
+    until_us: int
+
+
 class Books:
     """Everything that the world knows to have happened, over all lives of the daemon."""
 
@@ -51,8 +59,7 @@ class Books:
         self.handed: list[Handed] = []
         self.told: list[Told] = []
         self.alarms: list[str] = []
-        # When the log could not be read or written, in log time.
-        self.troubles: list[tuple[int, int]] = []
+        self.troubles: list[Trouble] = []
 
     def lose_in_transit(self, now_us: int, draws: Draws) -> None:
         """Our side is gone: of what was still under way, half arrives all the same."""

@@ -18,7 +18,7 @@ from actors.system import System, World
 from core.message import WAITING
 from core.policies import SECOND_US
 from core.ports import Log
-from scenarios.world.books import Books
+from scenarios.world.books import Books, Trouble
 from scenarios.world.borders import cut
 from scenarios.world.channel import SimulatedChannel
 from scenarios.world.clients import Clients
@@ -191,8 +191,8 @@ class Living:
         )
 
     def _troubled(self, for_us: int) -> None:
-        now_us = self._clock.now_us()
-        self._ground.books.troubles.append((now_us, now_us + for_us))
+        now_us = self.now_us()
+        self._ground.books.troubles.append(Trouble(log_us=self._clock.now_us(), at_us=now_us, until_us=now_us + for_us))
 
     def now_us(self) -> int:
         """True time since the start."""
