@@ -7,13 +7,14 @@ from typing import Final
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from core.outcomes import Outcome, Rate, Taken, Transient
-from core.policies import SECOND_US, Policy, Schedule
+from core.policies import HOUR_US, SECOND_US, BreakerRule, Policy, Schedule
 from scenarios.draws import Draws
 from scenarios.loop.run import run_virtual
 from scenarios.loop.schedules import Walk
-from tests.promises.house import PLAIN, TIGHT, House, address, living, under
+from tests.promises.house import PLAIN, TIGHT, House, address, living, mail, under
 from tests.promises.other_side import ObedientDisk, Provider
 
 PEERS: Final = 6
@@ -125,3 +126,29 @@ def test_any_order_loses_nothing(seed: int) -> None:
     run_virtual(partial(_storm, provider, policy=LOOSE, every_s=0.003, read_us=300, commit_us=200))
     assert_each_taken_once(provider)
     assert 3 < provider.in_flight_most <= 3 * PEERS
+
+
+@pytest.mark.parametrize("after_ms", range(0, 240, 20))
+def test_whoever_was_put_to_sleep_does_not_speak_for_those_who_came_meanwhile(after_ms: int) -> None:
+    """A conversation that falls asleep while its lane records what its attempt meant forgets no later arrival."""
+    policy = under(
+        PLAIN,
+        order="any",
+        retry=Schedule(after_us=(HOUR_US,), jitter=0.0),
+        breaker=BreakerRule(share=0.5, of=2, cooldown_us=5 * SECOND_US),
+    )
+
+    async def main() -> None:
+        provider, disk = Provider(), ObedientDisk()
+        async with living(policy=policy, bounds=replace(TIGHT, awake_max=1), provider=provider, disk=disk) as house:
+            provider.answers[mail(1)].append(Transient(code="503"))
+            await house.post(mail(1), 0)
+            await house.pass_time(1)
+            await house.post(mail(1), 1)
+            disk.commit_us = 50_000
+            await house.pass_time(4 + after_ms / 1_000)
+            await house.all_at_once([partial(house.post, mail(2), 2), partial(house.post, mail(1), 3)])
+            await house.pass_time(10)
+            assert provider.numbers(mail(1)) == [0, 1, 3]
+
+    run_virtual(main)
