@@ -68,6 +68,6 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     file.write_text("old and readable by everybody")
     (tmp_path / "admin.key.new").write_text("left by a crash")
     write_for_owner(file, "new")
-    assert file.read_text() == "new\n"
+    assert file.read_text() == "new"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["admin.key"]
