@@ -23,6 +23,8 @@ from scenarios.loop.virtual import PowerCut
 from tests.promises.house import PLAIN, TIGHT, House, address, living, mail, settings_of, under
 from tests.promises.other_side import ObedientDisk, Provider
 
+pytestmark = pytest.mark.slow
+
 STEPS: Final = 120
 PEERS: Final = 6
 # Everything short, so that within minutes each rule has had its turn.
