@@ -92,11 +92,6 @@ class Scope:
             keep = next((n for n, instant in enumerate(self.sent_us) if instant >= horizon_us), len(self.sent_us))
             del self.sent_us[:keep]
 
-    def fill(self, now_us: int) -> None:
-        """Counts the whole window as used up to now: when nobody can know what was sent in it."""
-        most = max((quota.count for quota in self.bound.quotas), default=0)
-        self.sent_us = [now_us] * most
-
     def is_idle(self, now_us: int) -> bool:
         """Whether forgetting the scope would change nothing."""
         return self.out == 0 and (not self.sent_us or self.sent_us[-1] + self.bound.window_us <= now_us)
