@@ -30,6 +30,7 @@ _HOST_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST: Final = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?")
 _MAILBOX: Final = re.compile(r'\s*(?:"([^"\\]*)"|([^"<>@,;:\\]*?))\s*<([^<>]*)>\s*')
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_BUSINESS_SCOPED: Final = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}", re.ASCII)
 # IDNA 2003, which the standard library speaks, maps these four to something that IDNA 2008 keeps apart: another domain.
 _DEVIANT: Final = re.compile("[\u00df\u03c2\u200c\u200d]")
 _WITHOUT_SEPARATORS: Final = str.maketrans("", "", " -.()/\u00a0")
@@ -87,6 +88,15 @@ def phone(text: str) -> str:
     if not _PHONE.fullmatch(digits):
         raise Unfit("expected a phone number in E.164 form with its country code, such as +15551234567")
     return digits
+
+
+def whatsapp(text: str) -> str:
+    """A phone number in E.164 form, or a business-scoped user id such as `US.13491208655302741918`.
+
+    Meta gives the latter to businesses where a person shows no phone number (two letters of a country, a dot, and up
+    to 128 letters and digits; a parent's has `ENT.` in between).
+    """
+    return text if _BUSINESS_SCOPED.fullmatch(text) else phone(text)
 
 
 def push_user(text: str) -> str:

@@ -64,9 +64,12 @@ def _check_whatsapp(content: WhatsAppContent, at: str) -> None:
         raise Invalid(at, "expected exactly one of text, template and media")
     if content.text is not None and not content.text.strip():
         raise Invalid(f"{at}/text", "expected a text that is not blank")
-    components = msgspec.UNSET if content.template is None else content.template.components
-    if components is not msgspec.UNSET and not bytes(components).startswith(b"["):
-        raise Invalid(f"{at}/template/components", "expected an array")
+    if content.template is not None and content.fallback_template is not None:
+        raise Invalid(f"{at}/fallback_template", "expected none beside a template, which needs no open window")
+    for name, template in (("template", content.template), ("fallback_template", content.fallback_template)):
+        components = msgspec.UNSET if template is None else template.components
+        if components is not msgspec.UNSET and not bytes(components).startswith(b"["):
+            raise Invalid(f"{at}/{name}/components", "expected an array")
     if (media := content.media) is not None:
         try:
             addresses.endpoint(media.url)

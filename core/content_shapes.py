@@ -64,11 +64,18 @@ class WhatsAppMedia(_Content, frozen=True, kw_only=True):
 
 
 class WhatsAppContent(_Content, frozen=True, kw_only=True):
-    """Exactly one of a text, a template and a medium."""
+    """Exactly one of a text, a template and a medium.
+
+    `fallback_template` stands in for a text or a medium where the peer's 24-hour window is closed. `reply_to` is the
+    provider's id of the message that this one quotes. `marketing` ones heed a peer's wish to get no marketing.
+    """
 
     text: Annotated[str, Meta(min_length=1, max_length=WHATSAPP_TEXT_CHARS_MAX)] | None = None
     template: WhatsAppTemplate | None = None
     media: WhatsAppMedia | None = None
+    fallback_template: WhatsAppTemplate | None = None
+    reply_to: Short | None = None
+    marketing: bool = False
 
 
 class PushContent(_Content, frozen=True, kw_only=True):
@@ -87,6 +94,19 @@ class WebhookContent(_Content, frozen=True, kw_only=True):
     data: msgspec.Raw | UnsetType = UNSET
     body: str | None = None
     content_type: Short | None = None
+
+
+class HookContent(_Content, frozen=True, kw_only=True):
+    """What a hook brought, for its handler: the original bytes (base64 in JSON) and the headers that matter.
+
+    Nobody submits one over the API: hooks come in by their own door.
+    """
+
+    source: str
+    key: str
+    body: bytes
+    headers: dict[str, str] = {}
+    kind: str = ""
 
 
 Content = EmailContent | WhatsAppContent | PushContent | WebhookContent

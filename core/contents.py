@@ -166,7 +166,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ADDRESSES: Final[dict[str, Callable[[str], str]]] = {
     "email": addresses.email,
-    "whatsapp": addresses.phone,
+    "whatsapp": addresses.whatsapp,
     "push": addresses.push_user,
 }
 

@@ -33,24 +33,42 @@ class Permanent(_Outcome, frozen=True, kw_only=True, tag="permanent"):
 
 
 class Transient(_Outcome, frozen=True, kw_only=True, tag="transient"):
-    """A fault of provider or network; the message was definitely not taken. `after_us`: it asked to wait so long."""
+    """A fault of provider or network; the message was definitely not taken. `after_us`: it asked to wait so long.
+
+    `retries_max` ends the message after so many retries, however long its schedule: for codes that mostly mean a fault
+    of the message itself. None leaves it to the schedule.
+    """
 
     after_us: int | None = None
+    retries_max: int | None = None
 
 
 class Rate(_Outcome, frozen=True, kw_only=True, tag="rate"):
-    """A limiter refused. Pauses exactly `scope`; does not use up an attempt."""
+    """A limiter refused. Pauses exactly `scope`; does not use up an attempt.
+
+    `growth` above 1 multiplies `after_us` with each further refusal in a row of the same conversation (4 for Meta's
+    pair limit: 1, 4, 16, 64 s).
+    """
 
     scope: RateScope = "pair"
     after_us: int | None = None
+    growth: int = 1
 
 
 class Recipient(_Outcome, frozen=True, kw_only=True, tag="recipient"):
-    """The address cannot be reached or does not exist."""
+    """The address cannot be reached or does not exist.
+
+    `soft`: no proof that it never will be (a full mailbox, an unreachable phone): it counts as a strike, and only
+    several of them suppress the address.
+    """
+
+    soft: bool = False
 
 
 class OptOut(_Outcome, frozen=True, kw_only=True, tag="optout"):
-    """The recipient does not want to hear from us."""
+    """The recipient does not want to hear from us: nothing at all, or nothing that is marketing."""
+
+    marketing: bool = False
 
 
 class Config(_Outcome, frozen=True, kw_only=True, tag="config"):

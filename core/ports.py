@@ -5,11 +5,11 @@ scenarios/, and pass the contract suites in tests/contracts.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from core.outcomes import Outcome
+from core.outcomes import Outcome, Taken
 from core.records import (
     Acceptance,
     AgendaGroup,
@@ -71,6 +71,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt as a channel sees it. `content` is the JSON that was accepted; `deadline_us` is absolute.
 
     `message` is the outside id and the same in every attempt, so it can serve as the provider's idempotency key.
+    `outside_window`: the peer's reply window is known to be closed, so what stands in for free text is sent.
     """
 
     message: str
@@ -82,6 +83,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     accepted_us: int
     deadline_us: int
     cause: str | None = None
+    outside_window: bool = False
 
 
 class Channel(Protocol):
@@ -96,6 +98,18 @@ class Channel(Protocol):
 
     def close(self) -> Awaitable[None]:
         """Gives back every connection."""
+        ...
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A channel whose provider can be asked what became of an attempt."""
+
+    def look_up(self, parcel: Parcel, started_us: int) -> Awaitable[Taken | None]:
+        """Whether the message was taken at or after an instant; None where nothing shows that it was.
+
+        Sends nothing, and answers None for whatever keeps it from telling.
+        """
         ...
 
 
