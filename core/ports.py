@@ -16,6 +16,7 @@ from core.records import (
     AgendaRow,
     Append,
     Head,
+    ListedKind,
     MessageFilter,
     Recorded,
     Repeated,
@@ -170,7 +171,11 @@ class Log(Protocol):
         ...
 
     def sealed_of(self, stream: int) -> Awaitable[Sealed | None]:
-        """The vault row of a message; None once it was erased. Concurrent calls may share one read."""
+        """The vault row of a stream; None once it was erased. Concurrent calls may share one read."""
+        ...
+
+    def aliased(self, space: str, tenant: str, name: bytes) -> Awaitable[list[int]]:
+        """The streams that a name leads to, in the order of their ids; empty for a name that leads nowhere."""
         ...
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> Awaitable[int | None]:
@@ -207,8 +212,8 @@ class Log(Protocol):
         """The head rows of several streams in one read; unknown ones are missing."""
         ...
 
-    def heads_of_kind(self, kind: Literal["lane", "sys"]) -> Awaitable[list[Head]]:
-        """All lane or sys streams (they are few)."""
+    def heads_of_kind(self, kind: ListedKind) -> Awaitable[list[Head]]:
+        """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
         ...
 
     def count(self, wanted: MessageFilter, *, at_most: int) -> Awaitable[int]:

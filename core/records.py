@@ -10,7 +10,9 @@ import msgspec
 
 from core.events import Event
 
-StreamKind = Literal["msg", "conv", "lane", "sys"]
+StreamKind = Literal["msg", "conv", "lane", "sys", "device", "plan", "stray"]
+# What is neither a message nor a conversation, and is listed whole.
+ListedKind = Literal["lane", "sys", "device", "plan", "stray"]
 
 # The rows of an installation that belong to no tenant (lanes, starts, all-tenant keys) carry this one.
 NO_TENANT: Final = ""
@@ -48,7 +50,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `due_us` is None unless the stream waits for time: for its next try, or for the end of its time where that comes
     first. Such rows make the agenda of (lane, tenant, priority). `line` and `place` order the open messages of a
     conversation: line 0 (fifo) by first due instant, line 1 (loose) by due instant, attempts in flight first; `place`
-    is None where the message takes part in neither (held or concluded).
+    is None where the message takes part in neither (held or concluded). `cause` is the stream that caused this one, 0
+    where none did; `owes` marks a message that concluded and still owes something: the start of its fallback.
     """
 
     stream: int
@@ -69,35 +72,35 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     accepted_us: int = 0
     changed_us: int = 0
     code: str = ""
+    cause: int = 0
+    owes: bool = False
 
 
 class HeadChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A head row to write, and the status it replaces (None for a new stream): the store keeps counts by status."""
+    """A head row to write, and the status it replaces (None for a new stream): the store keeps counts by status.
+
+    `was_lane` is the lane that it replaces, for the same reason: None means that of the new head.
+    """
 
     head: Head
     was: str | None
+    was_lane: str | None = None
 
 
-class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Events of one shard and the heads that follow from them: all of it becomes durable, or none."""
+class Alias(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A name under which a stream is found. One name may lead to many streams, and many names to one.
 
-    shard: int
+    `space` says what kind of name it is, so that two kinds never meet; `name` is a keyed hash, never the name itself.
+    """
+
+    space: str
     tenant: str
-    at_us: int
-    drafts: tuple[Draft, ...]
-    heads: tuple[HeadChange, ...]
-
-
-class Dedup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A client's idempotency key, as HMACs: the same key with the same request is the same message."""
-
-    key_hash: bytes
-    request_hash: bytes
-    expires_us: int
+    name: bytes
+    stream: int
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A vault row: the private bytes of one stream (`Private`, encoded), under a salt of its own.
+    """A vault row: the private bytes of one stream (a message's are `Private`, encoded), under a salt of its own.
 
     `subject` is the keyed hash of the address, `reference` that of the caller's reference (None without one); `key_id`
     0 means that the bytes are not sealed under a key.
@@ -110,6 +113,31 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     private: bytes
     reference: bytes | None = None
     key_id: int = 0
+
+
+class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Events of one shard, and all that follows from them: all of it becomes durable, or none.
+
+    First the aliases in `dropped` go, then those in `aliases` come: to drop what is not there, or to add what is,
+    changes nothing. Each row in `sealed` takes the place of the one that its stream had in the vault.
+    """
+
+    shard: int
+    tenant: str
+    at_us: int
+    drafts: tuple[Draft, ...]
+    heads: tuple[HeadChange, ...]
+    aliases: tuple[Alias, ...] = ()
+    dropped: tuple[Alias, ...] = ()
+    sealed: tuple[Sealed, ...] = ()
+
+
+class Dedup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A client's idempotency key, as HMACs: the same key with the same request is the same message."""
+
+    key_hash: bytes
+    request_hash: bytes
+    expires_us: int
 
 
 class Private(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -186,7 +214,10 @@ class Woken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Which messages to list; None does not narrow. `tenant` None means all. `before` is exclusive, by id."""
+    """Which messages to list; None does not narrow. `tenant` None means all. `before` is exclusive, by id.
+
+    `cause` asks for those that one stream caused, `owes` for those that concluded and still owe something.
+    """
 
     tenant: str | None = None
     status: tuple[str, ...] | None = None
@@ -196,6 +227,8 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reference: bytes | None = None
     before: int | None = None
     after: int | None = None
+    cause: int | None = None
+    owes: bool | None = None
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True, gc=False):
