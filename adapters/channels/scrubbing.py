@@ -1,4 +1,4 @@
-"""What a provider said, as it may be kept: without addresses, numbers of people, and links.
+"""What a provider said, as it may be kept: without addresses, numbers of people, links, keys and tokens.
 
 This file answers for texts that end up in events, which live forever and hold no personal data. It must never be asked
 to keep a text whole: the code beside it is what machines use.
@@ -17,6 +17,8 @@ _LINK: Final = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"<?[^\s<>@,;:\"'()\[\]]+@[^\s<>@,;:\"'()\[\]]+>?")
 # Phone numbers, account numbers, IPv4 addresses: whatever has seven digits or more with little between them.
 _NUMBER: Final = re.compile(r"\+?\d(?:[ ().-]?\d){6,}")
+# Tokens, keys and ids of devices, which errors like to quote: no word of a language is as long.
+_KEY: Final = re.compile(r"[A-Za-z0-9_+=-]{32,}")
 _BLANK: Final = re.compile(r"\s+")
 
 
@@ -28,6 +30,7 @@ def scrubbed(text: str, *, to: str = "") -> str:
     name = to.partition("@")[0]
     if len(name) >= _NAME_CHARS_MIN:
         text = re.sub(re.escape(name), "<address>", text, flags=re.IGNORECASE)
+    text = _KEY.sub("<key>", text)
     text = _NUMBER.sub("<number>", text)
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     return _BLANK.sub(" ", text).strip()[:DETAIL_CHARS_MAX].rstrip()

@@ -193,6 +193,7 @@ def test_the_queue_id_is_found(text: str, expected: str) -> None:
         ("user ann unknown, ANN!", "user <address> unknown, <address>!"),
         ("see https://example.com/ann?x=1 now", "see <link> now"),
         ("blocked 192.168.100.200, call +972 50-123-4567", "blocked <number>, call <number>"),
+        ("bad token fRt:APA91bH0123456789abcdefghijklmnop-_=", "bad token fRt:<key>"),
         ("a\r\nb\x00c\u202ed", "a b c d"),
         ("x " * 500, ("x " * 100).strip()),
     ],
