@@ -27,7 +27,7 @@ KEEP_ALIVE_US: Final = 4 * SECOND_US
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider answered. `headers` are found in any spelling of their names.
 
-    `whole` is False where the body broke off or was longer than ANSWER_BYTES_MAX, and `body` is only its beginning.
+    `whole` is False where the body broke off or was longer than was asked for, and `body` is only its beginning.
     """
 
     status: int
@@ -73,6 +73,7 @@ class HttpAccount:
         headers: Mapping[str, str],
         deadline_us: int,
         handed_over: Callable[[], None] | None = None,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> Answer | Outcome:
         """One request: the answer, or what it came to without one. `path` begins with `/`, its parts quoted.
 
@@ -103,7 +104,7 @@ class HttpAccount:
                 return Config(code="url", detail="the account's settings do not make a URL")
             except BROKEN as error:
                 return fault(error, left=sent is not None and sent.left)
-            content, whole = await first_bytes(response, ANSWER_BYTES_MAX)
+            content, whole = await first_bytes(response, answer_bytes_max)
         return Answer(status=response.status, headers=response.headers, body=content, whole=whole)
 
     async def close(self) -> None:
