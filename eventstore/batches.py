@@ -61,6 +61,9 @@ class Entry:
             name, schema_version, body = encode(draft.event)
             self.parts.append((draft.stream, draft.version, name, schema_version, draft.cause, body))
             self.size_bytes += len(body) + _ROW_BYTES
+        for sealed in append.sealed:
+            self.size_bytes += len(sealed.private) + _ROW_BYTES
+        self.size_bytes += _ROW_BYTES * (len(append.aliases) + len(append.dropped))
 
     def answer(self, answer: Answer) -> None:
         """Tells the caller, if it still waits: a caller that was cancelled leaves its call in the log all the same."""

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from core.records import Head, Sealed
+from core.records import Alias, Head, Sealed
 from eventstore.codec import EventRow
 from eventstore.numbering import Numbering
 from eventstore.tallying import Counts
@@ -56,6 +56,10 @@ class Book(Protocol):
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
         """The conversation at an address."""
+        ...
+
+    def misled(self) -> Iterator[Alias]:
+        """The aliases of streams that have no event, in the order of their names."""
         ...
 
     def counts(self) -> Counts:

@@ -9,14 +9,17 @@ from typing import Final, TypeVar
 
 from core.errors import StreamConflict
 from core.ids import SHARDS
-from core.records import Acceptance, Append, Head, HeadChange, Recorded, Repeated, Sealed, Snapshot, Stored
+from core.records import Acceptance, Alias, Append, Head, HeadChange, Recorded, Repeated, Sealed, Snapshot, Stored
 from eventstore.batches import Entry, check_versions
 from eventstore.codec import EventRow, recorded
 from eventstore.numbering import Numbering
 from eventstore.tallying import Counts, count
 
 Pair = tuple[int, int]
+# space, tenant, name: what leads to streams.
+Name = tuple[str, str, bytes]
 Key = TypeVar("Key")
+Place = TypeVar("Place", int, Pair)
 
 
 class Durable:
@@ -33,6 +36,9 @@ class Durable:
         self.heads: dict[int, Head] = {}
         self.messages: list[int] = []
         self.members: dict[int, list[int]] = {}
+        # Messages by what caused them, and those that concluded and still owe something.
+        self.caused: dict[int, list[int]] = {}
+        self.owing: list[int] = []
         # (due, stream) of what waits, by (lane, tenant, priority); (place, stream) by (conversation, line).
         self.agenda: dict[tuple[str, str, int], list[Pair]] = {}
         self.lines: dict[Pair, list[Pair]] = {}
@@ -43,6 +49,7 @@ class Durable:
         self.referenced: dict[bytes, list[int]] = {}
         self.addresses: dict[tuple[str, str, bytes], int] = {}
         self.peers: dict[int, tuple[str, str]] = {}
+        self.aliases: dict[Name, list[int]] = {}
         self.snapshots: dict[int, Snapshot] = {}
 
     # -- writing
@@ -61,10 +68,10 @@ class Durable:
             self._check_vault(acceptance)
         self._check_streams(entry)
         self._write_events(entry, entry.append)
-        if acceptance is None:
-            return None
-        self._write_vault(acceptance)
-        return Stored()
+        if acceptance is not None:
+            self._write_vault(acceptance)
+        self._write_beside(entry.append)
+        return None if acceptance is None else Stored()
 
     def _save(self, snapshot: Snapshot) -> None:
         known = self.snapshots.get(snapshot.stream)
@@ -108,22 +115,37 @@ class Durable:
 
     def _write_vault(self, acceptance: Acceptance) -> None:
         sealed, dedup, tenant = acceptance.sealed, acceptance.dedup, acceptance.append.tenant
-        self.sealed[sealed.stream] = sealed
-        if sealed.reference is not None:
-            self.referenced.setdefault(sealed.reference, []).append(sealed.stream)
+        self._seal(sealed)
         self.addresses[tenant, acceptance.channel, sealed.subject] = acceptance.conversation
         self.peers.setdefault(acceptance.conversation, (tenant, acceptance.channel))
         if dedup is not None:
             self.keys[tenant, dedup.key_hash] = sealed.stream, dedup.request_hash, dedup.expires_us
+
+    def _write_beside(self, append: Append) -> None:
+        for sealed in append.sealed:
+            self._seal(sealed)
+        for alias in append.dropped:
+            if alias.stream in self.aliases.get(_name(alias), ()):
+                _leave(self.aliases, _name(alias), alias.stream)
+        for alias in append.aliases:
+            if alias.stream not in self.aliases.get(_name(alias), ()):
+                insort(self.aliases.setdefault(_name(alias), []), alias.stream)
+
+    def _seal(self, sealed: Sealed) -> None:
+        before = self.sealed.get(sealed.stream)
+        if before is not None and before.reference is not None:
+            _leave(self.referenced, before.reference, sealed.stream)
+        self.sealed[sealed.stream] = sealed
+        if sealed.reference is not None:
+            insort(self.referenced.setdefault(sealed.reference, []), sealed.stream)
 
     # -- the heads and what is found through them
 
     def _put_head(self, change: HeadChange) -> None:
         head = change.head
         before = self.heads.get(head.stream)
-        if before is None and head.kind == "msg":
-            insort(self.messages, head.stream)
-            self.members.setdefault(head.conversation, []).append(head.stream)
+        if head.kind == "msg":
+            self._put_message(head, before)
         if before is not None and before.due_us is not None:
             _leave(self.agenda, _group(before), (before.due_us, before.stream))
         if before is not None and before.place is not None:
@@ -134,13 +156,29 @@ class Durable:
         if head.place is not None:
             insort(self.lines.setdefault((head.conversation, head.line), []), (head.place, head.stream))
 
+    def _put_message(self, head: Head, before: Head | None) -> None:
+        if before is None:
+            insort(self.messages, head.stream)
+            self.members.setdefault(head.conversation, []).append(head.stream)
+            if head.cause:
+                insort(self.caused.setdefault(head.cause, []), head.stream)
+        owed = before is not None and before.owes
+        if head.owes and not owed:
+            insort(self.owing, head.stream)
+        if owed and not head.owes:
+            del self.owing[bisect_left(self.owing, head.stream)]
+
+
+def _name(alias: Alias) -> Name:
+    return alias.space, alias.tenant, alias.name
+
 
 def _group(head: Head) -> tuple[str, str, int]:
     return head.lane, head.tenant, head.priority
 
 
-def _leave(table: dict[Key, list[Pair]], key: Key, pair: Pair) -> None:
-    pairs = table[key]
-    del pairs[bisect_left(pairs, pair)]
-    if not pairs:
+def _leave(table: dict[Key, list[Place]], key: Key, place: Place) -> None:
+    places = table[key]
+    del places[bisect_left(places, place)]
+    if not places:
         del table[key]

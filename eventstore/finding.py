@@ -51,17 +51,23 @@ def line_page(durable: Durable, line: tuple[int, int], *, after: tuple[int, int]
 
 def matching(durable: Durable, wanted: MessageFilter, *, oldest_first: bool = False) -> Iterator[Head]:
     """Every message that a filter wants, newest first unless asked otherwise."""
-    if wanted.conversation is not None:
-        streams = sorted(durable.members.get(wanted.conversation, []))
-    elif wanted.reference is not None:
-        streams = sorted(durable.referenced.get(wanted.reference, []))
-    else:
-        streams = durable.messages
+    streams = _narrowed(durable, wanted)
     of_reference = None if wanted.reference is None else set(durable.referenced.get(wanted.reference, []))
     for stream in streams if oldest_first else reversed(streams):
-        head = durable.heads[stream]
-        if _is_wanted(head, wanted) and (of_reference is None or stream in of_reference):
+        head = durable.heads.get(stream)
+        if head is not None and _is_wanted(head, wanted) and (of_reference is None or stream in of_reference):
             yield head
+
+
+def _narrowed(durable: Durable, wanted: MessageFilter) -> list[int]:
+    """Streams in order among which all that a filter wants are."""
+    if wanted.conversation is not None:
+        return sorted(durable.members.get(wanted.conversation, []))
+    if wanted.reference is not None:
+        return durable.referenced.get(wanted.reference, [])
+    if wanted.cause:
+        return durable.caused.get(wanted.cause, [])
+    return durable.owing if wanted.owes else durable.messages
 
 
 def position_after(durable: Durable, after: dict[int, int]) -> int | None:
@@ -76,13 +82,16 @@ def position_after(durable: Durable, after: dict[int, int]) -> int | None:
 
 def _is_wanted(head: Head, wanted: MessageFilter) -> bool:
     return (
-        wanted.tenant in (None, head.tenant)
+        head.kind == "msg"
+        and wanted.tenant in (None, head.tenant)
         and (wanted.status is None or head.status in wanted.status)
         and wanted.channel in (None, head.channel)
         and wanted.lane in (None, head.lane)
         and wanted.conversation in (None, head.conversation)
         and (wanted.before is None or head.stream < wanted.before)
         and (wanted.after is None or head.stream > wanted.after)
+        and wanted.cause in (None, head.cause)
+        and wanted.owes in (None, head.owes)
     )
 
 

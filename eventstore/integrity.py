@@ -46,7 +46,13 @@ class _Check:
 
     def run(self) -> Report:
         try:
-            for part in (self._check_structure, self._walk_arrivals, self._walk_streams, self._compare_counts):
+            for part in (
+                self._check_structure,
+                self._walk_arrivals,
+                self._walk_streams,
+                self._check_aliases,
+                self._compare_counts,
+            ):
                 # What cannot be read to its end is a finding, and the other parts may still tell more.
                 try:
                     part()
@@ -185,6 +191,10 @@ class _Check:
             wrong.append(f"its address leads to conversation {conversation}, and it is in {event.conversation}")
         for what in wrong:
             self._fault(Fault(what=what, shard=first.shard, seq=first.seq, stream=first.stream, version=1))
+
+    def _check_aliases(self) -> None:
+        for alias in self._book.misled():
+            self._fault(Fault(what=f"an alias ({alias.space}) leads here, but there is no event", stream=alias.stream))
 
     def _compare_counts(self) -> None:
         kept = {key: value for key, value in self._book.counts().items() if value != (0, 0)}

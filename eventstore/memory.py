@@ -7,7 +7,6 @@ sleep of its own: on a sound disk every call is through at once. It must never b
 import asyncio
 from collections.abc import Awaitable, Generator, Sequence
 from itertools import islice, takewhile
-from typing import Literal
 
 from core.errors import AppendUnknown, StoreUnavailable, StreamConflict, TidingsError
 from core.ports import Health
@@ -17,6 +16,7 @@ from core.records import (
     AgendaRow,
     Append,
     Head,
+    ListedKind,
     MessageFilter,
     Recorded,
     Repeated,
@@ -188,9 +188,14 @@ class MemoryLog:
         return woken_of(self.durable, conversation, limit)
 
     async def sealed_of(self, stream: int) -> Sealed | None:
-        """The vault row of a message; None once it was erased."""
+        """The vault row of a stream; None once it was erased."""
         await self._read()
         return self.durable.sealed.get(stream)
+
+    async def aliased(self, space: str, tenant: str, name: bytes) -> list[int]:
+        """The streams that a name leads to, in the order of their ids; empty for a name that leads nowhere."""
+        await self._read()
+        return list(self.durable.aliases.get((space, tenant, name), ()))
 
     async def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
         """The conversation with this peer (the keyed hash of its address), None for a peer never written to."""
@@ -229,8 +234,8 @@ class MemoryLog:
         await self._read()
         return list(islice(matching(self.durable, wanted, oldest_first=oldest_first), limit))
 
-    async def heads_of_kind(self, kind: Literal["lane", "sys"]) -> list[Head]:
-        """All lane or sys streams (they are few), in the order of their ids."""
+    async def heads_of_kind(self, kind: ListedKind) -> list[Head]:
+        """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
         await self._read()
         return sorted((head for head in self.durable.heads.values() if head.kind == kind), key=lambda head: head.stream)
 

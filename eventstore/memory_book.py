@@ -5,7 +5,7 @@ This file answers for showing what is there. It must never put it right.
 
 from collections.abc import Iterator
 
-from core.records import Head, Sealed
+from core.records import Alias, Head, Sealed
 from eventstore.codec import EventRow
 from eventstore.durable import Durable
 from eventstore.numbering import Numbering
@@ -52,6 +52,13 @@ class MemoryBook:
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
         """The conversation at an address."""
         return self._durable.addresses.get((tenant, channel, subject))
+
+    def misled(self) -> Iterator[Alias]:
+        """The aliases of streams that have no event, in the order of their names."""
+        for (space, tenant, name), streams in sorted(self._durable.aliases.items()):
+            for stream in streams:
+                if stream not in self._durable.streams:
+                    yield Alias(space=space, tenant=tenant, name=name, stream=stream)
 
     def counts(self) -> Counts:
         """The counts as they are kept."""

@@ -25,11 +25,14 @@ def count(append: Append, differences: Counts) -> None:
         started = sum(
             1 for draft in append.drafts if draft.stream == head.stream and type(draft.event) is AttemptStarted
         )
+        now = key_of(head, head.status)
         if change.was is not None:
-            if change.was == head.status and not started:
+            lane = head.lane if change.was_lane is None else change.was_lane
+            before = head.tenant, head.channel, lane, change.was
+            if before == now and not started:
                 continue
-            add(differences, key_of(head, change.was), -1, started - head.attempts)
-        add(differences, key_of(head, head.status), 1, head.attempts)
+            add(differences, before, -1, started - head.attempts)
+        add(differences, now, 1, head.attempts)
 
 
 def tallies_of(counts: Counts, tenant: str | None) -> list[Tally]:

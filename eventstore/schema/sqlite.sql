@@ -1,4 +1,4 @@
--- The log in SQLite, schema version 1. Run in one transaction on an empty file.
+-- The log in SQLite, schema version 2. Run in one transaction on an empty file.
 --
 -- event is the truth; head, address and tally follow from it and can be made again; vault and idem are what may be
 -- forgotten. Every index is paid for by each message, so each says what it is for.
@@ -54,7 +54,9 @@ CREATE TABLE head (
     attempts INTEGER NOT NULL,
     accepted_us INTEGER NOT NULL,
     changed_us INTEGER NOT NULL,
-    code TEXT NOT NULL
+    code TEXT NOT NULL,
+    cause INTEGER NOT NULL DEFAULT 0,
+    owes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 -- The agenda: small as what waits, whatever the log holds. One daemon owns every shard here, so shard is not in it;
 -- status is there so that a listing of what waits needs no row.
@@ -68,8 +70,11 @@ CREATE INDEX head_status ON head (status, stream, tenant)
 -- Listing by tenant and by conversation, newest first. Neither column ever changes, so only an acceptance pays.
 CREATE INDEX head_tenant ON head (tenant) WHERE kind = 'msg';
 CREATE INDEX head_conversation ON head (conversation) WHERE kind = 'msg';
--- The few streams that are no messages and no conversations.
-CREATE INDEX head_kind ON head (kind) WHERE kind IN ('lane', 'sys');
+-- The streams that are no messages and no conversations.
+CREATE INDEX head_kind ON head (kind) WHERE kind IN ('lane', 'sys', 'device', 'plan', 'stray');
+-- What one stream caused, and what concluded and still owes something. Few do either, and the others are in neither.
+CREATE INDEX head_cause ON head (cause) WHERE cause <> 0;
+CREATE INDEX head_owes ON head (owes) WHERE owes = 1;
 
 -- Dedup rows in the order in which they came, so that the oldest are found without an index on their expiry.
 CREATE TABLE idem (
@@ -102,6 +107,16 @@ CREATE TABLE address (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX address_conversation ON address (conversation);
 
+-- Names under which streams are found, as keyed hashes: a provider's id of a message, the device behind a token. It
+-- follows from no event, and goes with what it leads to.
+CREATE TABLE alias (
+    space TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    name BLOB NOT NULL,
+    stream INTEGER NOT NULL,
+    PRIMARY KEY (space, tenant, name, stream)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE tally (
     tenant TEXT NOT NULL,
     channel TEXT NOT NULL,
@@ -118,4 +133,4 @@ CREATE TABLE snapshot (
     body BLOB NOT NULL
 ) STRICT;
 
-INSERT INTO meta (name, value) VALUES ('schema_version', 1), ('probes', 0);
+INSERT INTO meta (name, value) VALUES ('schema_version', 2), ('probes', 0);

@@ -17,7 +17,7 @@ import msgspec
 from core.errors import CorruptLog
 from core.events import MessageAccepted
 from core.message import fold, head_of
-from core.records import Head, Sealed
+from core.records import Alias, Head, Sealed
 from eventstore.book import Report
 from eventstore.codec import EventRow, UnknownEvent, recorded
 from eventstore.integrity import Progress, check
@@ -35,9 +35,14 @@ _ARRIVALS: Final = f"SELECT {EVENT_COLUMNS} FROM event ORDER BY pos"
 _STREAMS: Final = f"SELECT {EVENT_COLUMNS} FROM event INDEXED BY event_of_stream ORDER BY stream, version"
 _HEADS: Final = f"SELECT {HEAD_COLUMNS} FROM head ORDER BY stream"
 _SEALED: Final = f"SELECT {SEALED_COLUMNS} FROM vault ORDER BY stream"
+# Asked of the index that a stream is found by: it is small beside the rows, and each name costs one step down it.
+_MISLED: Final = """
+SELECT space, tenant, name, stream FROM alias
+  WHERE NOT EXISTS (SELECT 1 FROM event INDEXED BY event_of_stream WHERE event.stream = alias.stream)
+  ORDER BY space, tenant, name, stream"""
 _COUNTS: Final = "SELECT tenant, channel, lane, status, messages, attempts FROM tally"
 _MARKS: Final = "SELECT pos, seqs, links FROM mark ORDER BY pos"
-_PUT_HEAD: Final = f"REPLACE INTO head VALUES ({', '.join('?' * 18)})"
+_PUT_HEAD: Final = f"REPLACE INTO head VALUES ({', '.join('?' * 20)})"
 _DROP_ORPHANS: Final = """
 DELETE FROM head WHERE kind = 'msg' AND NOT EXISTS (SELECT 1 FROM event WHERE event.stream = head.stream)"""
 
@@ -102,6 +107,9 @@ class _Book:
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
         return conversation_at(self._connection, (tenant, channel, subject))
+
+    def misled(self) -> Iterator[Alias]:
+        return (rows.alias(row) for row in self._rows(_MISLED))
 
     def counts(self) -> Counts:
         return {tuple(row[:4]): (row[4], row[5]) for row in self._rows(_COUNTS)}

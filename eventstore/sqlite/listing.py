@@ -8,9 +8,9 @@ their numbers. It must never write.
 import sqlite3
 from collections.abc import Iterator
 from itertools import dropwhile, islice
-from typing import Final, Literal
+from typing import Final
 
-from core.records import Head, MessageFilter, Recorded, Tally
+from core.records import Head, ListedKind, MessageFilter, Recorded, Tally
 from eventstore.codec import EventRow, recorded
 from eventstore.paging import LOOKED_AT_MAX, page_of
 from eventstore.sqlite import rows
@@ -22,11 +22,12 @@ from eventstore.tallying import Counts, tallies_of
 # there in the order of their ids. SQLite takes a partial index only where it sees the index's own condition again.
 WAITING: Final = ("queued", "scheduled", "retrying")
 RESTING: Final = ("sending", "held", "dead", "cancelled", "expired", "failed")
+LISTED: Final[tuple[ListedKind, ...]] = ("lane", "sys", "device", "plan", "stray")
 _WAITS: Final = "due_us IS NOT NULL"
 _RESTS: Final = f"status IN {RESTING}"
 
 _OF_KIND: Final = f"""
-SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN ('lane', 'sys') ORDER BY stream"""
+SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN {LISTED} ORDER BY stream"""
 _TALLIES: Final = "SELECT tenant, channel, lane, status, messages, attempts FROM tally"
 _PAGE: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos >= ? ORDER BY pos"
 _LAST_POS: Final = "SELECT ifnull(max(pos), 0) FROM event"
@@ -56,8 +57,8 @@ def count(connection: sqlite3.Connection, wanted: MessageFilter, at_most: int) -
     return int(number)
 
 
-def heads_of_kind(connection: sqlite3.Connection, kind: Literal["lane", "sys"]) -> list[Head]:
-    """All lane or sys streams, in the order of their ids."""
+def heads_of_kind(connection: sqlite3.Connection, kind: ListedKind) -> list[Head]:
+    """All streams of such a kind, in the order of their ids."""
     return [rows.head(row) for row in connection.execute(_OF_KIND, (kind,))]
 
 
@@ -120,6 +121,10 @@ def _ways(wanted: MessageFilter) -> list[Way]:
     if wanted.reference is not None:
         # The vault's index leads to the streams, and the heads are then asked by key.
         return [("", ["kind = 'msg'"], statuses)]
+    if wanted.cause:
+        return [("INDEXED BY head_cause", ["kind = 'msg'", "cause <> 0"], statuses)]
+    if wanted.owes:
+        return [("INDEXED BY head_owes", ["kind = 'msg'", "owes = 1"], statuses)]
     if statuses is None or not {*WAITING, *RESTING}.issuperset(statuses):
         return [("NOT INDEXED" if wanted.tenant is None else "INDEXED BY head_tenant", ["kind = 'msg'"], statuses)]
     waiting = tuple(status for status in WAITING if status in statuses)
@@ -136,6 +141,8 @@ def _conditions(wanted: MessageFilter) -> tuple[list[str], Values]:
         ("stream IN (SELECT stream FROM vault WHERE reference = ?)", wanted.reference),
         ("stream < ?", wanted.before),
         ("stream > ?", wanted.after),
+        ("cause = ?", wanted.cause),
+        ("owes = ?", wanted.owes),
     ]
     given = [(condition, value) for condition, value in asked if value is not None]
     return [condition for condition, _ in given], [value for _, value in given]

@@ -1,4 +1,4 @@
-"""Opening the file: its schema, and every reason to refuse it, said so that a person knows what to do.
+"""Opening the file: every reason to refuse it, said so that a person knows what to do.
 
 This file answers for a log that is whole as far as a start can tell. It must never change a file that it refuses.
 """
@@ -12,21 +12,19 @@ from typing import Final, TypeVar
 from core.errors import CorruptLog, StoreRefused
 from eventstore.sqlite.connection import is_damage, reading, writing
 from eventstore.sqlite.locking import Lock
+from eventstore.sqlite.recovery import numbering_of
+from eventstore.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, create, upgrade, version_of
 
-SCHEMA_VERSION: Final = 1
-# "TIDG", in the file's header: tells our files from those of other programs.
-APPLICATION_ID: Final = 0x54494447
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
-_SCHEMA: Final = Path(__file__).parent.parent / "schema" / "sqlite.sql"
 
 Result = TypeVar("Result")
 
 
 def open_to_write(path: Path, lock: Lock) -> sqlite3.Connection:
-    """The writing connection of a file that is ours, whole and of our schema; a new log where there never was one.
+    """The writing connection of a file that is ours and whole; a new log where there never was one.
 
-    Raises StoreRefused or CorruptLog.
+    A file of an older schema is brought to ours. Raises StoreRefused or CorruptLog.
     """
     lock.check(path)
     try:
@@ -37,7 +35,7 @@ def open_to_write(path: Path, lock: Lock) -> sqlite3.Connection:
     is_short = _is_short(path)
     if path.stat().st_size:
         # Judged by a connection that cannot write, so that a file that is refused stays as it was.
-        refusing(path, lambda: _read(path)).close()
+        refusing(path, lambda: _read(path, oldest=1)).close()
     connection = refusing(path, lambda: _opened(path, is_short=is_short))
     lock.remember()
     return connection
@@ -48,18 +46,18 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not (path.is_file() and path.stat().st_size):
         raise StoreRefused(f"there is no log at {path}")
     _is_short(path)
-    return refusing(path, lambda: _read(path))
+    return refusing(path, lambda: _read(path, oldest=SCHEMA_VERSION))
 
 
-def _read(path: Path) -> sqlite3.Connection:
+def _read(path: Path, *, oldest: int) -> sqlite3.Connection:
     try:
-        return _checked(path, reading(path))
+        return _checked(path, reading(path), oldest=oldest)
     except sqlite3.OperationalError:
         # On a medium that cannot be written SQLite cannot make the file that it shares with a writer. Where there is no
         # write-ahead log there is no writer either, and nothing to share.
         if _wal_bytes(path):
             raise
-        return _checked(path, reading(path, is_immutable=True))
+        return _checked(path, reading(path, is_immutable=True), oldest=oldest)
 
 
 def _wal_bytes(path: Path) -> int:
@@ -101,10 +99,14 @@ def _opened(path: Path, *, is_short: bool) -> sqlite3.Connection:
     connection = writing(path)
     try:
         if _is_empty(connection):
-            _create(connection)
-        _check_ours(path, connection)
+            create(connection)
+        _check_ours(path, connection, oldest=1)
         if is_short:
             _check_structure(path, connection)
+        if version_of(connection) < SCHEMA_VERSION:
+            # A log that would be refused later on for what is wrong at its end is refused before it is changed.
+            numbering_of(connection)
+            upgrade(connection)
         # What a crash left in the write-ahead log goes into the file, so that it does not grow from start to start.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except (sqlite3.Error, StoreRefused):
@@ -113,9 +115,9 @@ def _opened(path: Path, *, is_short: bool) -> sqlite3.Connection:
     return connection
 
 
-def _checked(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+def _checked(path: Path, connection: sqlite3.Connection, *, oldest: int) -> sqlite3.Connection:
     try:
-        _check_ours(path, connection)
+        _check_ours(path, connection, oldest=oldest)
     except (sqlite3.Error, StoreRefused):
         connection.close()
         raise
@@ -128,20 +130,20 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     return bool(tables == 0 and application == 0)
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    schema = _SCHEMA.read_text(encoding="utf-8")
-    connection.executescript(f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {schema} COMMIT;")
-
-
-def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
+def _check_ours(path: Path, connection: sqlite3.Connection, *, oldest: int) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         raise StoreRefused(f"{path} is a database of another program (application id {application:#x})")
-    (version,) = connection.execute("SELECT ifnull(max(value), 0) FROM meta WHERE name = 'schema_version'").fetchone()
+    version = version_of(connection)
     if not 1 <= version <= SCHEMA_VERSION:
         raise StoreRefused(
             f"{path} has schema version {version}, and this release knows 1 to {SCHEMA_VERSION}: run the release that"
             " wrote it; nothing was changed"
+        )
+    if version < oldest:
+        raise StoreRefused(
+            f"{path} has schema version {version}, and this release reads {SCHEMA_VERSION}: run `tidings serve` once,"
+            " which brings it up to date, or read it with the release that wrote it; nothing was changed"
         )
 
 

@@ -38,6 +38,7 @@ SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_place
   WHERE conversation = ? AND line = ? AND place IS NOT NULL AND (place, stream) > (?, ?)
   ORDER BY place, stream LIMIT ?"""
 _SEALED: Final = f"SELECT {SEALED_COLUMNS} FROM vault WHERE stream = ?"
+_ALIASED: Final = "SELECT stream FROM alias WHERE space = ? AND tenant = ? AND name = ? ORDER BY stream"
 _CONVERSATION: Final = "SELECT conversation FROM address WHERE tenant = ? AND channel = ? AND subject = ?"
 _PEER: Final = "SELECT tenant, channel FROM address WHERE conversation = ? LIMIT 1"
 _KEY: Final = "SELECT stream, request_hash FROM idem WHERE tenant = ? AND key_hash = ? AND expires_us > ?"
@@ -91,9 +92,14 @@ def line_of(
 
 
 def sealed_of(connection: sqlite3.Connection, stream: int) -> Sealed | None:
-    """A message's vault row."""
+    """A stream's vault row."""
     row = connection.execute(_SEALED, (stream,)).fetchone()
     return None if row is None else rows.sealed(row)
+
+
+def aliased(connection: sqlite3.Connection, name: tuple[str, str, bytes]) -> list[int]:
+    """The streams under a (space, tenant, name)."""
+    return [stream for (stream,) in connection.execute(_ALIASED, name)]
 
 
 def conversation_at(connection: sqlite3.Connection, address: tuple[str, str, bytes]) -> int | None:

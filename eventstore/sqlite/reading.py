@@ -8,9 +8,19 @@ from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from core.records import AgendaGroup, AgendaRow, Head, MessageFilter, Recorded, Sealed, Snapshot, Tally, Woken
+from core.records import (
+    AgendaGroup,
+    AgendaRow,
+    Head,
+    ListedKind,
+    MessageFilter,
+    Recorded,
+    Sealed,
+    Snapshot,
+    Tally,
+    Woken,
+)
 from eventstore.numbering import Numbering
 from eventstore.sqlite import listing, queries
 from eventstore.sqlite.connection import Connection
@@ -67,8 +77,12 @@ class ReadOnlyLog:
         return self._hot.ask(partial(queries.woken, conversation=conversation, limit=limit))
 
     def sealed_of(self, stream: int) -> Awaitable[Sealed | None]:
-        """The vault row of a message; None once it was erased."""
+        """The vault row of a stream; None once it was erased."""
         return self._hot.ask(partial(queries.sealed_of, stream=stream))
+
+    def aliased(self, space: str, tenant: str, name: bytes) -> Awaitable[list[int]]:
+        """The streams that a name leads to, in the order of their ids; empty for a name that leads nowhere."""
+        return self._hot.ask(partial(queries.aliased, name=(space, tenant, name)))
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> Awaitable[int | None]:
         """The conversation with this peer (the keyed hash of its address), None for a peer never written to."""
@@ -102,8 +116,8 @@ class ReadOnlyLog:
         """Messages that match, newest first unless asked otherwise; `before` and `after` are exclusive."""
         return self._wide.ask(partial(listing.heads, wanted=wanted, limit=limit, oldest_first=oldest_first))
 
-    def heads_of_kind(self, kind: Literal["lane", "sys"]) -> Awaitable[list[Head]]:
-        """All lane or sys streams (they are few), in the order of their ids."""
+    def heads_of_kind(self, kind: ListedKind) -> Awaitable[list[Head]]:
+        """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
         return self._wide.ask(partial(listing.heads_of_kind, kind=kind))
 
     def count(self, wanted: MessageFilter, *, at_most: int) -> Awaitable[int]:

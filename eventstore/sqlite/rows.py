@@ -5,19 +5,21 @@ This file answers for the order of columns. It must never hold a question: state
 
 from typing import Final
 
-from core.records import Head, Sealed
+from core.records import Alias, Head, Sealed
 
 EVENT_COLUMNS: Final = "pos, shard, seq, stream, version, type, schema_version, at_us, tenant, cause, body, link"
 HEAD_COLUMNS: Final = (
     "stream, kind, shard, tenant, version, status, channel, lane, conversation, priority, host, due_us, line, place,"
-    " attempts, accepted_us, changed_us, code"
+    " attempts, accepted_us, changed_us, code, cause, owes"
 )
 SEALED_COLUMNS: Final = "stream, tenant, subject, salt, private, reference, key_id"
 
 HeadRow = tuple[
-    int, str, int, str, int, str, str, str, int, int, int | None, int | None, int, int | None, int, int, int, str
-]
+    int, str, int, str, int, str, str, str, int, int, int | None, int | None, int, int | None, int, int, int, str,
+    int, bool,
+]  # fmt: skip  # Twenty lines would show less.
 SealedRow = tuple[int, str, bytes, bytes, bytes, bytes | None, int]
+AliasRow = tuple[str, str, bytes, int]
 
 
 def head_row(head: Head) -> HeadRow:
@@ -41,6 +43,8 @@ def head_row(head: Head) -> HeadRow:
         head.accepted_us,
         head.changed_us,
         head.code,
+        head.cause,
+        head.owes,
     )
 
 
@@ -65,6 +69,8 @@ def head(row: HeadRow) -> Head:
         accepted_us=row[15],
         changed_us=row[16],
         code=row[17],
+        cause=row[18],
+        owes=bool(row[19]),
     )
 
 
@@ -80,3 +86,14 @@ def sealed(row: SealedRow) -> Sealed:
     return Sealed(
         stream=stream, tenant=tenant, subject=subject, salt=salt, private=private, reference=reference, key_id=key_id
     )
+
+
+def alias_row(alias: Alias) -> AliasRow:
+    """An alias as it is stored."""
+    return alias.space, alias.tenant, alias.name, alias.stream
+
+
+def alias(row: AliasRow) -> Alias:
+    """An alias as the rest of the house sees it."""
+    space, tenant, name, stream = row
+    return Alias(space=space, tenant=tenant, name=name, stream=stream)

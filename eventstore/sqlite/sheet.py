@@ -8,25 +8,28 @@ import sqlite3
 from typing import Final
 
 from core.errors import StreamConflict
-from core.records import Acceptance, Head
+from core.records import Acceptance, Append, Head
 from eventstore.batches import Entry, check_versions
 from eventstore.codec import EventRow
 from eventstore.numbering import Numbering
-from eventstore.sqlite.rows import HeadRow, SealedRow, head_row, sealed_row
+from eventstore.sqlite.rows import AliasRow, HeadRow, SealedRow, alias_row, head_row, sealed_row
 from eventstore.tallying import Counts, count
 
 _EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_HEAD: Final = "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_HEAD: Final = "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # What changes in a message's life, and nothing else: SQLite rewrites the index entries of every column that is named,
 # changed or not, and most messages are written three times.
 _MESSAGE_HEAD: Final = """
 UPDATE head SET version = ?, status = ?, lane = ?, due_us = ?, line = ?, place = ?, attempts = ?, changed_us = ?,
-  code = ? WHERE stream = ? AND version = ?"""
+  code = ?, owes = ? WHERE stream = ? AND version = ?"""
 _OTHER_HEAD: Final = """
 UPDATE head SET kind = ?, shard = ?, tenant = ?, version = ?, status = ?, channel = ?, lane = ?, conversation = ?,
-  priority = ?, host = ?, due_us = ?, line = ?, place = ?, attempts = ?, accepted_us = ?, changed_us = ?, code = ?
-  WHERE stream = ? AND version = ?"""
+  priority = ?, host = ?, due_us = ?, line = ?, place = ?, attempts = ?, accepted_us = ?, changed_us = ?, code = ?,
+  cause = ?, owes = ? WHERE stream = ? AND version = ?"""
 _SEALED: Final = "INSERT INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
+_RESEALED: Final = "REPLACE INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
+_NAMED: Final = "INSERT INTO alias VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_UNNAMED: Final = "DELETE FROM alias WHERE space = ? AND tenant = ? AND name = ? AND stream = ?"
 # A peer has one conversation for ever. Another one under the same address would break its order, so it breaks the
 # column's NOT NULL instead, and with it this call alone.
 _ADDRESS: Final = """
@@ -51,6 +54,9 @@ class Sheet:
         self._heads: dict[int, Head] = {}
         self._sealed: list[SealedRow] = []
         self._addresses: dict[tuple[str, str, bytes], int] = {}
+        # The vault rows that take the place of others, and whether a name leads to a stream once all is written.
+        self._resealed: dict[int, SealedRow] = {}
+        self._aliases: dict[AliasRow, bool] = {}
         self._counts: Counts = {}
         self._snapshots: list[tuple[int, int, bytes]] = []
 
@@ -70,14 +76,22 @@ class Sheet:
         count(entry.append, self._counts)
         if entry.acceptance is not None:
             self._add_private(entry.acceptance)
+        self._add_beside(entry.append)
 
     def _add_private(self, acceptance: Acceptance) -> None:
         sealed = acceptance.sealed
+        if sealed.stream in self._resealed:
+            raise StreamConflict(f"stream {sealed.stream}: its vault row is there already")
         self._sealed.append(sealed_row(sealed))
         address = acceptance.append.tenant, acceptance.channel, sealed.subject
         known = self._addresses.setdefault(address, acceptance.conversation)
         if known != acceptance.conversation:
             raise StreamConflict(f"stream {sealed.stream}: its peer belongs to conversation {known}")
+
+    def _add_beside(self, append: Append) -> None:
+        self._resealed.update((sealed.stream, sealed_row(sealed)) for sealed in append.sealed)
+        self._aliases.update((alias_row(alias), False) for alias in append.dropped)
+        self._aliases.update((alias_row(alias), True) for alias in append.aliases)
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Writes all rows. Raises StreamConflict or sqlite3.IntegrityError where the store says otherwise."""
@@ -86,6 +100,11 @@ class Sheet:
         if self._sealed:
             connection.executemany(_SEALED, self._sealed)
             connection.executemany(_ADDRESS, [(*address, peer) for address, peer in self._addresses.items()])
+        if self._resealed:
+            connection.executemany(_RESEALED, self._resealed.values())
+        if self._aliases:
+            for statement, leads in ((_UNNAMED, False), (_NAMED, True)):
+                connection.executemany(statement, [row for row, now in self._aliases.items() if now is leads])
         if self._counts:
             rows = [(*key, messages, attempts) for key, (messages, attempts) in self._counts.items()]
             connection.executemany(_TALLY, rows)
@@ -122,6 +141,7 @@ def _changing(head: Head) -> tuple[str | int | None, ...]:
         head.attempts,
         head.changed_us,
         head.code,
+        head.owes,
     )
 
 

@@ -15,7 +15,7 @@ from tests.contracts.scribe import Scribe
 
 pytestmark = pytest.mark.anyio
 
-MESSAGES = 60
+MESSAGES = 80
 
 
 @pytest.fixture
