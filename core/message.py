@@ -85,6 +85,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     detail: str = ""
     reason: str = ""
     provider_id: str = ""
+    cause: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -118,14 +119,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def fold(recorded: Sequence[Recorded]) -> Message:
     """The message that its recorded events, in order from version 1, come to."""
     first = recorded[0]
-    message = accepted(first.stream, first.at_us, first.tenant, first.event)
+    message = accepted(first.stream, first.at_us, first.tenant, first.event, cause=first.cause)
     for entry in recorded[1:]:
         message = evolve(message, entry.event, entry.at_us)
     return message
 
 
-def accepted(stream: int, at_us: int, tenant: str, event: e.Event) -> Message:
-    """The message right after its first event."""
+def accepted(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int = 0) -> Message:
+    """The message right after its first event, which `cause` led to (0: nothing that the log knows)."""
     if not isinstance(event, e.MessageAccepted):
         raise Impossible(f"stream {stream} begins with {type(event).__name__}, expected MessageAccepted")
     return Message(
@@ -148,6 +149,7 @@ def accepted(stream: int, at_us: int, tenant: str, event: e.Event) -> Message:
         commitment=event.commitment,
         status="scheduled" if event.due_us > at_us else "queued",
         changed_us=at_us,
+        cause=cause,
     )
 
 
@@ -294,4 +296,5 @@ def head_of(message: Message, shard: int) -> Head:
         accepted_us=message.accepted_us,
         changed_us=message.changed_us,
         code=message.code,
+        cause=message.cause,
     )
