@@ -6,12 +6,26 @@ It must never look into a log; what it knows is what it wrote.
 from hashlib import blake2b
 from itertools import count
 
+from msgspec.structs import replace
+
 from core import events as e
 from core.ids import Mint, shard_of
 from core.message import Message, accepted, evolve, head_of
 from core.outcomes import Transient
-from core.records import Acceptance, Append, Dedup, Draft, Head, HeadChange, Private, Sealed
+from core.records import (
+    Acceptance,
+    Alias,
+    Append,
+    Dedup,
+    Draft,
+    Head,
+    HeadChange,
+    ListedKind,
+    Private,
+    Sealed,
+)
 from core.sealing import seal
+from eventstore.codec import UnknownEvent
 
 START_US = 1_767_225_600_000_000
 DEDUP_FOR_US = 35 * 24 * 3600 * 1_000_000
@@ -20,6 +34,23 @@ DEDUP_FOR_US = 35 * 24 * 3600 * 1_000_000
 def digest(*parts: object, size: int = 16) -> bytes:
     """Bytes that look random and never change from run to run."""
     return blake2b("\0".join(map(str, parts)).encode(), digest_size=size).digest()
+
+
+def alias(stream: int, name: str, *, space: str = "provider_id", tenant: str = "org1") -> Alias:
+    """A name that leads to a stream."""
+    return Alias(space=space, tenant=tenant, name=digest("name", name), stream=stream)
+
+
+def vault_row(stream: int, private: str, *, reference: str | None = None, tenant: str = "org1") -> Sealed:
+    """A vault row of a stream that is no message."""
+    return Sealed(
+        stream=stream,
+        tenant=tenant,
+        subject=digest("subject", stream),
+        salt=digest("salt", stream, private),
+        private=private.encode(),
+        reference=digest("reference", reference) if reference is not None else None,
+    )
 
 
 class Scribe:
@@ -60,6 +91,7 @@ class Scribe:
         channel: str = "email",
         priority: int = 5,
         order: e.Order = "fifo",
+        cause: int = 0,
     ) -> Acceptance:
         """A message to take charge of; `messages` knows it from now on, whether a log ever does or not."""
         at_us = self.tick()
@@ -76,13 +108,13 @@ class Scribe:
             commitment=commitment,
             size_bytes=len(sealed.private),
         )
-        message = self.messages[stream] = accepted(stream, at_us, self.tenant, event)
+        message = self.messages[stream] = accepted(stream, at_us, self.tenant, event, cause=cause)
         shard = self.shard(conversation)
         append = Append(
             shard=shard,
             tenant=self.tenant,
             at_us=at_us,
-            drafts=(Draft(stream=stream, version=1, event=event),),
+            drafts=(Draft(stream=stream, version=1, event=event, cause=cause),),
             heads=(HeadChange(head=head_of(message, shard), was=None),),
         )
         dedup = Dedup(
@@ -114,22 +146,35 @@ class Scribe:
         """What happens next to a message."""
         at_us = self.tick()
         message = self.messages[stream]
-        was, first = message.status, message.version + 1
+        was, was_lane, first = message.status, message.lane, message.version + 1
         for event in events:
             message = evolve(message, event, at_us)
         self.messages[stream] = message
         shard = self.shard(message.conversation)
         drafts = tuple(Draft(stream=stream, version=first + n, event=event) for n, event in enumerate(events))
-        heads = (HeadChange(head=head_of(message, shard), was=was),)
+        heads = (HeadChange(head=head_of(message, shard), was=was, was_lane=was_lane),)
         return Append(shard=shard, tenant=self.tenant, at_us=at_us, drafts=drafts, heads=heads)
 
-    def start(self, stream: int) -> Append:
-        """An attempt begins."""
+    def become(self, head: Head, **changes: object) -> Append:
+        """What a newer release does to a message, by an event that nobody here knows: its head becomes another."""
+        after = replace(head, version=head.version + 1, changed_us=self.tick(), **changes)
+        event = UnknownEvent(type="MessageBlessed", schema_version=1, body=b"\x90")
+        return Append(
+            shard=head.shard,
+            tenant=head.tenant,
+            at_us=after.changed_us,
+            drafts=(Draft(stream=head.stream, version=after.version, event=event),),
+            heads=(HeadChange(head=after, was=head.status, was_lane=head.lane),),
+        )
+
+    def start(self, stream: int, *, lane: str | None = None) -> Append:
+        """An attempt begins, through another lane where one is named."""
         message = self.messages[stream]
         deadline_us = self.now_us + 30_000_000
+        lane = message.lane if lane is None else lane
         return self.move(
             stream,
-            e.AttemptStarted(attempt=message.attempt + 1, lane=message.lane, policy_version=1, deadline_us=deadline_us),
+            e.AttemptStarted(attempt=message.attempt + 1, lane=lane, policy_version=1, deadline_us=deadline_us),
         )
 
     def taken(self, stream: int) -> Append:
@@ -155,12 +200,12 @@ class Scribe:
         )
         return self.move(stream, failure, e.MessageDead(reason="exhausted")) if dead else self.move(stream, failure)
 
-    def lane_opened(self, name: str) -> Append:
-        """A stream that is no message."""
+    def opened(self, kind: ListedKind, name: str) -> Append:
+        """A stream that is no message. A store never asks what its events say, so all kinds begin alike here."""
         at_us, stream = self.tick(), self.mint.next(self.now_us)
         head = Head(
             stream=stream,
-            kind="lane",
+            kind=kind,
             shard=7,
             tenant="",
             version=1,

@@ -163,7 +163,7 @@ class Author:
         return Snapshot(stream=stream, version=version, body=digest(stream, version, self.draw.random()))
 
     def _open_lane(self, busy: set[int]) -> Append:
-        return self.scribes[0].lane_opened(f"lane{self.draw.randrange(99)}")
+        return self.scribes[0].opened("lane", f"lane{self.draw.randrange(99)}")
 
     def _move_two(self, busy: set[int]) -> Append | None:
         first = self._accept(busy).append

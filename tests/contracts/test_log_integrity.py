@@ -36,7 +36,7 @@ async def lived(log: Log, scribe: Scribe, messages: int = 12) -> list[int]:
         await log.accept(acceptance)
         for step in (scribe.start, scribe.failed, scribe.start, scribe.taken)[: n % 5]:
             await log.append(step(stream))
-    await log.append(scribe.lane_opened("mail"))
+    await log.append(scribe.opened("lane", "mail"))
     return streams
 
 

@@ -220,7 +220,7 @@ async def test_events_of_several_streams_come_in_one_answer(log: Log, scribe: Sc
 async def test_lanes_are_listed_apart_from_messages(log: Log, scribe: Scribe) -> None:
     """Streams of another kind are found by their kind and never among messages."""
     await accepted(log, scribe, 1)
-    lanes = [scribe.lane_opened("mail"), scribe.lane_opened("calls")]
+    lanes = [scribe.opened("lane", "mail"), scribe.opened("lane", "calls")]
     for lane in lanes:
         await log.append(lane)
     assert await log.heads_of_kind("lane") == [lane.heads[0].head for lane in lanes]

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from core.errors import CorruptLog, Overloaded
 from core.records import Stored
@@ -16,7 +17,7 @@ from eventstore.batches import QUEUED_BYTES_MAX
 from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.committing import EXPIRED_ROWS_MAX
-from tests.contracts.scribe import DEDUP_FOR_US, Scribe
+from tests.contracts.scribe import DEDUP_FOR_US, Scribe, vault_row
 
 pytestmark = pytest.mark.anyio
 
@@ -76,6 +77,40 @@ async def test_too_many_waiting_bytes_are_refused(path: Path) -> None:
     assert await log.accept(scribe.acceptance()) == Stored()
     await log.close()
     assert verify(path).events == len(waiting) + 1
+
+
+async def test_what_an_append_brings_along_is_weighed(path: Path) -> None:
+    """Vault rows that wait for a commit count against the same bound as contents of messages do."""
+    log, scribe = await SqliteLog.open(path), Scribe()
+    private = "x" * (QUEUED_BYTES_MAX // 10)
+    waiting: list[Awaitable[object]] = []
+
+    def flood() -> None:
+        for n in range(12):
+            call = replace(scribe.opened("plan", f"{n}"), sealed=(vault_row(n, private),))
+            waiting.append(log.append(call))
+
+    with pytest.raises(Overloaded, match=str(QUEUED_BYTES_MAX)):
+        flood()
+    await asyncio.gather(*waiting)
+    assert len(waiting) == 9
+    assert await log.sealed_of(8) == vault_row(8, private)
+    await log.close()
+
+
+async def test_a_row_that_was_replaced_leaves_nothing_in_the_file(path: Path) -> None:
+    """What the vault held before, a token or a plan's content, is nowhere in the file once the log is closed."""
+    log, scribe = await SqliteLog.open(path), Scribe()
+    before, after = "A token of yore. " * 40, "A token of today."
+    phone = scribe.opened("device", "phone")
+    stream = phone.heads[0].head.stream
+    await log.append(replace(phone, sealed=(vault_row(stream, before),)))
+    await log.append(replace(scribe.opened("device", "x"), sealed=(vault_row(stream, after),)))
+    await log.close()
+    content = path.read_bytes()
+    assert b"token of today" in content
+    assert b"token of yore" not in content
+    assert not path.with_name("tidings.db-wal").exists()
 
 
 async def test_a_damaged_event_is_named_by_whoever_reads_it(path: Path) -> None:
