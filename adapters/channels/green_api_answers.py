@@ -27,7 +27,6 @@ RATE_AFTER_US: Final = SECOND_US
 CHECKS_AFTER_US: Final = 2 * HOUR_US
 
 _OK: Final = range(200, 300)
-_SERVER: Final = range(500, 600)
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -61,7 +60,6 @@ RULES: Final = (
     Rule("ambiguous", _OK, word="no_id"),
     # This message.
     Rule("permanent", (500,), _says(r"exceeded max upload size"), "too_large"),
-    Rule("permanent", (400,)),
     # Pace and quotas.
     Rule("rate", (429,)),
     Rule("quota", (466,)),
@@ -71,9 +69,8 @@ RULES: Final = (
     Rule("config", range(300, 400), word="redirect"),
     # In between.
     Rule("transient", (408, 425, 503)),
-    Rule("ambiguous", (499,)),
-    Rule("ambiguous", _SERVER),
-    # What is left says that the request is wrong.
+    Rule("ambiguous", (499, *range(500, 600))),
+    # What is left says that the request is wrong: so does 400 with words that are not above.
     Rule("permanent", range(1_000)),
 )
 
@@ -116,7 +113,7 @@ def outcome_of(answer: Answer, *, now_us: int, to: str, token: str) -> Outcome:
             return Taken(code=str(status), provider_id=str(body.id_message))
     rule = rule_of(status, words)
     code = f"{answer.status} {rule.word}".rstrip()
-    detail = scrubbed(words.replace(token, "<token>"), to=to)
+    detail = scrubbed(_PATH.sub("", words).replace(token, "<token>"), to=to)
     match rule.means:
         case "permanent":
             return Permanent(code=code, detail=detail)
@@ -149,8 +146,8 @@ def _read(content: bytes) -> tuple[_Body, str]:
     try:
         body = _DECODER.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Some errors come as bare text, and those of gateways as a page. The path of an error has no place in words.
-        return _Body(), _PATH.sub("", content.decode(errors="replace"))
+        # Some errors come as bare text, and those of gateways as a page.
+        return _Body(), content.decode(errors="replace")
     return body, body.words
 
 

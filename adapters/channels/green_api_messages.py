@@ -43,7 +43,7 @@ Request = TextRequest | FileRequest
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Where a message was found: its id at Green API, and `queued` or the status in the journal (empty where it says none)."""
+    """Where a message was found: its id there, and `queued` or the status in the journal (empty where it says none)."""
 
     chat_id: str
     id: str
