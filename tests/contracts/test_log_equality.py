@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from core import events as e
-from core.message import WAITING
+from core.message import WAITING, head_of
 from core.ports import Log
-from core.records import Acceptance, Append, HeadChange, MessageFilter, Snapshot, Stored
+from core.records import Acceptance, Alias, Append, Head, HeadChange, ListedKind, MessageFilter, Snapshot, Stored
 from eventstore.integrity import check
 from eventstore.memory_book import MemoryBook
 from eventstore.sqlite.checking import verify
-from tests.contracts.scribe import DEDUP_FOR_US, Scribe, digest
+from tests.contracts.scribe import DEDUP_FOR_US, Scribe, alias, digest, vault_row
 from tests.contracts.stores import MemoryStore, SqliteStore, Store
 
 pytestmark = pytest.mark.anyio
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.anyio
 CALLS = 400
 PEERS = 6
 KEYS = 25
+NAMES = 6
+KINDS: tuple[ListedKind, ...] = ("lane", "sys", "device", "plan", "stray")
 Call = Append | Acceptance | Snapshot
 
 
@@ -33,6 +35,9 @@ class Author:
         self.draw = Random(seed)  # noqa: S311  # A seed that can be repeated is the point.
         self.scribes = [Scribe("org1", slot=0), Scribe("org2", slot=1)]
         self.accepted: list[Acceptance] = []
+        # Streams that are no messages, and heads of messages that an event of a newer release has changed.
+        self.others: list[int] = []
+        self.changed: dict[int, Head] = {}
 
     def group(self) -> list[Call]:
         """One to eight calls to be made at once; each works on streams of its own."""
@@ -61,7 +66,8 @@ class Author:
             self._steal_peer,
             self._backdate,
             self._snapshot,
-            self._open_lane,
+            *[self._open] * 3,
+            *[self._change] * 3,
             self._move_two,
         ]
         while True:
@@ -84,9 +90,32 @@ class Author:
             lane=draw.choice(("mail", "calls")),
             priority=draw.choice((5, 5, 9)),
             order=draw.choice(("fifo", "fifo", "any")),
+            cause=draw.choice(self.accepted).sealed.stream if self.accepted and draw.random() < 0.2 else 0,
         )
         busy.add(acceptance.sealed.stream)
-        return acceptance
+        return replace(acceptance, append=self._beside(acceptance.append, acceptance.sealed.stream))
+
+    def _beside(self, append: Append, *streams: int) -> Append:
+        # What an append brings along leads to streams that are there, or come with it.
+        draw = self.draw
+        known = [*streams, *self.others, *(acceptance.sealed.stream for acceptance in self.accepted)]
+        if not known or draw.random() < 0.5:
+            return append
+        rows = [vault_row(stream, f"{draw.random()}") for stream in self.others[-3:] if draw.random() < 0.3]
+        return replace(append, aliases=self._names(known), dropped=self._names(known), sealed=tuple(rows))
+
+    def _names(self, known: list[int]) -> tuple[Alias, ...]:
+        draw = self.draw
+        return tuple(
+            alias(
+                # Among a few streams, so that names meet.
+                draw.choice(known[-4:]),
+                f"name{draw.randrange(NAMES)}",
+                space=draw.choice(("provider_id", "device")),
+                tenant=draw.choice(("org1", "org2")),
+            )
+            for _ in range(draw.randrange(4))
+        )
 
     def _accept_again(self, busy: set[int]) -> Acceptance | None:
         return self.draw.choice(self.accepted) if self.accepted else None
@@ -109,10 +138,10 @@ class Author:
         match scribe.messages[stream].status:
             case status if status in WAITING:
                 if self.draw.random() < 0.8:
-                    return scribe.start(stream)
+                    return scribe.start(stream, lane=self.draw.choice((None, None, "mail", "calls")))
                 return scribe.move(stream, self.draw.choice((e.MessageExpired(), e.MessageHeld(by="unknown"))))
             case "sending":
-                return self.draw.choice((scribe.taken, scribe.failed, self._bury(scribe)))(stream)
+                return self._beside(self.draw.choice((scribe.taken, scribe.failed, self._bury(scribe)))(stream))
             case "held":
                 return scribe.move(stream, e.MessageReleased(due_us=scribe.now_us))
             case "dead":
@@ -123,6 +152,30 @@ class Author:
     @staticmethod
     def _bury(scribe: Scribe) -> Callable[[int], Append]:
         return lambda stream: scribe.failed(stream, dead=True)
+
+    def _change(self, busy: set[int]) -> Append | None:
+        # Whatever a newer release may do to a message: after it nobody here reads the stream, but its head counts.
+        scribe = self.scribes[0]
+        if self.changed and self.draw.random() < 0.5:
+            head = self.draw.choice([*self.changed.values()])
+            if head.stream in busy:
+                return None
+            busy.add(head.stream)
+        else:
+            picked = self._pick(busy)
+            if picked is None:
+                return None
+            scribe, stream = picked
+            message = scribe.messages.pop(stream)
+            self.accepted = [acceptance for acceptance in self.accepted if acceptance.sealed.stream != stream]
+            head = head_of(message, scribe.shard(message.conversation))
+        change: dict[str, object] = {"lane": self.draw.choice(("mail", "calls", "spare"))}
+        if head.status not in WAITING:
+            change |= {"owes": self.draw.random() < 0.6, "due_us": None, "place": None}
+            change |= {"status": self.draw.choice(("sent", "delivered", "read", "failed", "dead"))}
+        append = self._beside(scribe.become(head, **change))
+        self.changed[head.stream] = append.heads[0].head
+        return append
 
     def _conflict(self, busy: set[int]) -> Append | None:
         picked = self._pick(busy)
@@ -137,7 +190,7 @@ class Author:
         version = right.drafts[0].version + self.draw.choice((-1, 1, 5))
         head = replace(right.heads[0].head, version=version)
         return replace(
-            right,
+            self._beside(right),
             drafts=(replace(right.drafts[0], version=version),),
             heads=(HeadChange(head=head, was=message.status),),
         )
@@ -154,16 +207,18 @@ class Author:
         return stolen
 
     def _backdate(self, busy: set[int]) -> Append:
-        # A lane, since a message's head tells of its instants.
-        append = self._open_lane(busy)
+        # No message, since a message's head tells of its instants.
+        append = self._open(busy)
         return replace(append, at_us=append.at_us - 10_000_000)
 
     def _snapshot(self, busy: set[int]) -> Snapshot:
         stream, version = self.draw.randrange(3), self.draw.randrange(9)
         return Snapshot(stream=stream, version=version, body=digest(stream, version, self.draw.random()))
 
-    def _open_lane(self, busy: set[int]) -> Append:
-        return self.scribes[0].opened("lane", f"lane{self.draw.randrange(99)}")
+    def _open(self, busy: set[int]) -> Append:
+        append = self.scribes[0].opened(self.draw.choice(KINDS), f"name{self.draw.randrange(99)}")
+        self.others.append(append.heads[0].head.stream)
+        return self._beside(append)
 
     def _move_two(self, busy: set[int]) -> Append | None:
         first = self._accept(busy).append
@@ -196,7 +251,7 @@ async def seen(log: Log, author: Author) -> list[object]:
     draw = Random(author.draw.random())  # noqa: S311  # Likewise.
     streams = [draw.choice(author.accepted).sealed.stream for _ in range(4)] if author.accepted else []
     call = draw.choice(author.accepted) if author.accepted else author.scribes[0].acceptance(key="x")
-    statuses = ("queued", "scheduled", "retrying", "sending", "held", "dead", "sent", "expired")
+    statuses = ("queued", "scheduled", "retrying", "sending", "held", "dead", "sent", "expired", "read", "failed")
     wanted = MessageFilter(
         tenant=draw.choice((None, "org1", "org2")),
         status=draw.choice((None, tuple(draw.sample(statuses, draw.randrange(4))))),
@@ -205,6 +260,8 @@ async def seen(log: Log, author: Author) -> list[object]:
         reference=draw.choice((None, None, digest("reference", "event1"))),
         before=draw.choice((None, *streams)),
         after=draw.choice((None, *streams)),
+        cause=draw.choice((None, None, None, 0, *streams)),
+        owes=draw.choice((None, None, False, True)),
     )
     limit, oldest_first = draw.choice((1, 3, 50)), draw.random() < 0.5
     groups = await log.agenda_groups()
@@ -222,7 +279,14 @@ async def seen(log: Log, author: Author) -> list[object]:
         await log.heads(wanted, limit=limit, oldest_first=oldest_first),
         await log.count(wanted, at_most=limit),
         await log.tallies(wanted.tenant),
-        await log.heads_of_kind("lane"),
+        await log.heads_of_kind(draw.choice(KINDS)),
+        await log.sealed_of(draw.choice(author.others or [5])),
+        *[
+            await log.aliased(draw.choice(("provider_id", "device")), draw.choice(("org1", "org2")), name)
+            for name in (digest("name", f"name{n}") for n in range(NAMES))
+        ],
+        await log.heads(MessageFilter(owes=True), limit=limit),
+        await log.heads(MessageFilter(cause=draw.choice(streams or [5])), limit=limit),
         await log.recorded_since(call.append.at_us, ("AttemptStarted", "MessageAccepted")),
         await log.log_page(
             {call.append.shard: draw.randrange(3)}, tenant=wanted.tenant, limit=draw.choice((1, 5, 200))
@@ -275,3 +339,5 @@ async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Pa
     assert reports[0] == reports[1]
     assert reports[0].faults == ()
     assert reports[0].messages > 50
+    durable = memory.durable
+    assert all((reports[0].parked, durable.aliases, durable.caused, durable.owing)), "the draws left something out"

@@ -21,7 +21,7 @@ from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import rebuild, verify
 from eventstore.sqlite.marks import EVENTS_A_MARK
 from eventstore.sqlite.reading import ReadOnlyLog
-from tests.contracts.scribe import Scribe
+from tests.contracts.scribe import Scribe, alias, vault_row
 
 pytestmark = pytest.mark.anyio
 
@@ -35,8 +35,11 @@ async def lived(log: Log, scribe: Scribe, messages: int = 12) -> list[int]:
         streams.append(stream)
         await log.accept(acceptance)
         for step in (scribe.start, scribe.failed, scribe.start, scribe.taken)[: n % 5]:
-            await log.append(step(stream))
-    await log.append(scribe.opened("lane", "mail"))
+            append = step(stream)
+            await log.append(replace(append, aliases=(alias(stream, f"{append.drafts[0].version}/{n}"),)))
+    opened = scribe.opened("device", "phone")
+    phone = opened.heads[0].head.stream
+    await log.append(replace(opened, aliases=(alias(phone, "token"),), sealed=(vault_row(phone, "token"),)))
     return streams
 
 
@@ -111,12 +114,15 @@ async def test_a_missing_event_is_found(path: Path) -> None:
 
 
 async def test_a_missing_end_is_found(path: Path) -> None:
-    """Events that were cut off at the end leave no gap, but the heads remember them."""
+    """Events that were cut off at the end leave no gap, but what followed from them remembers them."""
     *_, stream, version = events_of(path)[-1]
+    assert version == 1
     damaged(path, "DELETE FROM event WHERE pos = (SELECT max(pos) FROM event)")
-    (fault,) = verify(path).faults
-    assert (fault.stream, version) == (stream, 1)
-    assert fault.what == "there is a head, but no event"
+    assert [str(fault) for fault in verify(path).faults] == [
+        f"stream {stream}: there is a head, but no event",
+        f"stream {stream}: there is a vault row, but no event",
+        f"stream {stream}: an alias (provider_id) leads here, but there is no event",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +130,9 @@ async def test_a_missing_end_is_found(path: Path) -> None:
     [
         ("UPDATE head SET status = 'dead' WHERE stream = ?", "its head is"),
         ("UPDATE head SET due_us = 5 WHERE stream = ?", "its head is"),
+        ("UPDATE head SET lane = 'spare' WHERE stream = ?", "its head is"),
+        ("UPDATE head SET cause = 5 WHERE stream = ?", "its head is"),
+        ("UPDATE head SET owes = 1 WHERE stream = ?", "its head is"),
         ("UPDATE head SET version = 9 WHERE stream = ?", "its head has version 9"),
         ("DELETE FROM head WHERE stream = ?", "no head"),
         ("UPDATE head SET stream = 99 WHERE stream = ?", "there is a head, but no event"),
@@ -132,14 +141,26 @@ async def test_a_missing_end_is_found(path: Path) -> None:
         ("UPDATE vault SET subject = x'00' WHERE stream = ?", "its address leads to conversation None"),
         ("UPDATE address SET conversation = 5 WHERE ?", "its address leads to conversation 5"),
         ("UPDATE vault SET stream = 99 WHERE stream = ?", "there is a vault row, but no event"),
+        ("UPDATE vault SET stream = 99 WHERE private = CAST('token' AS BLOB) AND ?", "stream 99: there is a vault row"),
+        ("UPDATE alias SET stream = 99 WHERE ?", "stream 99: an alias (provider_id) leads here, but there is no event"),
         ("UPDATE tally SET messages = messages + 1 WHERE status = 'queued' AND ?", "the count of"),
+        ("UPDATE tally SET lane = 'spare' WHERE status = 'queued' AND ?", "the count of"),
     ],
 )
 async def test_what_does_not_follow_from_the_events_is_found(path: Path, statement: str, words: str) -> None:
     """A head, vault row or count that the events do not come to is told in words."""
     stream = events_of(path)[0][2]
     damaged(path, statement, stream)
-    assert any(words in fault.what for fault in verify(path).faults)
+    assert any(words in str(fault) for fault in verify(path).faults)
+
+
+async def test_names_that_lead_nowhere_are_found_in_memory_too() -> None:
+    """The memory log's check tells the stream that a name leads to where that has no event."""
+    log = MemoryLog()
+    await lived(log, Scribe())
+    log.durable.aliases["plan", "org1", b"welcome"] = [98, 99]
+    found = [str(fault) for fault in check(MemoryBook(log.durable)).faults]
+    assert found == [f"stream {n}: an alias (plan) leads here, but there is no event" for n in (98, 99)]
 
 
 async def test_an_erased_vault_row_is_no_fault(path: Path) -> None:
@@ -225,10 +246,11 @@ async def test_a_rebuild_makes_heads_and_counts_again(path: Path) -> None:
     damaged(path, "UPDATE head SET status = 'dead', due_us = 7, place = NULL WHERE stream = ?", streams[0])
     damaged(path, "DELETE FROM head WHERE stream = ?", streams[1])
     damaged(path, "UPDATE head SET stream = 99 WHERE stream = ?", streams[2])
+    damaged(path, "UPDATE head SET lane = 'spare', cause = 5, owes = 1 WHERE stream = ?", streams[3])
     damaged(path, "DELETE FROM tally")
     assert verify(path).faults
     rebuilt = rebuild(path)
-    assert (rebuilt.messages, rebuilt.changed, rebuilt.dropped) == (12, 3, 1)
+    assert (rebuilt.messages, rebuilt.changed, rebuilt.dropped) == (12, 4, 1)
     assert verify(path).faults == ()
     assert rebuild(path).changed == 0
 

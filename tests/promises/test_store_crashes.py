@@ -38,6 +38,12 @@ def versions(path: Path) -> set[tuple[int, int]]:
         return set(connection.execute("SELECT stream, version FROM event").fetchall())
 
 
+def named(path: Path) -> set[int]:
+    """Every stream that a name leads to."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {stream for (stream,) in connection.execute("SELECT stream FROM alias").fetchall()}
+
+
 def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     """SIGKILL in the middle of commits, again and again: what was said to be durable is there, and the log is sound."""
     path = tmp_path / "tidings.db"
@@ -48,6 +54,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> N
         report = verify(path)
         assert report.faults == ()
         assert acknowledged <= versions(path)
+        assert {stream for stream, version in acknowledged if version > 1} <= named(path)
     assert len(acknowledged) > ROUNDS * 1_000
 
 

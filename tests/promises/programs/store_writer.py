@@ -7,11 +7,14 @@ the log said that they are durable; a line is one write, so that none is torn by
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from core.ids import Mint
 from eventstore.sqlite import SqliteLog
-from tests.contracts.scribe import Scribe
+from tests.contracts.scribe import Scribe, alias, vault_row
 
 TASKS = 24
 
@@ -23,9 +26,12 @@ async def write(log: SqliteLog, scribe: Scribe, peer: str) -> None:
         stream = acceptance.sealed.stream
         await log.accept(acceptance)
         acknowledge(stream, 1)
-        for step in (scribe.start, scribe.failed, scribe.start, scribe.taken):
+        device = scribe.opened("device", peer)
+        phone = device.heads[0].head.stream
+        await log.append(replace(device, aliases=(alias(phone, peer),), sealed=(vault_row(phone, peer),)))
+        for step in (scribe.start, scribe.failed, partial(scribe.start, lane="spare"), scribe.taken):
             append = step(stream)
-            await log.append(append)
+            await log.append(replace(append, aliases=(alias(stream, f"{stream}"),)))
             acknowledge(stream, append.drafts[-1].version)
 
 
