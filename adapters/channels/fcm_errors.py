@@ -42,7 +42,7 @@ class Rule(msgspec.Struct, frozen=True):
 _REGISTRATION: Final = re.compile(r"message\.(?:token|fid)")
 _ANY_FIELD: Final = re.compile(r".*")
 _TOO_BIG: Final = re.compile(r"too (?:big|large)|exceeds|payload|data key|\bttl\b", re.IGNORECASE)
-_DEVICE: Final = re.compile(r"device|registration|\btokens?\b|\bfids?\b|installation|topic", re.IGNORECASE)
+_DEVICE: Final = re.compile(r"device|registration|\btokens?\b|\bfids?\b|installation", re.IGNORECASE)
 
 RULES: Final = (
     # This registration.
@@ -74,6 +74,9 @@ RULES: Final = (
     Rule("permanent"),
 )
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading an answer raises that is no JSON, other JSON than expected, or JSON made to be deep."""
+
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 
@@ -100,7 +103,7 @@ def outcome_of(refusal: Refusal, *, to: str = "") -> Outcome:
     """The outcome of a refusal. `to` is the registration, which no text may name."""
     code, after_us = refusal.code, refusal.after_us
     detail = scrubbed(" ".join(filter(None, (refusal.message, *refusal.fields[:1]))), to=to)
-    match means := meaning_of(refusal):
+    match means := rule_of(refusal).means:
         case "recipient":
             return Recipient(code=code, detail=detail)
         case "recipient_soft":
@@ -122,14 +125,14 @@ def outcome_of(refusal: Refusal, *, to: str = "") -> Outcome:
             assert_never(means)
 
 
-def meaning_of(refusal: Refusal) -> Meaning:
-    """What the table says: of FCM's own code where it knows that, else of Google's, else of the HTTP status."""
+def rule_of(refusal: Refusal) -> Rule:
+    """The line of the table that decides: by FCM's own code if the table knows it, else by Google's, or the status."""
     for code, by_fcm in ((refusal.fcm, True), (refusal.rpc, False)):
         for rule in RULES:
             if code in rule.codes and (by_fcm or not rule.by_fcm) and _fits(rule, refusal):
-                return rule.means
+                return rule
     by_status = (rule for rule in RULES if not rule.codes)
-    return next(rule.means for rule in by_status if not rule.statuses or refusal.status in rule.statuses)
+    return next(rule for rule in by_status if not rule.statuses or refusal.status in rule.statuses)
 
 
 def _fits(rule: Rule, refusal: Refusal) -> bool:
@@ -166,7 +169,7 @@ def refusal_of(status: int, body: bytes, *, after_us: int | None = None) -> Refu
     """An answer other than 200 as it is read; what cannot be read in it is left out. `after_us` is its Retry-After."""
     try:
         error = _REFUSED.decode(body).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return Refusal(status=status, after_us=after_us)
     details = [detail for raw in error.details if (detail := _detail(raw)) is not None]
     codes = (detail.code for detail in details if detail.kind.endswith(".FcmError"))
@@ -189,5 +192,5 @@ def refusal_of(status: int, body: bytes, *, after_us: int | None = None) -> Refu
 def _detail(raw: msgspec.Raw) -> _Detail | None:
     try:
         return _DETAIL.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None  # Of a kind that is not read here.

@@ -109,7 +109,7 @@ def _decoded(text: str) -> ServiceAccount:
     except msgspec.ValidationError as error:
         # msgspec tells types and names, never values.
         raise ValueError(f"the JSON of a service account ({error})") from None
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         hint = "; this looks like the name of a file, whose text is wanted" if _names_a_file(text) else ""
         raise ValueError(f"the JSON that Google gives out for a service account{hint}") from None
 

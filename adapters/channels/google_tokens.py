@@ -42,6 +42,7 @@ PAUSE_US: Final = 30 * SECOND_US
 
 # Errors of RFC 6749 and Google's own that tell of a fault over there and not of our account.
 _PASSING: Final = {"internal_failure", "server_error", "temporarily_unavailable"}
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NAME: Final = re.compile(r"[a-z_]{1,64}")
 
 
@@ -185,7 +186,7 @@ def granted_by(answer: Answer, now_us: int) -> _Granted | Outcome:
     if answer.status == 200:
         try:
             granted = _GRANTED.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             granted = _Granted(access_token="")
         if granted.access_token.isascii() and granted.access_token.isprintable() and granted.access_token:
             return granted
@@ -202,7 +203,7 @@ def granted_by(answer: Answer, now_us: int) -> _Granted | Outcome:
 def _refusal_in(body: bytes) -> _Refusal:
     try:
         return _REFUSAL.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return _Refusal()
 
 

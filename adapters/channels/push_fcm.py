@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from adapters.channels.fcm_errors import Refusal, outcome_of, refusal_of
+from adapters.channels.fcm_errors import UNREADABLE, Refusal, outcome_of, refusal_of
 from adapters.channels.fcm_message import registration_of, rendered
 from adapters.channels.fcm_settings import FcmSettings, service_account_of
 from adapters.channels.google_tokens import MESSAGING, GoogleTokens
@@ -96,7 +96,7 @@ class FcmChannel:
             return refusal_of(answer.status, answer.body, after_us=answer.after_us(self._clock.now_us()))
         try:
             return Taken(code=str(answer.status), provider_id=_SENT.decode(answer.body).name)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             # Success without a name is no answer of FCM's; something in between may have given it.
             return Ambiguous(code="bad_answer")
 
