@@ -16,6 +16,7 @@ from aiohttp import web
 
 from adapters.channels.green_api import GreenApiChannel
 from adapters.channels.green_api_settings import GreenApiSettings
+from core.policies import SECOND_US
 from core.ports import Clock
 
 INSTANCE: Final = "110100000000000001"
@@ -44,6 +45,10 @@ _FIELDS: Final[dict[str, dict[str, type]]] = {
     },
 }
 _REQUIRED: Final = {"sendMessage": ("chatId", "message"), "sendFileByUrl": ("chatId", "urlFile", "fileName")}
+_VERBS: Final = {
+    **dict.fromkeys(_FIELDS, "POST"),
+    **dict.fromkeys(("getStateInstance", "showMessagesQueue", "lastOutgoingMessages"), "GET"),
+}
 _TEXT_CHARS_MAX: Final = 20_000
 _SHOWN_MAX: Final = 500
 # What refuses everything, whichever method is called; every other state but `authorized` lets the queue fill.
@@ -148,21 +153,20 @@ class GreenApiServer:
         return response
 
     def _answer(self, request: web.Request, method: str, content: bytes) -> web.Response:
-        verb = request.method
-        if method == "getStateInstance" and verb == "GET":
+        if _VERBS.get(method) != request.method:
+            return web.Response(status=404, text="<html>Not Found</html>", content_type="text/html")
+        if method == "getStateInstance":
             return web.json_response({"stateInstance": self.state})
         if self.state in _REFUSALS:
             status, words = _REFUSALS[self.state]
             return web.Response(status=status, text=words)
-        if method in _FIELDS and verb == "POST":
+        if method in _FIELDS:
             return self._take(request, method, content)
         if content:
             return web.Response(status=400, text="bad request data")
-        if method == "showMessagesQueue" and verb == "GET":
+        if method == "showMessagesQueue":
             return web.json_response([_shown(queued) for queued in list(self.queue)[:_SHOWN_MAX]])
-        if method == "lastOutgoingMessages" and verb == "GET":
-            return self._last(request)
-        return web.Response(status=404, text="<html>Not Found</html>", content_type="text/html")
+        return self._last(request)
 
     def _take(self, request: web.Request, method: str, content: bytes) -> web.Response:
         if request.content_type != "application/json":
@@ -195,9 +199,13 @@ class GreenApiServer:
 
 
 @asynccontextmanager
-async def channel_to(url: str, clock: Clock, *, link_preview: bool | None = None) -> AsyncIterator[GreenApiChannel]:
+async def channel_to(
+    url: str, clock: Clock, *, link_preview: bool | None = None, timeout_us: int = 30 * SECOND_US
+) -> AsyncIterator[GreenApiChannel]:
     """A channel to the instance at a URL, closed at the end."""
-    settings = GreenApiSettings(instance=INSTANCE, token=TOKEN, url=url, link_preview=link_preview)
+    settings = GreenApiSettings(
+        instance=INSTANCE, token=TOKEN, url=url, link_preview=link_preview, timeout_us=timeout_us
+    )
     channel = GreenApiChannel(settings, clock=clock, agent="Tidings/test")
     try:
         yield channel
