@@ -6,6 +6,7 @@ This file answers for a log that is whole as far as a start can tell. It must ne
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -35,7 +36,7 @@ def open_to_write(path: Path, lock: Lock) -> sqlite3.Connection:
     is_short = _is_short(path)
     if path.stat().st_size:
         # Judged by a connection that cannot write, so that a file that is refused stays as it was.
-        refusing(path, lambda: _read(path, oldest=1)).close()
+        refusing(path, lambda: _judge(path))
     connection = refusing(path, lambda: _opened(path, is_short=is_short))
     lock.remember()
     return connection
@@ -47,6 +48,13 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise StoreRefused(f"there is no log at {path}")
     _is_short(path)
     return refusing(path, lambda: _read(path, oldest=SCHEMA_VERSION))
+
+
+def _judge(path: Path) -> None:
+    with closing(_read(path, oldest=1)) as connection:
+        if version_of(connection) < SCHEMA_VERSION:
+            # What a start refuses for its end is refused here already: it would be brought up to date before that.
+            numbering_of(connection)
 
 
 def _read(path: Path, *, oldest: int) -> sqlite3.Connection:
@@ -104,8 +112,6 @@ def _opened(path: Path, *, is_short: bool) -> sqlite3.Connection:
         if is_short:
             _check_structure(path, connection)
         if version_of(connection) < SCHEMA_VERSION:
-            # A log that would be refused later on for what is wrong at its end is refused before it is changed.
-            numbering_of(connection)
             upgrade(connection)
         # What a crash left in the write-ahead log goes into the file, so that it does not grow from start to start.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
