@@ -185,6 +185,13 @@ def test_no_answer_gives_the_token_away(status: int, body: str) -> None:
     assert "waInstance" not in shown
 
 
+def test_a_short_token_is_not_given_away_either() -> None:
+    """Nor one that looks like a word, wherever it is quoted."""
+    answer = Answer(status=400, headers=CIMultiDict(), body=b'{"message":"the token seaside42 is odd"}')
+    outcome = outcome_of(answer, now_us=NOON_US, to="+79001234567", token="seaside42")
+    assert outcome == Permanent(code="400", detail="the token <token> is odd")
+
+
 @given(status=st.integers(min_value=100, max_value=999), body=st.binary(max_size=200))
 def test_any_answer_has_an_outcome(status: int, body: bytes) -> None:
     """Whatever comes back is classified, never raised."""
