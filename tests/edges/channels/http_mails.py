@@ -16,17 +16,18 @@ from tests.edges.channels.parcels import MAIL, HandOver, parcel_of
 
 ANN = "ann@example.com"
 NOON_US = 1_769_774_400_000_000  # 2026-01-30T12:00:00Z
+HEADERS = {
+    "List-Unsubscribe": "<https://example.com/u/1>",
+    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    "Auto-Submitted": "no",
+}
 WHOLE = {
     "subject": "Größe, bitte",
     "text": "See you at nine.\n",
     "html": "<p>See you at nine.</p>",
     "from": "Zoë <zoe@clinic.example>",
     "reply_to": "Desk <desk@clinic.example>",
-    "headers": {
-        "List-Unsubscribe": "<https://example.com/u/1>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "Auto-Submitted": "no",
-    },
+    "headers": HEADERS,
     "attachments": [{"filename": "a.txt", "content_type": "text/plain", "data": "QUJD"}],
 }
 
