@@ -1,6 +1,7 @@
 """What a log in a file does about growth, damage and haste while it is open."""
 
 import asyncio
+import re
 import sqlite3
 import subprocess
 import sys
@@ -12,14 +13,21 @@ import pytest
 from msgspec.structs import replace
 
 from core.errors import CorruptLog, Overloaded
-from core.records import Stored
+from core.records import Acceptance, Append, Stored
 from eventstore.batches import QUEUED_BYTES_MAX
+from eventstore.numbering import Numbering
 from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
-from eventstore.sqlite.committing import EXPIRED_ROWS_MAX
-from tests.contracts.scribe import DEDUP_FOR_US, Scribe, vault_row
+from eventstore.sqlite.committing import EXPIRED_ROWS_MAX, Committing
+from eventstore.sqlite.connection import Connection
+from eventstore.sqlite.writer import Writer
+from eventstore.waking import Waking
+from tests.contracts.scribe import DEDUP_FOR_US, Scribe, alias, vault_row
 
 pytestmark = pytest.mark.anyio
+
+# The verb of a statement and, where it writes, its table; then the rest of it.
+_STATEMENT = re.compile(r"\s*(BEGIN|COMMIT|\w+ INTO \w+|DELETE FROM \w+|UPDATE \w+|SELECT)\b.*", re.DOTALL)
 
 
 @pytest.fixture
@@ -162,3 +170,43 @@ def test_a_process_that_forgets_to_close_its_log_ends(path: Path) -> None:
     done = subprocess.run(command, capture_output=True, check=False, timeout=30)
     assert (done.returncode, done.stdout) == (0, b"stored"), done.stderr.decode()
     assert verify(path).events == 1
+
+
+async def test_an_ordinary_message_pays_for_nothing_that_it_does_not_use(path: Path) -> None:
+    """Acceptance, start and end of a plain attempt run not one statement for names and rows that they do not bring."""
+    await (await SqliteLog.open(path)).close()
+    statements: list[str] = []
+
+    def connect() -> sqlite3.Connection:
+        traced = sqlite3.connect(path, isolation_level=None)
+        traced.set_trace_callback(statements.append)
+        return traced
+
+    connection = await Connection.start(connect)
+    writer = Writer(connection, Committing(Numbering(), None), Waking())
+
+    async def run_by(call: Append | Acceptance) -> list[str]:
+        statements.clear()
+        await writer.put(call)
+        return [_STATEMENT.sub(r"\1", statement) for statement in statements]
+
+    scribe = Scribe()
+    first, second = scribe.acceptance(key="k"), scribe.acceptance(key="l")
+    stream = first.sealed.stream
+    # The next commit after the first key knows when that expires, so it asks no more.
+    await writer.put(first)
+    inserts = [f"INSERT INTO {table}" for table in ("idem", "event", "head", "vault", "address", "tally")]
+    assert await run_by(second) == ["BEGIN", *inserts, "COMMIT"]
+    moved = ["INSERT INTO event", "UPDATE head", "INSERT INTO tally", "INSERT INTO tally"]
+    assert await run_by(scribe.start(stream)) == ["BEGIN", *moved, "COMMIT"]
+    assert await run_by(scribe.taken(stream)) == ["BEGIN", *moved, "COMMIT"]
+    phone = replace(
+        scribe.opened("device", "phone"),
+        aliases=(alias(stream, "new"),),
+        dropped=(alias(stream, "old"),),
+        sealed=(vault_row(stream, "x"),),
+    )
+    beside = ["REPLACE INTO vault", "DELETE FROM alias", "INSERT INTO alias"]
+    assert await run_by(phone) == ["BEGIN", *inserts[1:3], *beside, "COMMIT"]
+    await writer.close()
+    await connection.close()
