@@ -1,0 +1,36 @@
+"""Stripe: `Stripe-Signature: t=<unix second>,v1=<hex>[,v1=<hex>...]` over `{t}.{body}`.
+
+This file answers for that header. It must never decode a secret: the key is the whole text, `whsec_` included. While
+a secret is being rolled the header has one `v1` for each; `v0` and whatever else may come is not looked at.
+"""
+
+import hmac
+from typing import Final
+
+from adapters.hooks.accounts import StripeHooks
+from adapters.hooks.keys import text_key
+from adapters.hooks.requests import BadSignature, RawHook, demand_fresh, required, same, seconds_of
+
+HEADER: Final = "Stripe-Signature"
+
+
+class StripeVerifier:
+    """Verifies what one Stripe endpoint receives."""
+
+    def __init__(self, settings: StripeHooks) -> None:
+        self._keys = tuple(text_key(secret) for secret in settings.secrets)
+        self._tolerance_us = settings.tolerance_us
+
+    def verify(self, hook: RawHook, now_us: int) -> None:
+        """See Verifier. A second of the future is bounded like one of the past; Stripe's own libraries let it pass."""
+        entries = [entry.partition("=") for entry in required(hook, HEADER).split(",")]
+        seconds = [value for name, _, value in entries if name == "t"]
+        if len(seconds) != 1:
+            raise BadSignature("malformed")
+        at_s = seconds_of(seconds[0])
+        signed = f"{seconds[0]}.".encode() + hook.body
+        given = [value for name, _, value in entries if name == "v1"]
+        expected = [hmac.digest(key, signed, "sha256").hex() for key in self._keys]
+        if not any(same(one, other) for one in given for other in expected):
+            raise BadSignature("mismatch")
+        demand_fresh(at_s, now_us, self._tolerance_us)

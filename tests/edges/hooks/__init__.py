@@ -1,0 +1,1 @@
+"""Hooks as their providers sign them, and as forgers would."""
