@@ -78,25 +78,26 @@ _PATH: Final = re.compile(r"/waInstance[^\s\"'<>]*")
 _QUOTA_WORD: Final = re.compile(r"[A-Z_]{1,60}")
 
 
-class _Quota(msgspec.Struct, frozen=True, gc=False):
-    status: str = ""
+class _Quota(msgspec.Struct, frozen=True):
+    status: object = None
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """What an answer may hold, of all kinds. Ids are strings, yet some products have sent numbers."""
+    """What an answer may hold, of all kinds: nothing odd beside an id may hide it. Ids are texts or, rarely, numbers."""
 
-    id_message: str | int = msgspec.field(default="", name="idMessage")
+    id_message: str | int | None = msgspec.field(default=None, name="idMessage")
     status: object = None
-    message: str = ""
-    reason: str = ""
-    error: str = ""
-    invoke: _Quota = msgspec.field(default=_Quota(), name="invokeStatus")
-    correspondents: _Quota = msgspec.field(default=_Quota(), name="correspondentsStatus")
+    message: object = None
+    reason: object = None
+    error: object = None
+    invoke: _Quota | None = msgspec.field(default=None, name="invokeStatus")
+    correspondents: _Quota | None = msgspec.field(default=None, name="correspondentsStatus")
 
     @property
     def words(self) -> str:
         """What it says to people."""
-        return self.message or self.reason or self.error
+        said = (self.message, self.reason, self.error)
+        return next((text for text in said if isinstance(text, str) and text), "")
 
 
 _DECODER: Final = msgspec.json.Decoder(_Body)
@@ -109,7 +110,7 @@ def outcome_of(answer: Answer, *, now_us: int, to: str, token: str) -> Outcome:
     if status in _OK:
         if body.status is False:
             status = REFUSED_WITH_OK
-        elif body.id_message != "":
+        elif body.id_message not in (None, ""):
             return Taken(code=str(status), provider_id=str(body.id_message))
     rule = rule_of(status, words)
     code = f"{answer.status} {rule.word}".rstrip()
@@ -153,5 +154,8 @@ def _read(content: bytes) -> tuple[_Body, str]:
 
 def _quota_in(body: _Body) -> str:
     """Which quota is used up, in Green API's own word (it spells it QUOTE_EXCEEDED)."""
-    words = (body.invoke.status, body.correspondents.status)
-    return next((word for word in words if word.endswith("EXCEEDED") and _QUOTA_WORD.fullmatch(word)), "")
+    for quota in (body.invoke, body.correspondents):
+        word = None if quota is None else quota.status
+        if isinstance(word, str) and word.endswith("EXCEEDED") and _QUOTA_WORD.fullmatch(word):
+            return word
+    return ""

@@ -36,6 +36,7 @@ TABLE: list[tuple[int, str, OutcomeName, str]] = [
     (200, '{"idMessage":"3EB0C767D097B7C7C030"}', "taken", "200"),
     (200, '{"idMessage":123456789012345678}', "taken", "200"),
     (200, '{"idMessage":"3EB0","status":true}', "taken", "200"),
+    (200, '{"idMessage":"3EB0","message":null,"reason":[],"invokeStatus":null}', "taken", "200"),
     # A refusal that looks like a success.
     (200, '{"status":false,"reason":"instance is starting or not authorized"}', "transient", "200 not_authorized"),
     (200, '{"status":false,"reason":"who knows"}', "transient", "200 refused"),
@@ -45,6 +46,7 @@ TABLE: list[tuple[int, str, OutcomeName, str]] = [
     (200, "{}", "ambiguous", "200 no_id"),
     (200, "", "ambiguous", "200 no_id"),
     (200, '{"idMessage":""}', "ambiguous", "200 no_id"),
+    (200, '{"idMessage":null}', "ambiguous", "200 no_id"),
     (200, '{"idMessage":"3EB0C767D0', "ambiguous", "200 no_id"),
     (200, "<html>account is suspended</html>", "ambiguous", "200 no_id"),
     (204, "", "ambiguous", "204 no_id"),
