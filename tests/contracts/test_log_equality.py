@@ -246,6 +246,11 @@ async def carried_out(log: Log, calls: list[Call]) -> list[object]:
     return [type(answer) if isinstance(answer, BaseException) else answer for answer in answers]
 
 
+async def leading(log: Log, *, space: str, tenant: str) -> list[list[int]]:
+    """Where each name leads."""
+    return [await log.aliased(space, tenant, digest("name", f"name{n}")) for n in range(NAMES)]
+
+
 async def seen(log: Log, author: Author) -> list[object]:
     """Answers to a few questions drawn at random."""
     draw = Random(author.draw.random())  # noqa: S311  # Likewise.
@@ -281,10 +286,7 @@ async def seen(log: Log, author: Author) -> list[object]:
         await log.tallies(wanted.tenant),
         await log.heads_of_kind(draw.choice(KINDS)),
         await log.sealed_of(draw.choice(author.others or [5])),
-        *[
-            await log.aliased(draw.choice(("provider_id", "device")), draw.choice(("org1", "org2")), name)
-            for name in (digest("name", f"name{n}") for n in range(NAMES))
-        ],
+        await leading(log, space=draw.choice(("provider_id", "device")), tenant=draw.choice(("org1", "org2"))),
         await log.heads(MessageFilter(owes=True), limit=limit),
         await log.heads(MessageFilter(cause=draw.choice(streams or [5])), limit=limit),
         await log.recorded_since(call.append.at_us, ("AttemptStarted", "MessageAccepted")),

@@ -10,7 +10,7 @@ import pytest
 from core.errors import CorruptLog, StoreRefused
 from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
-from eventstore.sqlite.opening import SCHEMA_VERSION
+from eventstore.sqlite.schema import SCHEMA_VERSION
 from tests.contracts.scribe import Scribe
 
 pytestmark = pytest.mark.anyio
