@@ -59,8 +59,8 @@ def receipts(mail: bytes) -> list[Receipt]:
     """What a mail tells of our messages: a receipt for a bounce or a complaint, nothing for whatever else it may be."""
     try:
         return list(dict.fromkeys(_receipts(message_from_bytes(mail[:LOOKED_AT_BYTES_MAX]))))
-    except (ValueError, LookupError, RecursionError):
-        # The parser's own ways to give up: a charset that is none, a parameter that is none, parts within parts.
+    except (ValueError, TypeError, RecursionError):
+        # The parser's own ways to give up: a charset that is none, a parameter in pieces, parts within parts.
         return []
 
 
