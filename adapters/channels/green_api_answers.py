@@ -83,7 +83,7 @@ class _Quota(msgspec.Struct, frozen=True):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """What an answer may hold, of all kinds: nothing odd beside an id may hide it. Ids are texts or, rarely, numbers."""
+    """What an answer may hold, of all kinds: nothing odd beside an id may hide it. Ids are texts, rarely numbers."""
 
     id_message: str | int | None = msgspec.field(default=None, name="idMessage")
     status: object = None
