@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.channels.mail import mail_of, sender_of
-from adapters.hooks.bounces import LOOKED_AT_BYTES_MAX, RECIPIENTS_MAX, RULES, receipts
+from adapters.hooks.bounces import CONTENT_TYPE_BYTES_MAX, LOOKED_AT_BYTES_MAX, RECIPIENTS_MAX, RULES, receipts
 from core.news import Receipt
 from core.outcomes import Failure, OptOut, Permanent, Recipient
 from core.ports import Parcel
@@ -234,6 +234,16 @@ def test_a_huge_mail_is_read_only_as_far_as_it_matters() -> None:
     """The report stands before the mail that it returns, however large that is."""
     told = report(FAILED, returned=OURS + b"x" * LOOKED_AT_BYTES_MAX * 4, returned_as=b"message/rfc822")
     assert receipts(told) == [failed(GONE)]
+
+
+@pytest.mark.parametrize("before", [b"", b"X: y\r\n", b"X: y\r", b"X: y\n", b"X: y\r\n\r\n--=_b/1\r\n"])
+def test_a_content_type_that_takes_minutes_to_read_is_not_read(before: bytes) -> None:
+    """The parser's time grows with the square of its length, and anybody may send such a mail."""
+    slow = before + b'Content-Type: multipart/report; a="' + b';\\"' * (LOOKED_AT_BYTES_MAX // 3) + b"\r\n\r\n"
+    long = report(FAILED).replace(b"boundary", b" " * CONTENT_TYPE_BYTES_MAX + b"boundary")
+    assert receipts(slow) == []
+    assert receipts(long) == []
+    assert receipts(long.replace(b" " * 200, b"")) == [failed(GONE)]
 
 
 ODD = [
