@@ -52,6 +52,16 @@ async def asked(tokens: GoogleTokens, clock: Clock, *, within_us: int = 10 * SEC
         return await tokens.token(clock.now_us() + within_us)
 
 
+async def asked_at_once(tokens: GoogleTokens, clock: Clock, server: FcmServer, count: int) -> list[str | Outcome]:
+    """What so many get that all ask before the first is answered."""
+    server.may_grant.clear()
+    asking = [asyncio.ensure_future(asked(tokens, clock)) for _ in range(count)]
+    while not server.token_requests:
+        await anyio.lowlevel.checkpoint()
+    server.may_grant.set()
+    return await asyncio.gather(*asking)
+
+
 @waits
 async def test_a_claim_is_what_google_asks_for(clock: Clock) -> None:
     """Signed under the account's key, for the one scope that is needed, for an hour from now at most."""
@@ -77,21 +87,9 @@ async def test_a_claim_tells_true_time(clock: Clock) -> None:
 async def test_a_token_is_asked_for_once(clock: Clock) -> None:
     """Fifty that need one at the same time make one request, and so do all who come later."""
     async with FcmServer() as server, tokens_of(clock, server.account()) as tokens:
-        server.may_grant.clear()
-        got: list[str | Outcome] = []
-
-        async def ask() -> None:
-            got.append(await asked(tokens, clock))
-
-        with anyio.fail_after(30):
-            async with anyio.create_task_group() as group:
-                for _ in range(50):
-                    group.start_soon(ask)
-                while not server.token_requests:
-                    await anyio.lowlevel.checkpoint()
-                server.may_grant.set()
+        got = await asked_at_once(tokens, clock, server, 50)
         assert await asked(tokens, clock) == got[0]
-    assert len(set(got)) == 1
+    assert (len(got), len(set(got))) == (50, 1)
     assert len(server.token_requests) == 1
 
 
@@ -99,20 +97,8 @@ async def test_a_token_is_asked_for_once(clock: Clock) -> None:
 async def test_a_refusal_is_shared_like_a_token(clock: Clock) -> None:
     """Those who waited while one was refused are told so; they do not ask the same again, one after another."""
     async with FcmServer() as server, tokens_of(clock, server.account()) as tokens:
-        server.may_grant.clear()
         server.token_orders = [Told(status=400, body={"error": "invalid_grant"})]
-        got: list[str | Outcome] = []
-
-        async def ask() -> None:
-            got.append(await asked(tokens, clock))
-
-        with anyio.fail_after(30):
-            async with anyio.create_task_group() as group:
-                for _ in range(20):
-                    group.start_soon(ask)
-                while not server.token_requests:
-                    await anyio.lowlevel.checkpoint()
-                server.may_grant.set()
+        got = await asked_at_once(tokens, clock, server, 20)
         assert [type(one) for one in got] == [Config] * 20
         assert len(server.token_requests) == 1
         assert isinstance(await asked(tokens, clock), str)
