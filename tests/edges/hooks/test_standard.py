@@ -1,5 +1,6 @@
 """Answers for Standard Webhooks and Svix, against the standard's library, Resend's own verifier and our own signer."""
 
+import hmac
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from resend import Webhooks
 from standardwebhooks import Webhook
 
-from adapters.channels.signing import Signer
+from adapters.channels.signing import Signer, key_of
 from adapters.hooks.accounts import StandardHooks
 from adapters.hooks.building import verifier_of
 from adapters.hooks.requests import RawHook
@@ -101,6 +102,7 @@ def test_malformed_entries_are_skipped(secret: str, good: str, junk: str) -> Non
         (STANDARD_PUBLIC, f"v1,{BY_KEY[4:]}"),
         (STANDARD_PUBLIC, f"v2a,{BY_KEY[4:]}"),
         (STANDARD_PUBLIC, BY_KEY.rstrip("=")),
+        (STANDARD_PUBLIC, f"{BY_KEY[:20]}!{BY_KEY[20:]}"),
         (STANDARD_PUBLIC, f"{BY_ONE} {BY_TWO}"),
     ],
 )
@@ -116,6 +118,16 @@ def test_an_id_with_a_dot_is_refused() -> None:
     shifted = [("webhook-id", f"msg_1.{AT_S}"), ("webhook-timestamp", str(AT_S + 1)), ("webhook-signature", whole)]
     assert_accepted(_verifier(STANDARD_ONE), post(f"{AT_S + 1}.5".encode(), genuine))
     assert_refused(_verifier(STANDARD_ONE), post(b"5", shifted), "malformed")
+
+
+def test_an_id_that_is_no_text_is_verified_as_its_bytes() -> None:
+    """What a header held on the wire is what was signed, whatever it reads as here."""
+    wire = b"msg_\xff"
+    signature = "v1," + b64encode(hmac.digest(key_of(STANDARD_ONE), wire + f".{AT_S}.".encode(), "sha256")).decode()
+    hook = post(b"", standard_headers(signature, event=wire.decode("utf-8", "surrogateescape")))
+    assert_accepted(_verifier(STANDARD_ONE), hook)
+    for event in ("msg_\xff", "msg_", "msg_\ud800"):
+        assert_refused(_verifier(STANDARD_ONE), post(b"", standard_headers(signature, event=event)))
 
 
 def test_names_are_not_mixed() -> None:
