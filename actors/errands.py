@@ -7,16 +7,17 @@ actor in its turn, recorded, and only then answered. `tenant` None stands for al
 from collections import Counter
 from typing import Final
 
-from actors.conversation import Decide
 from actors.governor import Governor
 from actors.lane import LaneActor
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from actors.standing import lane_state
+from actors.surroundings import Decide
 from core import events as e
 from core.conversation import Conversation
 from core.errors import AppendUnknown, Forbidden, NotFound
 from core.message import OPEN, Message, fold
+from core.news import PeerNews, Receipt
 from core.ports import Clock, Log
 from core.records import Head, MessageFilter
 from core.views import ConversationState, LaneState
@@ -65,6 +66,10 @@ class Errands:
         def decide(message: Message, now_us: int) -> tuple[e.Event, ...]:
             if message.status != "dead":
                 raise Forbidden(f"a message that is {message.status} cannot be redriven, only a dead one")
+            if message.fallback or message.owes:
+                raise Forbidden("the message has a fallback on another channel, which takes its place")
+            if message.receipts:
+                raise Forbidden("the message's provider says that it has it: sent again, it would arrive twice")
             return (e.MessageRedriven(due_us=max(now_us, due_us), job=job),)
 
         return await self._change(await self._head(tenant, stream), decide)
@@ -80,6 +85,24 @@ class Errands:
             return (e.MessageRescheduled(due_us=max(now_us, send_at_us)),)
 
         return await self._change(await self._head(tenant, stream), decide)
+
+    async def change(self, tenant: str | None, stream: int, decide: Decide) -> Message:
+        """Has a message's own actor record what `decide` makes of it."""
+        return await self._change(await self._head(tenant, stream), decide)
+
+    async def receive(self, stream: int, receipt: Receipt) -> Message:
+        """Has a message's own actor record what its provider told of it."""
+        head = await self._head(None, stream)
+        actor = self._roster.wake(head.conversation, head.tenant)
+        message = await actor.receive(stream, receipt)
+        self._scheduler.remind(actor)
+        return message
+
+    async def heard(self, tenant: str, conversation: int, news: PeerNews) -> None:
+        """Has a conversation record what its peer did of its own accord."""
+        actor = self._roster.wake(conversation, tenant)
+        await actor.heard(news)
+        self._scheduler.remind(actor)
 
     async def of_reference(self, tenant: str, reference: bytes) -> list[int]:
         """Open messages of a reference (its keyed hash), oldest first, at most REFERENCE_MAX."""
@@ -105,8 +128,9 @@ class Errands:
         self._scheduler.remind(actor)
 
     async def release(self, tenant: str | None, conversation: int) -> int:
-        """Lets held messages of a conversation go on; answers how many."""
-        await self._peer_of(tenant, conversation)
+        """Lets held messages of a conversation go on, and ends its suppression; answers how many messages."""
+        owner, _ = await self._peer_of(tenant, conversation)
+        await self._roster.wake(conversation, owner).restore()
         wanted = MessageFilter(conversation=conversation, status=("held",))
         heads = await self._log.heads(wanted, limit=_COUNTED_MAX, oldest_first=True)
         for head in heads:

@@ -4,6 +4,7 @@ This file answers for naming the conversation and the lane, and for the one comm
 Nothing is answered before it is durable; nothing that was refused leaves a trace.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -15,7 +16,7 @@ from actors.peers import Peer, Peers
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from core import events as e
-from core.contents import Submission, in_time
+from core.contents import PLAIN, Shape, Submission, in_time, sealed_fallbacks, shape_of
 from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable
 from core.ids import Mint, shard_of
 from core.message import Message, accepted, head_of
@@ -47,6 +48,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     lane: Lane
     policy: Policy
     peer: Peer
+    lanes: tuple[str, ...] = ()
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,10 @@ class Intake:
         scheduler: Scheduler,
         parcels: Parcels,
         settings: Settings,
+        first_up: Callable[[tuple[str, ...]], str],
     ) -> None:
+        """`first_up` says of several lanes which one lets something out."""
+        self._first_up = first_up
         self._log = log
         self._clock = clock
         self._secrets = secrets
@@ -130,28 +135,43 @@ class Intake:
         if submission.policy is not None and submission.policy not in self._policies:
             known = ", ".join(sorted(self._policies))
             raise Invalid("/policy", f"no policy is called {submission.policy!r}, expected one of: {known}")
-        if submission.lane is None:
-            lane = self._default.get(submission.channel)
+        for place, name in enumerate(submission.failover):
+            self._lane(submission.channel, name, f"/failover/{place}")
+        for place, other in enumerate(submission.fallbacks):
+            self._lane(other.channel, other.lane, f"/fallback/{place}")
+        if submission.failover:
+            return self._lanes[submission.failover[0]]
+        return self._lane(submission.channel, submission.lane, "")
+
+    def _lane(self, channel: str, name: str | None, at: str) -> Lane:
+        """A lane of the channel by its name, or its default lane; `at` is where the request names it."""
+        if name is None:
+            lane = self._default.get(channel)
             if lane is None:
-                raise Invalid("/channel", f"no lane is configured for the channel {submission.channel!r}")
+                raise Invalid(f"{at}/channel", f"no lane is configured for the channel {channel!r}")
             return lane
-        lane = self._lanes.get(submission.lane)
-        if lane is None or lane.channel != submission.channel:
-            fitting = ", ".join(name for name, known in self._lanes.items() if known.channel == submission.channel)
-            raise Invalid(
-                "/lane", f"no {submission.channel} lane is called {submission.lane!r}, expected one of: {fitting}"
-            )
+        lane = self._lanes.get(name)
+        if lane is None or lane.channel != channel:
+            fitting = ", ".join(name for name, known in self._lanes.items() if known.channel == channel)
+            place = at if at.startswith("/failover") else f"{at}/lane"
+            raise Invalid(place, f"no {channel} lane is called {name!r}, expected one of: {fitting}")
         return lane
 
     # -- the conversation
 
     async def _find(self, tenant: str, submission: Submission, lane: Lane) -> Asked:
+        policy = self._policies[submission.policy] if submission.policy is not None else lane.policy
+        lanes = submission.failover or policy.lanes_from(lane.name)
+        lanes = tuple(name for name in lanes if name in self._lanes)
+        if lanes:
+            lane = self._lanes[self._first_up(lanes)]
         return Asked(
             tenant=tenant,
             submission=submission,
             lane=lane,
-            policy=self._policies[submission.policy] if submission.policy is not None else lane.policy,
+            policy=policy,
             peer=await self._peers.of(tenant, submission.channel, submission.subject),
+            lanes=lanes,
         )
 
     # -- one commit
@@ -171,7 +191,7 @@ class Intake:
             private=body,
             reference=self.reference_hash(asked.tenant, asked.submission.reference),
         )
-        message = accepted(stream, now_us, asked.tenant, event)
+        message = accepted(stream, now_us, asked.tenant, event, cause=asked.submission.cause)
         acceptance = Acceptance(
             append=_first_append(message, event),
             sealed=sealed,
@@ -183,6 +203,7 @@ class Intake:
 
     def _event(self, asked: Asked, now_us: int, commitment: bytes) -> e.MessageAccepted:
         submission = asked.submission
+        shape = _shape_of(submission)
         return e.MessageAccepted(
             channel=submission.channel,
             lane=asked.lane.name,
@@ -198,6 +219,12 @@ class Intake:
             size_bytes=len(submission.content),
             trace=submission.trace,
             zone=submission.zone,
+            lanes=asked.lanes,
+            fallbacks=len(submission.fallbacks),
+            fallback_by_us=submission.fallback_by_us,
+            has_template=shape.has_template,
+            marketing=shape.marketing,
+            caused_by=submission.caused_by,
         )
 
     def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:
@@ -283,7 +310,13 @@ def _private(submission: Submission) -> Private:
         metadata=submission.metadata,
         correlation=submission.correlation,
         idempotency_key=submission.idempotency_key,
+        fallbacks=sealed_fallbacks(submission.fallbacks),
     )
+
+
+def _shape_of(submission: Submission) -> Shape:
+    """What of a content decides about its sending."""
+    return PLAIN if submission.channel != "whatsapp" else shape_of(submission.content)
 
 
 def _first_append(message: Message, event: e.MessageAccepted) -> Append:
@@ -292,6 +325,6 @@ def _first_append(message: Message, event: e.MessageAccepted) -> Append:
         shard=shard,
         tenant=message.tenant,
         at_us=message.accepted_us,
-        drafts=(Draft(stream=message.id, version=1, event=event),),
+        drafts=(Draft(stream=message.id, version=1, event=event, cause=message.cause),),
         heads=(HeadChange(head=head_of(message, shard), was=None),),
     )

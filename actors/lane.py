@@ -15,10 +15,11 @@ from actors.governor import Permit
 from actors.turn import Turn
 from core import events as e
 from core.circuit import Breaker, cooldown_us
-from core.conversation import pause_us
+from core.conclusions import pause_us
 from core.errors import Impossible
 from core.ids import shard_of
 from core.limits import UNKNOWN
+from core.news import LaneNews
 from core.outcomes import Config, Outcome, Rate, is_fault
 from core.policies import Policy
 from core.ports import Clock, Log, Witness
@@ -62,11 +63,15 @@ class LaneActor:
         self.version = 0
         self.policy_version = 0
         self.policy_body = b""
-        self.paused_by: Literal["operator", "config"] | None = None
+        self.paused_by: Literal["operator", "config", "provider"] | None = None
+        # Since when it lets nothing out but a probe, None while it is up.
+        self.down_since_us: int | None = None
         self.paused_code = ""
         self.throttled_until_us = 0
         self.breaker = Breaker()
         self._hosts: dict[int, _Host] = {}
+        # Hears that the lane went down or came up, so that nobody has to look again and again.
+        self.stirred: Callable[[], None] = lambda: None
 
     # -- what the scheduler asks
 
@@ -168,6 +173,16 @@ class LaneActor:
         """Lets a paused lane go on. Resuming a running lane changes nothing."""
         await self._record(lambda _: [e.LaneResumed()] if self.paused_by is not None else [])
 
+    async def told(self, news: LaneNews) -> None:
+        """Heeds a provider's word about its account: `down` pauses the lane, `up` ends what no person paused."""
+        if news.state == "down":
+            await self._record(lambda _: [] if self.paused_by else [e.LanePaused(by="provider", code=news.code)])
+        elif news.state == "up":
+            mended = {"provider", "config"}
+            await self._record(lambda _: [e.LaneResumed(by="provider")] if self.paused_by in mended else [])
+        else:
+            self._witness.note("lane_alert", lane=self.lane.name, code=news.code)
+
     async def adopt(self, lane: Lane) -> None:
         """Goes on under this configuration; a changed policy is recorded as a new version."""
         await self._record(lambda _: self._adoption(lane))
@@ -242,8 +257,10 @@ class LaneActor:
                 self.policy_version, self.policy_body = event.version, event.body
             case e.LanePaused():
                 self.paused_by, self.paused_code = event.by, event.code
+                self._went_down(at_us)
             case e.LaneResumed():
                 self.paused_by, self.paused_code = None, ""
+                self._came_up()
             # Of several refusals on their way the shortest may come last, and each of them was meant.
             case e.LaneThrottled(host=0):
                 self.throttled_until_us = max(event.until_us, self.throttled_until_us)
@@ -253,10 +270,24 @@ class LaneActor:
                 known.refusals.clear()
             case e.BreakerOpened():
                 self._breaker(event.host).opened(event.until_us, event.openings)
+                if not event.host:
+                    self._went_down(at_us)
             case e.BreakerClosed():
                 self._breaker(event.host).closed(at_us)
+                if not event.host:
+                    self._came_up()
             case _:
                 raise Impossible(f"{type(event).__name__} is no event of a lane")
+
+    def _went_down(self, at_us: int) -> None:
+        if self.down_since_us is None:
+            self.down_since_us = at_us
+        self.stirred()
+
+    def _came_up(self) -> None:
+        if self.paused_by is None and self.breaker.open_until_us is None:
+            self.down_since_us = None
+        self.stirred()
 
     def _breaker(self, host: int) -> Breaker:
         return self._host(host).breaker if host else self.breaker

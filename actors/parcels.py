@@ -3,6 +3,7 @@
 from typing import Final
 
 from core import ids
+from core.ids import kind_of
 from core.message import Message
 from core.ports import Log, Parcel
 from core.records import Private
@@ -40,7 +41,7 @@ class Parcels:
                 return None
             private = unseal(sealed, message.commitment)
         return Parcel(
-            message=ids.encode("msg", message.id),
+            message=ids.encode(kind_of(message.channel), message.id),
             stream=message.id,
             attempt=attempt,
             tenant=message.tenant,
@@ -48,6 +49,8 @@ class Parcels:
             content=private.content,
             accepted_us=message.accepted_us,
             deadline_us=message.deadline_us,
+            cause=ids.encode(message.caused_by, message.cause) if message.caused_by else None,
+            outside_window=message.by_template,
         )
 
 

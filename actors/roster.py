@@ -4,7 +4,8 @@ An actor reads the log at its first turn, so waking costs nothing here. Falling 
 in the log.
 """
 
-from actors.conversation import ConversationActor, Surroundings
+from actors.conversation import ConversationActor
+from actors.surroundings import Surroundings
 
 
 class Roster:

@@ -6,20 +6,24 @@ begun, nor forget what was sent.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, Literal
 
 import anyio
+from msgspec.structs import replace
 
-from actors.conversation import Attempt, ConversationActor
+from actors.conversation import ConversationActor
 from actors.governor import Governor, Permit
 from actors.lane import LaneActor
 from actors.parcels import Parcels
 from actors.roster import Roster
-from core.conversation import Flight
+from actors.surroundings import Attempt, Inquiry
+from core.conclusions import Flight
 from core.errors import AppendUnknown, CorruptLog, Impossible, Refused, StreamConflict, StreamParked
-from core.outcomes import Ambiguous, Hold, Outcome, Permanent, Taken, Transient, name_of
+from core.message import Message
+from core.outcomes import Ambiguous, Hold, Outcome, Permanent, Rate, Taken, Transient, name_of
 from core.policies import SECOND_US
-from core.ports import Channel, Clock, Witness
+from core.ports import Channel, Clock, LooksUp, Witness
 
 # How often a failing store is asked again to take an outcome.
 _AGAIN_FIRST_US: Final = SECOND_US // 10
@@ -27,6 +31,9 @@ _AGAIN_MOST_US: Final = 5 * SECOND_US
 
 # A channel keeps its deadline itself and knows best what a timeout means; one that does not is cut off so much later.
 _OVERDUE_US: Final = 5 * SECOND_US
+
+# How long a provider may take to say what became of an attempt.
+_INQUIRY_US: Final = 20 * SECOND_US
 
 # What the log may answer while it is in trouble; anything else is a bug and ends the attempt's task.
 LOG_TROUBLE: Final = (Refused, AppendUnknown, StreamConflict)
@@ -75,6 +82,7 @@ class Sender:
         self._clock = clock
         self._witness = witness
         self.channels: Mapping[str, Channel] = {}
+        self.siblings_of: Callable[[LaneActor], list[LaneActor]] = lambda _: []
 
     async def carry(
         self, permit: Permit, lane: LaneActor, moved: Callable[[ConversationActor], None]
@@ -88,7 +96,7 @@ class Sender:
         if channel is None:
             return "again"  # A reload is taking the lane away just now; nothing has begun.
         try:
-            attempt = await actor.begin(permit.lane)
+            attempt = await actor.begin(permit.lane, can_ask=isinstance(channel, LooksUp))
         except LOG_TROUBLE as error:
             self._witness.note("begin_refused", conversation=permit.conversation, error=type(error).__name__)
             return "again"
@@ -96,16 +104,51 @@ class Sender:
             return self._parked(permit, error)
         if attempt is None:
             return actor
+        if isinstance(attempt, Inquiry):
+            return await self._inquire(actor, attempt, channel)
         moved(actor)
         departure = Departure(permit, self._governor, self._clock, lambda: moved(actor))
         flight = await self._fly(actor, attempt, departure, channel)
         try:
             await self._insist(lambda: actor.conclude(attempt, flight))
             await self._insist(lambda: lane.saw(flight.outcome, permit))
+            if isinstance(flight.outcome, Rate) and flight.outcome.scope == "account":
+                await self._spread(lane, flight.outcome, permit)
         except NONSENSE as error:
             return self._parked(permit, error)
         self._tell(permit, attempt, flight)
         return actor
+
+    async def _inquire(self, actor: ConversationActor, inquiry: Inquiry, channel: Channel) -> ConversationActor:
+        """Asks a provider what became of an attempt, and has the answer recorded. Sends nothing."""
+        try:
+            taken = await self._look_up(inquiry.message, channel)
+        except anyio.get_cancelled_exc_class():
+            actor.left_unasked(inquiry)  # We are stopping: the next start asks again.
+            raise
+        try:
+            await actor.answered(inquiry, taken)
+        except LOG_TROUBLE as error:
+            # The doubt stands as it did, and its turn comes again.
+            self._witness.note("answer_refused", message=inquiry.message.id, error=type(error).__name__)
+        return actor
+
+    async def _look_up(self, message: Message, channel: Channel) -> Taken | None:
+        try:
+            parcel = await self._parcels.of(message, message.attempt)
+        except (Refused, CorruptLog):
+            return None  # What cannot be asked about is decided by the policy.
+        if parcel is None or not isinstance(channel, LooksUp):
+            return None
+        parcel = replace(parcel, deadline_us=self._clock.now_us() + _INQUIRY_US)
+        with anyio.move_on_after((_INQUIRY_US + _OVERDUE_US) / SECOND_US):
+            return await channel.look_up(parcel, message.started_us)
+        return None
+
+    async def _spread(self, lane: LaneActor, outcome: Rate, permit: Permit) -> None:
+        """What an account's limiter refused, no lane of that account sends."""
+        for sibling in self.siblings_of(lane):
+            await self._insist(partial(sibling.saw, outcome, permit))
 
     def _parked(self, permit: Permit, error: Exception) -> Trouble:
         """One stream that makes no sense parks its conversation, never the others."""

@@ -12,23 +12,27 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
-from actors.conversation import Surroundings
 from actors.errands import Errands
+from actors.failover import Failover
+from actors.fallbacks import Fallbacks
 from actors.governor import Governor
 from actors.intake import Intake
 from actors.keys import Keys
 from actors.lane import LaneActor
 from actors.long_windows import LongWindows
 from actors.parcels import Parcels
+from actors.receipts import Receipts
 from actors.redrives import Redrives
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from actors.sender import LOG_TROUBLE, NONSENSE, Sender
+from actors.surroundings import Surroundings
 from actors.terms import TermsBook
 from core import events as e
 from core.ids import INSTALLATION, Mint, shard_of
+from core.message import Message
 from core.ports import Chance, Channel, Clock, Log, Secrets, Witness
-from core.records import NO_TENANT, Append, Draft, Head, HeadChange, MessageFilter, Recorded
+from core.records import NO_TENANT, Alias, Append, Draft, Head, HeadChange, MessageFilter, Recorded
 from core.settings import Lane, Settings
 
 # Messages whose attempt the former process left open: as many as it had in flight.
@@ -72,6 +76,8 @@ class System:
         """What carries messages out: who is awake, who sends, who says when."""
         log, clock, witness, bounds = self._world.log, self._world.clock, self._world.witness, self._settings.bounds
         surroundings = Surroundings(
+            names_of=self._names_of,
+            noticed=self._noticed,
             log=log,
             clock=clock,
             chance=self._world.chance_of(self._seed),
@@ -99,7 +105,14 @@ class System:
         """Where requests come in: new messages, and what people ask of those that exist."""
         world = self._world
         log, clock, mint = world.log, world.clock, self._mint
+        self.errands = Errands(
+            log=log, clock=clock, roster=self.roster, scheduler=self.scheduler, governor=self._governor
+        )
+        self.failover = Failover(
+            log=log, clock=clock, errands=self.errands, lanes=self.errands.lane_actors, witness=world.witness
+        )
         self.intake = Intake(
+            first_up=self.failover.first_up,
             log=log,
             clock=clock,
             secrets=world.secrets,
@@ -109,11 +122,39 @@ class System:
             parcels=self._parcels,
             settings=self._settings,
         )
-        self.errands = Errands(
-            log=log, clock=clock, roster=self.roster, scheduler=self.scheduler, governor=self._governor
+        self.receipts = Receipts(
+            log=log, clock=clock, secrets=world.secrets, mint=mint, errands=self.errands, witness=world.witness
         )
+        self.fallbacks = Fallbacks(
+            log=log, clock=clock, errands=self.errands, intake=self.intake, witness=world.witness
+        )
+        self._sender.siblings_of = self._siblings_of
         self.redrives = Redrives(log=log, clock=clock, mint=mint, errands=self.errands, witness=world.witness)
         self.keys = Keys(log=log, clock=clock, secrets=world.secrets, mint=mint)
+
+    # -- what follows from a message
+
+    def _names_of(self, message: Message) -> tuple[Alias, ...]:
+        """Under which names its provider's receipts will look for a message that was taken."""
+        lane = self.errands.lane_actors.get(message.lane)
+        return (self.receipts.alias_of(message),) if lane is not None and lane.lane.has_receipts else ()
+
+    def _noticed(self, message: Message) -> None:
+        self.receipts.noticed(message)
+        self.fallbacks.noticed(message)
+        self.failover.noticed(message)
+
+    def _siblings_of(self, lane: LaneActor) -> list[LaneActor]:
+        """The other lanes of the same account at a provider."""
+        if not lane.lane.account:
+            return []
+        others = self.errands.lane_actors.values()
+        return [
+            other
+            for other in others
+            if other is not lane
+            and (other.lane.provider, other.lane.account) == (lane.lane.provider, lane.lane.account)
+        ]
 
     @classmethod
     async def open(cls, world: World, settings: Settings, channels: Mapping[str, Channel]) -> "System":
@@ -136,6 +177,9 @@ class System:
             group.start_soon(self.scheduler.run)
             group.start_soon(self.intake.settle_doubts)
             group.start_soon(self.redrives.run)
+            group.start_soon(self.receipts.run)
+            group.start_soon(self.fallbacks.run)
+            group.start_soon(self.failover.run)
             self.intake.is_open = True
             self._unready = []
             task_status.started()
@@ -178,6 +222,9 @@ class System:
         await self._diary(e.DaemonStarted(boot=self._version + 1, seed=self._seed, release=self._world.release))
         lanes = await self._adopt(self._settings)
         await self._read_sys()
+        for head in await self._world.log.heads_of_kind("stray"):
+            if head.status == "waiting":
+                self.receipts.replay(await self._world.log.events_of(head.stream))
         await self._resolve_interrupted()
         await self._long_windows.recall()
         await self.scheduler.load(lanes)
@@ -228,6 +275,7 @@ class System:
         known = [head.stream for head in await self._world.log.heads_of_kind("lane") if head.lane == lane.name]
         stream = known[0] if known else self._mint.next(self._world.clock.now_us())
         actor = LaneActor(lane, stream, log=self._world.log, clock=self._world.clock, witness=self._world.witness)
+        actor.stirred = self.failover.stirred
         if known:
             actor.replay(await self._world.log.events_of(stream))
         return actor

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Final
 
-from core.conversation import Terms
 from core.message import Message
 from core.policies import Policy
 from core.settings import Settings
+from core.starts import Terms
 
 _KNOWN_MAX: Final = 10_000
 

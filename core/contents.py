@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from core import addresses
+from core import addresses, ids
 from core.content_rules import check_content
-from core.content_shapes import CONTENTS, ChannelName, Short
+from core.content_shapes import CONTENTS, ChannelName, Short, WhatsAppContent
 from core.errors import Invalid, Malformed
-from core.events import OnAmbiguous, Order
+from core.events import CausedBy, OnAmbiguous, Order
 from core.pointers import decoded
 from core.policies import DAY_US, MINUTE_US
 
@@ -32,11 +32,26 @@ Scalar = str | int | float | bool | None
 Metadata = dict[Annotated[str, Meta(max_length=100)], Scalar | list[Scalar] | dict[str, Scalar]]
 
 
+FALLBACKS_MAX: Final = 4
+LANES_MAX: Final = 8
+
+
+class FallbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What takes a message's place on another channel, should it end undelivered."""
+
+    channel: ChannelName
+    to: Annotated[str, Meta(min_length=1, max_length=addresses.URL_CHARS_MAX)]
+    content: msgspec.Raw
+    lane: Name | None = None
+
+
 class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One message as it is asked for over HTTP. Moments are RFC 3339 with an offset; `content` depends on the channel.
 
     `time_zone` is the recipient's, for quiet hours; `metadata` is a JSON object of scalars, or of lists and objects of
-    them, kept and given back unread.
+    them, kept and given back unread. `failover` names lanes of the channel to go through, in order; `fallback` the
+    messages to other channels of which the first is accepted once this one ended undelivered, or at `fallback_by` at
+    the latest. `cause` is the outside id of the hook or message that led to this one.
     """
 
     channel: ChannelName
@@ -53,6 +68,20 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     policy: Name | None = None
     time_zone: Annotated[str, Meta(max_length=64)] | None = None
     metadata: Metadata | None = None
+    failover: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=LANES_MAX)] | None = None
+    fallback: Annotated[tuple[FallbackRequest, ...], Meta(max_length=FALLBACKS_MAX)] = ()
+    fallback_by: Moment | None = None
+    cause: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class Alternative(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """A well-formed fallback, as the vault keeps it."""
+
+    channel: str
+    to: str
+    content: bytes
+    host: str | None = None
+    lane: str | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +89,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
     `content` is the JSON of the channel's content struct; `host` the lower-case host of a webhook's URL, else None;
     `subject` the normal form of the address, by which the peer is known. `request` is everything that was asked for
-    but the key itself, in one canonical order, empty where there is no key that it could be compared under.
+    but the key itself, in one canonical order, empty where there is no key that it could be compared under. `cause` is
+    the stream that led to it, 0 where none did, and `caused_by` what that is.
     """
 
     channel: str
@@ -82,6 +112,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     trace: str
     correlation: str | None
     request: bytes
+    failover: tuple[str, ...] = ()
+    fallbacks: tuple[Alternative, ...] = ()
+    fallback_by_us: int | None = None
+    cause: int = 0
+    caused_by: CausedBy = ""
 
 
 def submission_of(
@@ -111,6 +146,7 @@ def read(
     to, host = _address(request.channel, request.to)
     if request.time_zone is not None and not _ZONE.fullmatch(request.time_zone):
         raise Invalid("/time_zone", "expected the name of a time zone such as Europe/Berlin")
+    cause, caused_by = _cause(request.cause)
     submission = Submission(
         channel=request.channel,
         to=to,
@@ -131,8 +167,41 @@ def read(
         trace=trace,
         correlation=correlation,
         request=b"",
+        failover=_lanes(request),
+        fallbacks=tuple(_alternative(wanted, f"/fallback/{n}") for n, wanted in enumerate(request.fallback)),
+        fallback_by_us=None if request.fallback_by is None else _instant_us(request.fallback_by),
+        cause=cause,
+        caused_by=caused_by,
     )
+    if submission.fallback_by_us is not None and not submission.fallbacks:
+        raise Invalid("/fallback_by", "expected a fallback that could begin then")
     return submission if submission.idempotency_key is None else replace(submission, request=_canonical(submission))
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a content decides about its sending."""
+
+    has_template: bool = False
+    marketing: bool = False
+
+
+PLAIN: Final = Shape()
+
+
+def shape_of(content: bytes) -> Shape:
+    """The shape of an encoded WhatsApp content."""
+    whatsapp = _WHATSAPP_DECODER.decode(content)
+    return Shape(has_template=whatsapp.fallback_template is not None, marketing=whatsapp.marketing)
+
+
+def sealed_fallbacks(fallbacks: tuple[Alternative, ...]) -> bytes | None:
+    """How the vault keeps the fallbacks of a message."""
+    return _PACKER.encode(fallbacks) if fallbacks else None
+
+
+def unsealed_fallbacks(kept: bytes | None) -> tuple[Alternative, ...]:
+    """The fallbacks again."""
+    return () if kept is None else _UNPACKER.decode(kept)
 
 
 def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Submission:
@@ -151,6 +220,8 @@ def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Subm
             raise Invalid("/expires_at", "lies in the past")
         if send_at_us is not None and expires_at_us <= send_at_us:
             raise Invalid("/expires_at", "expected a moment after send_at")
+    if submission.fallback_by_us is not None and submission.fallback_by_us <= max(now_us, send_at_us or 0):
+        raise Invalid("/fallback_by", "expected a moment to come, after send_at")
     if send_at_us is not None and send_at_us <= now_us:
         return replace(submission, send_at_us=None)
     return submission
@@ -160,6 +231,9 @@ _ENCODER: Final = msgspec.json.Encoder()
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _REQUEST_DECODER: Final = msgspec.json.Decoder(MessageRequest)
 _CONTENT_DECODERS: Final = {channel: msgspec.json.Decoder(kind) for channel, kind in CONTENTS.items()}
+_WHATSAPP_DECODER: Final = msgspec.json.Decoder(WhatsAppContent)
+_PACKER: Final = msgspec.msgpack.Encoder()
+_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[Alternative, ...])
 _CHOICES: Final = {"/channel": ChannelName, "/order": Order, "/on_ambiguous": OnAmbiguous}
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -186,13 +260,40 @@ def _request_of(body: bytes) -> MessageRequest:
         raise
 
 
-def _address(channel: str, to: str) -> tuple[str, str | None]:
+def _address(channel: str, to: str, at: str = "/to") -> tuple[str, str | None]:
     try:
         if channel == "webhook":
             return addresses.endpoint(to)
         return _ADDRESSES[channel](to), None
     except addresses.Unfit as unfit:
-        raise Invalid("/to", str(unfit)) from None
+        raise Invalid(at, str(unfit)) from None
+
+
+def _lanes(request: MessageRequest) -> tuple[str, ...]:
+    lanes = request.failover or ()
+    if len(set(lanes)) != len(lanes):
+        raise Invalid("/failover", "expected each lane once")
+    if lanes and request.lane is not None and request.lane != lanes[0]:
+        raise Invalid("/lane", f"expected the first lane of failover, {lanes[0]!r}, or no lane")
+    return lanes
+
+
+def _alternative(wanted: FallbackRequest, at: str) -> Alternative:
+    content = decoded(_CONTENT_DECODERS[wanted.channel], wanted.content, at=f"{at}/content")
+    check_content(content, f"{at}/content")
+    to, host = _address(wanted.channel, wanted.to, f"{at}/to")
+    return Alternative(channel=wanted.channel, to=to, content=_ENCODER.encode(content), host=host, lane=wanted.lane)
+
+
+def _cause(text: str | None) -> tuple[int, CausedBy]:
+    if text is None:
+        return 0, ""
+    kinds: tuple[CausedBy, ...] = ("hook", "msg")
+    for kind in kinds:
+        number = None if kind == "" else ids.decode(kind, text)
+        if number:
+            return number, kind
+    raise Invalid("/cause", "expected the id of a hook or message, such as hook_06ym82m4r0001")
 
 
 def _key(field: str | None, header: str | None) -> str | None:
@@ -223,7 +324,9 @@ def _canonical(asked: Submission) -> bytes:
         asked.lane, asked.order, asked.priority, asked.on_ambiguous, asked.policy, asked.zone,
         None if asked.metadata is None else _ordered(asked.metadata),
     )  # fmt: skip  # One row of values; a line each would hide that their order is what counts.
-    return _ENCODER.encode(parts)
+    later = (asked.failover, asked.fallbacks, asked.fallback_by_us, asked.cause)
+    # What came later counts only where it is asked for, so that requests from before compare as they did.
+    return _ENCODER.encode(parts if later == ((), (), None, 0) else (*parts, later))
 
 
 def _ordered(encoded: bytes) -> msgspec.Raw:

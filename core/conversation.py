@@ -1,27 +1,31 @@
-"""A conversation: the unit of order and of the circuit. What goes out next, and what an outcome leads to.
+"""A conversation: the unit of order and of the circuit. Its state, and what of it goes out next.
 
-This file answers for every decision about a message: `begin` and `conclude` take the state, the policy, the instant
-and a chance, and give events. It records nothing and waits for nothing.
+This file answers for the fold over a conversation's own events, and for when it next wants each lane. What happens to a
+message when its turn comes is decided in starts.py, what an attempt leads to in conclusions.py, what the other side
+tells afterwards in tidings.py.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import tzinfo
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from core import events as e
-from core.circuit import Circuit, cooldown_us
+from core.circuit import Circuit
 from core.errors import Impossible
 from core.message import WAITING, Message
-from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Taken, Transient, is_fault
-from core.policies import HOUR_US, SECOND_US, Policy, delay_us
-from core.quiet import allowed_at
+from core.policies import Policy
 from core.records import FIFO_LINE, Head
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the events of a `conv` stream come to. `version` 0: nothing was ever recorded of it."""
+    """What the events of a `conv` stream come to. `version` 0: nothing was ever recorded of it.
+
+    `refusals` are those of its peer's own limiter in a row. `window_until_us` is when the peer's reply window closes:
+    None where nothing is known of it, 0 where the provider said that it is closed. `suppressed` says what is no longer
+    sent there and why, `strikes` how many messages in a row could not reach the address.
+    """
 
     id: int
     tenant: str
@@ -29,26 +33,20 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     circuit: Circuit = Circuit()
     paused_until_us: int = 0
     changed_us: int = 0
+    refusals: int = 0
+    window_until_us: int | None = None
+    suppressed: Literal["all", "marketing"] | None = None
+    suppressed_by: Literal["recipient", "optout"] | None = None
+    strikes: int = 0
 
     @property
     def blocked_until_us(self) -> int:
         """Nothing of it goes out before this instant: its circuit is open, or the provider asked for a pause."""
         return max(self.circuit.open_until_us or 0, self.paused_until_us)
 
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy an attempt is decided under, its version in the lane's stream, and the recipient's time zone."""
-
-    policy: Policy
-    version: int
-    zone: tzinfo
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Events to record together: of the message, and of its conversation."""
-
-    message: tuple[e.Event, ...]
-    conversation: tuple[e.Event, ...] = ()
+    def refuses(self, message: Message) -> bool:
+        """Whether this message is not sent there any more: the address is dead, or its owner wants none like it."""
+        return self.suppressed == "all" or (self.suppressed == "marketing" and message.marketing)
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -82,7 +80,20 @@ def _changes(conversation: Conversation, event: e.Event) -> dict[str, object]:
             return {"circuit": opened}
         case e.ConversationPaused():
             # Of several answers on their way the shortest wish may come last, and each of them was meant.
-            return {"paused_until_us": max(event.until_us, conversation.paused_until_us)}
+            until_us = max(event.until_us, conversation.paused_until_us)
+            return {"paused_until_us": until_us, "refusals": event.refusals}
+        case e.PaceRestored():
+            return {"refusals": 0}
+        case e.WindowOpened():
+            return {"window_until_us": max(event.until_us, conversation.window_until_us or 0)}
+        case e.WindowClosed():
+            return {"window_until_us": 0}
+        case e.PeerStruck():
+            return {"strikes": event.strikes}
+        case e.PeerSuppressed():
+            return {"suppressed": event.scope, "suppressed_by": event.reason}
+        case e.PeerRestored():
+            return {"suppressed": None, "suppressed_by": None, "strikes": 0}
         case _:
             raise Impossible(f"{type(event).__name__} is no event of a conversation")
 
@@ -127,7 +138,7 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
         if message.line == FIFO_LINE:
             if first is None or (message.first_due_us, message.id) < (first.first_due_us, first.id):
                 first = message
-            if message.expires_us is None and message.failing_us is None:
+            if message.ends_us is None and message.failing_us is None:
                 continue  # Nothing but its turn can make it due.
         others.append(message)
     is_full = flying > 0 and not conversation.circuit.is_closed
@@ -158,7 +169,7 @@ def _due(conversation: Conversation, message: Message, policy: Policy, *, may_st
     assert message.due_us is not None, f"message {message.id} waits without a due instant"
     assert stored_us is not None, f"message {message.id} waits without a place on the agenda"
     start_us = max(message.due_us, conversation.blocked_until_us) if may_start else None
-    instants = (start_us, message.expires_us, skips_at(message, policy))
+    instants = (start_us, message.ends_us, skips_at(message, policy))
     due_us = min((instant for instant in instants if instant is not None), default=None)
     if due_us is None:
         return None
@@ -179,174 +190,3 @@ def skips_at(message: Message, policy: Policy) -> int | None:
     if message.failing_us is None:
         return None  # It was released, and has not failed since.
     return message.failing_us + policy.poison.skip_after_us
-
-
-# -- before an attempt -------------------------------------------------------------------------------------------
-
-
-def tidy(message: Message, policy: Policy, now_us: int) -> e.Event | None:
-    """What time alone has decided about a waiting message: expired, given up, stepped aside. None: nothing."""
-    if message.status not in WAITING:
-        return None
-    if message.expires_us is not None and message.expires_us <= now_us:
-        return e.MessageExpired()
-    # Only what has failed can be given up: a message that waited long for its first try still gets it.
-    if message.failing_us is not None and now_us - message.failing_us >= policy.give_up_after_us:
-        return e.MessageDead(reason="gave_up")
-    skip_us = skips_at(message, policy)
-    if skip_us is not None and skip_us <= now_us:
-        return e.MessageSetAside()
-    return None
-
-
-def begin(conversation: Conversation, message: Message, terms: Terms, now_us: int) -> e.Event:
-    """The intent to send a due message, or its deferral to the end of the quiet hours."""
-    policy = terms.policy
-    if policy.quiet_hours is not None:
-        allowed_us = allowed_at(policy.quiet_hours, terms.zone, now_us)
-        if allowed_us > now_us:
-            return e.MessageDeferred(due_us=allowed_us, reason="quiet_hours")
-    return e.AttemptStarted(
-        attempt=message.attempt + 1,
-        lane=message.lane,
-        policy_version=terms.version,
-        deadline_us=now_us + policy.timeout_us,
-        probe=not conversation.circuit.is_closed,
-    )
-
-
-# -- after an attempt --------------------------------------------------------------------------------------------
-
-
-class Flight(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is known of an attempt that is over. `sent_us` is the hand-over, None where nothing was handed over."""
-
-    outcome: Outcome
-    sent_us: int | None
-    took_us: int
-
-
-def conclude(
-    conversation: Conversation, message: Message, flight: Flight, policy: Policy, *, now_us: int, chance: float
-) -> Decision:
-    """What an attempt's outcome leads to, for the message and for its conversation."""
-    assert message.in_flight, f"message {message.id} has no attempt in flight to conclude"
-    if isinstance(flight.outcome, Taken):
-        events: tuple[e.Event, ...] = (_taken(message, flight, flight.outcome, now_us),)
-    else:
-        events = _failed(message, flight, policy, now_us=now_us, chance=chance)
-    circuit = _circuit_events(conversation, flight.outcome, policy, now_us, probe=message.probe)
-    return Decision(message=events, conversation=circuit)
-
-
-def abort(message: Message, now_us: int) -> tuple[e.Event, ...]:
-    """What an attempt leads to of which nothing was sent, because we stop: it never was, but a cancel holds."""
-    aborted = e.AttemptAborted(attempt=message.in_flight, reason="stopping", due_us=now_us)
-    if message.cancel is not None:
-        return aborted, e.MessageCancelled(reason=message.cancel)
-    return (aborted,)
-
-
-def _taken(message: Message, flight: Flight, outcome: Taken, now_us: int) -> e.Event:
-    return e.AttemptTaken(
-        attempt=message.in_flight,
-        # A webhook's 2xx is the receiver's own word; everybody else's provider has only taken it so far.
-        status="delivered" if message.channel == "webhook" else "sent",
-        sent_at_us=flight.sent_us if flight.sent_us is not None else now_us,
-        took_us=flight.took_us,
-        code=outcome.code,
-        provider_id=outcome.provider_id,
-    )
-
-
-def _failed(message: Message, flight: Flight, policy: Policy, *, now_us: int, chance: float) -> tuple[e.Event, ...]:
-    outcome = flight.outcome
-    assert not isinstance(outcome, Taken), "a taken attempt has not failed"
-    used = not isinstance(outcome, Rate | Hold | Config)
-    due_us = _next_try_us(message, outcome, policy, now_us=now_us, chance=chance)
-    after = _aftermath(message, outcome, policy, due_us)
-    ended = any(isinstance(event, e.MessageHeld | e.MessageDead | e.MessageCancelled) for event in after)
-    failed = e.AttemptFailed(
-        attempt=message.in_flight,
-        outcome=outcome,
-        used=used,
-        due_us=None if ended else due_us,
-        sent_at_us=flight.sent_us,
-        took_us=flight.took_us,
-    )
-    return (failed, *after)
-
-
-def _next_try_us(message: Message, outcome: Outcome, policy: Policy, *, now_us: int, chance: float) -> int | None:
-    """When it may be tried again, None where it may not."""
-    ceiling_us = policy.retry_after_ceiling_us
-    match outcome:
-        case Transient(after_us=after_us):
-            wait_us = delay_us(policy.retry, message.used + 1, chance)
-            return None if wait_us is None else now_us + max(wait_us, min(after_us or 0, ceiling_us))
-        case Ambiguous():
-            wait_us = delay_us(policy.retry, message.used + 1, chance)
-            return None if wait_us is None else now_us + wait_us
-        case Rate(after_us=after_us):
-            return now_us + pause_us(after_us, policy)
-        case Hold(after_us=after_us):
-            return now_us + _asked_us(HOUR_US if after_us is None else after_us, policy)
-        case Config():
-            # The lane is paused for it, so it only has to keep its place.
-            return now_us
-        case _:
-            return None
-
-
-def pause_us(after_us: int | None, policy: Policy) -> int:
-    """How long a limiter's refusal pauses its scope: as long as it asks for, within the ceiling."""
-    return policy.rate_pause_us if after_us is None else _asked_us(after_us, policy)
-
-
-def _asked_us(after_us: int, policy: Policy) -> int:
-    # Waits that use up no attempt would repeat without end at `Retry-After: 0`, so a second is the least.
-    return max(SECOND_US, min(after_us, policy.retry_after_ceiling_us))
-
-
-def _aftermath(message: Message, outcome: Outcome, policy: Policy, due_us: int | None) -> tuple[e.Event, ...]:
-    """What follows the failed attempt at once: the end, a hold, a resolution of doubt; mostly nothing."""
-    doubt: tuple[e.Event, ...] = ()
-    if isinstance(outcome, Ambiguous):
-        resolution = message.on_ambiguous or policy.on_ambiguous
-        doubt = (e.AmbiguityResolved(attempt=message.in_flight, resolution=resolution, evidence="policy"),)
-        if message.cancel is None and resolution == "hold":
-            return (*doubt, e.MessageHeld(by="unknown"))
-        if message.cancel is None and resolution == "fail":
-            return (*doubt, e.MessageDead(reason="ambiguous"))
-    if message.cancel is not None:
-        return (*doubt, e.MessageCancelled(reason=message.cancel))
-    if due_us is None:
-        return (*doubt, e.MessageDead(reason="exhausted" if is_fault(outcome) else "refused"))
-    if policy.poison.kind == "park" and is_fault(outcome) and message.faults + 1 >= policy.circuit.failures:
-        return (*doubt, e.MessageHeld(by="parked"))
-    return doubt
-
-
-def _circuit_events(
-    conversation: Conversation, outcome: Outcome, policy: Policy, now_us: int, *, probe: bool
-) -> tuple[e.Event, ...]:
-    circuit = conversation.circuit
-    if isinstance(outcome, Rate) and outcome.scope == "pair":
-        until_us = now_us + pause_us(outcome.after_us, policy)
-        return (e.ConversationPaused(until_us=until_us, code=outcome.code),)
-    if isinstance(outcome, Rate | Hold | Config):
-        return ()
-    if not is_fault(outcome):
-        # Any definite answer, a refusal too, shows a peer that works.
-        if not circuit.is_closed:
-            return (e.CircuitClosed(by="probe"),)
-        return (e.FailuresCleared(),) if circuit.streak else ()
-    if not circuit.is_closed and not probe:
-        # It had left before the circuit opened: only the probe's own failure lengthens the pause.
-        return ()
-    streak = circuit.streak + 1
-    if not circuit.opens_after(policy.circuit):
-        return (e.FailureCounted(streak=streak),)
-    openings = circuit.openings + 1
-    rest_us = cooldown_us(policy.circuit.cooldown_us, policy.circuit.ceiling_us, openings)
-    return (e.CircuitOpened(until_us=now_us + rest_us, streak=streak, openings=openings),)

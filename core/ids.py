@@ -19,7 +19,7 @@ INSTALLATION: Final = 1
 # Not a stream: the name under which the governor's long windows are kept as a snapshot.
 GOVERNOR: Final = 2
 
-Prefix = Literal["msg", "conv", "lane", "key", "redrive", "sys"]
+Prefix = Literal["msg", "hook", "conv", "lane", "key", "redrive", "device", "plan", "sys"]
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE_OF: Final = {letter: value for value, letter in enumerate(_ALPHABET)} | {"o": 0, "i": 1, "l": 1}
@@ -62,6 +62,11 @@ def encode(prefix: Prefix, number: int) -> str:
         f"{prefix}_{_ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
         f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
     )
+
+
+def kind_of(channel: str) -> Literal["msg", "hook"]:
+    """How a message of a channel is called outside: a hook is one that came in."""
+    return "hook" if channel == "hook" else "msg"
 
 
 def decode(prefix: Prefix, text: str) -> int | None:

@@ -5,23 +5,25 @@ before (conversation.py) and are the truth here. A chain of events that the tabl
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from core import events as e
 from core.errors import Impossible
+from core.message_state import (
+    CONCLUDED,
+    FALLBACK_DUE,
+    OPEN,
+    TAKEN,
+    WAITING,
+    Message,
+    Status,
+)
 from core.outcomes import is_fault
-from core.records import FIFO_LINE, LOOSE_LINE, Head, Recorded
+from core.records import Head, Recorded
 
-Status = Literal[
-    "queued", "scheduled", "sending", "retrying", "held", "sent", "delivered", "dead", "cancelled", "expired"
-]
-
-WAITING: Final = frozenset({"queued", "scheduled", "retrying"})
-OPEN: Final = WAITING | {"sending", "held"}
-CONCLUDED: Final = frozenset({"sent", "delivered", "dead", "cancelled", "expired"})
+__all__ = ["CONCLUDED", "FALLBACK_DUE", "OPEN", "TAKEN", "WAITING", "Message", "Status"]
 
 # What each event asks of the state before it. The new status follows from the event itself (see _NEXT and evolve).
 ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
@@ -29,6 +31,8 @@ ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
     e.AttemptTaken: frozenset({"sending"}),
     e.AttemptFailed: frozenset({"sending"}),
     e.AttemptAborted: frozenset({"sending"}),
+    e.ReconcileStarted: frozenset({"retrying"}),
+    e.AttemptProved: WAITING | {"held"},
     e.AmbiguityResolved: frozenset({"retrying", "held"}),
     e.MessageDeferred: WAITING,
     e.MessageHeld: WAITING,
@@ -40,80 +44,14 @@ ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
     e.MessageCancelled: WAITING | {"held"},
     e.MessageExpired: WAITING | {"held"},
     e.MessageDead: WAITING | {"held"},
+    e.LaneChanged: WAITING,
+    e.ReceiptSeen: OPEN | CONCLUDED,
+    e.FallbackStarted: frozenset({"dead", "cancelled", "expired", "failed"}),
+    e.FallbackRefused: frozenset({"dead", "cancelled", "expired", "failed"}),
 }
 
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the events of one message come to. Instants and spans are microseconds.
-
-    `used` counts attempts that the schedule spent in this round (a redrive begins a new one), `attempt` all that ever
-    started; `in_flight` is the running attempt or 0. `failing_us` is when it first failed in this round.
-    """
-
-    id: int
-    tenant: str
-    channel: str
-    lane: str
-    conversation: int
-    host: int | None
-    order: e.Order
-    priority: int
-    on_ambiguous: e.OnAmbiguous | None
-    policy: str | None
-    zone: str | None
-    accepted_us: int
-    round_us: int
-    first_due_us: int
-    due_us: int | None
-    expires_us: int | None
-    commitment: bytes
-    status: Status
-    version: int = 1
-    changed_us: int = 0
-    attempt: int = 0
-    in_flight: int = 0
-    started_us: int = 0
-    deadline_us: int = 0
-    probe: bool = False
-    used: int = 0
-    faults: int = 0
-    failing_us: int | None = None
-    aside: bool = False
-    held_by: Literal["unknown", "parked"] | None = None
-    cancel: str | None = None
-    code: str = ""
-    detail: str = ""
-    reason: str = ""
-    provider_id: str = ""
-    cause: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has not concluded."""
-        return self.status in OPEN
-
-    @property
-    def agenda_us(self) -> int | None:
-        """When time next decides about it: it is due, or its time ends before that."""
-        if self.due_us is None or self.expires_us is None:
-            return self.due_us
-        return min(self.due_us, self.expires_us)
-
-    @property
-    def line(self) -> int:
-        """The line of its conversation that it stands in: fifo unless its order is any or it was set aside."""
-        return LOOSE_LINE if self.aside or self.order == "any" else FIFO_LINE
-
-    @property
-    def place(self) -> int | None:
-        """Its place in that line, None where it takes part in neither (held or concluded).
-
-        In the loose line an attempt in flight comes first: however long the line is, a first page of it shows what
-        is out there.
-        """
-        if self.status not in WAITING and self.status != "sending":
-            return None
-        return self.first_due_us if self.line == FIFO_LINE else self.due_us or 0
+# Of what a provider told of a message the furthest counts, whatever order it came in; a failure counts over sent alone.
+_RANK: Final[dict[str, int]] = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
 
 
 def fold(recorded: Sequence[Recorded]) -> Message:
@@ -126,7 +64,7 @@ def fold(recorded: Sequence[Recorded]) -> Message:
 
 
 def accepted(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int = 0) -> Message:
-    """The message right after its first event, which `cause` led to (0: nothing that the log knows)."""
+    """The message right after its first event; `cause` is the stream that led to it, 0 where none did."""
     if not isinstance(event, e.MessageAccepted):
         raise Impossible(f"stream {stream} begins with {type(event).__name__}, expected MessageAccepted")
     return Message(
@@ -150,6 +88,12 @@ def accepted(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int
         status="scheduled" if event.due_us > at_us else "queued",
         changed_us=at_us,
         cause=cause,
+        caused_by=event.caused_by,
+        lanes=event.lanes,
+        fallbacks=event.fallbacks,
+        fallback_by_us=event.fallback_by_us,
+        has_template=event.has_template,
+        marketing=event.marketing,
     )
 
 
@@ -169,13 +113,17 @@ def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:
         case e.AttemptStarted():
             return _started(event, at_us)
         case e.AttemptTaken():
-            return _taken(event)
+            return _taken(message, event)
         case e.AttemptFailed():
             return _failed(message, event, at_us)
         case e.AttemptAborted():
             return {"status": _resting(message), "in_flight": 0, "due_us": event.due_us}
+        case e.ReconcileStarted():
+            return {"doubt_us": event.until_us}
+        case e.AttemptProved():
+            return _proved(message, event)
         case e.AmbiguityResolved():
-            return {}
+            return {"doubt_us": None} if event.due_us is None else {"doubt_us": None, "due_us": event.due_us}
         case e.MessageDeferred():
             return {"due_us": event.due_us}
         case e.MessageHeld():
@@ -191,6 +139,14 @@ def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:
             return _redriven(event, at_us)
         case e.CancelRequested():
             return {"cancel": event.reason}
+        case e.LaneChanged():
+            return {"lane": event.lane, "due_us": event.due_us}
+        case e.ReceiptSeen():
+            return _told(message, event, at_us)
+        case e.FallbackStarted():
+            return {"fallback": event.message, "fallbacks": 0}
+        case e.FallbackRefused():
+            return {"fallbacks": 0}
         case _:
             return _ended(event)
 
@@ -204,19 +160,54 @@ def _started(event: e.AttemptStarted, at_us: int) -> dict[str, object]:
         "started_us": at_us,
         "deadline_us": event.deadline_us,
         "probe": event.probe,
+        "by_template": event.by_template,
+        "doubt_us": None,
         "due_us": None,
     }
 
 
-def _taken(event: e.AttemptTaken) -> dict[str, object]:
+def _taken(message: Message, event: e.AttemptTaken) -> dict[str, object]:
     return {
-        "status": event.status,
+        "status": _furthest(event.status, message),
         "in_flight": 0,
         "due_us": None,
         "code": event.code,
         "detail": "",
         "provider_id": event.provider_id,
     }
+
+
+def _proved(message: Message, event: e.AttemptProved) -> dict[str, object]:
+    return {
+        "status": _furthest("sent", message),
+        "due_us": None,
+        "doubt_us": None,
+        "held_by": None,
+        "code": event.code,
+        "detail": "",
+        "provider_id": event.provider_id,
+    }
+
+
+def _told(message: Message, event: e.ReceiptSeen, at_us: int) -> dict[str, object]:
+    after = replace(message, receipts=(*message.receipts, (event.status, at_us, event.attempt)))
+    changes: dict[str, object] = {"receipts": after.receipts}
+    if event.provider_id and not message.provider_id:
+        changes["provider_id"] = event.provider_id
+    if message.status in TAKEN:
+        changes["status"] = _furthest(message.status, after)
+        if changes["status"] == "failed" != message.status:
+            changes |= {"reason": "failed", "code": event.code}
+    return changes
+
+
+def _furthest(status: Status, message: Message) -> Status:
+    """How far receipts for its last attempt raise a message that is taken."""
+    furthest = status
+    for told, _, attempt in message.receipts:
+        if attempt == message.attempt and _RANK[told] > _RANK[furthest]:
+            furthest = told
+    return furthest
 
 
 def _failed(message: Message, event: e.AttemptFailed, at_us: int) -> dict[str, object]:
@@ -255,6 +246,7 @@ def _redriven(event: e.MessageRedriven, at_us: int) -> dict[str, object]:
         "aside": False,
         "cancel": None,
         "reason": "",
+        "is_redriven": True,
     }
 
 
@@ -268,7 +260,7 @@ def _ended(event: e.Event) -> dict[str, object]:
             status, reason = "dead", event.reason
         case _:
             raise Impossible(f"{type(event).__name__} is no event of a message")
-    return {"status": status, "due_us": None, "held_by": None, "reason": reason}
+    return {"status": status, "due_us": None, "doubt_us": None, "held_by": None, "reason": reason}
 
 
 def _resting(message: Message) -> Status:
@@ -297,4 +289,5 @@ def head_of(message: Message, shard: int) -> Head:
         changed_us=message.changed_us,
         code=message.code,
         cause=message.cause,
+        owes=message.owes,
     )

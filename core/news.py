@@ -8,9 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from core.events import ReceiptStatus as ReceiptStatus
 from core.outcomes import Failure
-
-ReceiptStatus = Literal["sent", "delivered", "read", "failed"]
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):

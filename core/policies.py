@@ -104,7 +104,12 @@ class Poison(_Value, frozen=True, kw_only=True):
 
 
 class Policy(_Value, frozen=True, kw_only=True):
-    """Everything that decides about a lane's messages. `name` is for people."""
+    """Everything that decides about a lane's messages. `name` is for people.
+
+    `reconcile_us` is how long evidence is awaited for an attempt of unknown fate before `on_ambiguous` decides (0: not
+    at all). `failover` names the lanes that a message may go through, in order; it leaves one that lets nothing out
+    after `failover_after_us`. `stale_after_us`: a device not heard of for so long gets no routine pushes.
+    """
 
     name: str
     retry: Retry
@@ -120,6 +125,14 @@ class Policy(_Value, frozen=True, kw_only=True):
     rate_pause_us: int = 30 * SECOND_US
     give_up_after_us: int = 7 * DAY_US
     timeout_us: int = 30 * SECOND_US
+    reconcile_us: int = 0
+    failover: tuple[str, ...] = ()
+    failover_after_us: int = MINUTE_US
+    stale_after_us: int = 30 * DAY_US
+
+    def lanes_from(self, lane: str) -> tuple[str, ...]:
+        """The lanes that a message of this lane may go through, in order; none without a failover that names it."""
+        return self.failover if lane in self.failover else ()
 
 
 def delay_us(retry: Retry, used: int, chance: float) -> int | None:
@@ -171,6 +184,7 @@ PRESETS: Final[dict[str, Policy]] = {
             retry=Schedule(after_us=_seconds(_M, 2 * _M, 4 * _M)),
             limits=Limits(tenant=Quota(count=30, window_us=MINUTE_US), gap_us=2 * SECOND_US),
             on_ambiguous="hold",
+            reconcile_us=2 * MINUTE_US,
         ),
         Policy(
             name="email",
@@ -182,6 +196,20 @@ PRESETS: Final[dict[str, Policy]] = {
             name="webhook",
             retry=Schedule(after_us=_seconds(5, 5 * _M, 30 * _M, 2 * _H, 5 * _H, 10 * _H, 14 * _H, 20 * _H, 24 * _H)),
             timeout_us=15 * SECOND_US,
+        ),
+        Policy(
+            name="hook",
+            retry=Schedule(after_us=_seconds(_M, 5 * _M, 30 * _M, 2 * _H, 24 * _H)),
+            limits=Limits(concurrency=10),
+            poison=Poison(kind="skip", skip_after_us=HOUR_US),
+            timeout_us=30 * SECOND_US,
+        ),
+        Policy(
+            name="hook-slow",
+            retry=Schedule(after_us=_seconds(5 * _M, 15 * _M, _H, 4 * _H, 12 * _H)),
+            limits=Limits(concurrency=10),
+            poison=Poison(kind="skip", skip_after_us=HOUR_US),
+            timeout_us=30 * SECOND_US,
         ),
         Policy(name="push", retry=Schedule(after_us=_seconds(1, 5, 30, 5 * _M, 30 * _M)), order="any"),
     )

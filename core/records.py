@@ -141,7 +141,10 @@ class Dedup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Private(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
-    """What only the vault may hold of a message. `content` is the JSON of the channel's content struct."""
+    """What only the vault may hold of a message. `content` is the JSON of the channel's content struct.
+
+    `fallbacks` are the alternatives of contents.py, encoded.
+    """
 
     to: str
     content: bytes
@@ -149,6 +152,7 @@ class Private(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     metadata: bytes | None = None
     correlation: str | None = None
     idempotency_key: str | None = None
+    fallbacks: bytes | None = None
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, gc=False):

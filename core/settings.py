@@ -9,12 +9,18 @@ from core.policies import DAY_US, SECOND_US, Policy
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel through one provider account. `provider` is for people; the port behind it is passed separately."""
+    """A channel through one provider account. `provider` is for people; the port behind it is passed separately.
+
+    `account` is what several lanes share at their provider: where it is throttled, all of them are. `has_receipts`: the
+    provider tells afterwards what became of a message, by the id that it gave it.
+    """
 
     name: str
     channel: str
     provider: str
     policy: Policy
+    account: str = ""
+    has_receipts: bool = False
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,8 +14,9 @@ from core.events import OnAmbiguous, Order
 from core.message import OPEN, WAITING, Message
 
 ShownStatus = Literal[
-    "scheduled", "queued", "sending", "retrying", "held", "sent", "delivered", "dead", "cancelled", "expired"
-]
+    "scheduled", "queued", "sending", "retrying", "held", "sent", "delivered", "read", "failed", "dead", "cancelled",
+    "expired",
+]  # fmt: skip  # The open ones, then what each may end as.
 HeldBy = Literal["lane", "unknown", "parked"]
 Role = Literal["read", "send", "operate", "admin"]
 Position = Literal["closed", "open", "half_open"]
@@ -94,7 +95,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     channel: str
     provider: str
-    paused_by: Literal["operator", "config"] | None
+    paused_by: Literal["operator", "config", "provider"] | None
     pause_code: str
     throttled_until_us: int | None
     breaker: Position

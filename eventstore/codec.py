@@ -59,7 +59,7 @@ def recorded(row: EventRow) -> Recorded:
     _, shard, seq, stream, version, name, schema_version, at_us, tenant, cause, body, link = row
     try:
         event = decode(name, schema_version, body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptLog(
             f"shard {shard}, seq {seq}: the body of stream {stream}, event {version} ({name}) cannot be decoded:"
             f" {error}; run `tidings verify`"

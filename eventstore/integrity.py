@@ -10,6 +10,7 @@ from typing import Final
 
 from core.errors import CorruptLog, Impossible
 from core.events import MessageAccepted
+from core.ids import SHARDS
 from core.message import fold, head_of
 from core.records import Head, Recorded, Sealed
 from core.sealing import commitment_of
@@ -93,6 +94,8 @@ class _Check:
         marks = Beside(self._book.marks())
         for row in self._book.arrivals():
             self._step()
+            if None in row or not 0 <= row[1] < SHARDS:
+                raise CorruptLog(f"the event at position {row[0]} is damaged: {row[:6]}")
             self._follow(numbering, row)
             passed, noted = marks.at(numbering.pos)
             if passed or noted not in (None, self._book.noted(numbering)):

@@ -38,7 +38,7 @@ class LaneAnswer(Answer, frozen=True, kw_only=True):
     channel: str
     provider: str
     paused: bool
-    paused_by: Literal["operator", "config"] | None
+    paused_by: Literal["operator", "config", "provider"] | None
     pause_code: str | None
     throttled_until: datetime | None
     breaker: Position

@@ -34,12 +34,17 @@ class EventAnswer(Answer, frozen=True, kw_only=True):
 
 
 _KINDS: Final[dict[Prefix, tuple[type[e.Event], ...]]] = {
-    "conv": (e.FailureCounted, e.FailuresCleared, e.CircuitOpened, e.CircuitClosed, e.ConversationPaused),
+    "conv": (
+        *(e.FailureCounted, e.FailuresCleared, e.CircuitOpened, e.CircuitClosed, e.ConversationPaused),
+        *(e.PaceRestored, e.WindowOpened, e.WindowClosed, e.PeerStruck, e.PeerSuppressed, e.PeerRestored),
+    ),
     "lane": (
         *(e.LaneOpened, e.PolicyAdopted, e.LanePaused, e.LaneResumed, e.LaneThrottled),
         *(e.BreakerOpened, e.BreakerClosed),
     ),
-    "sys": (e.DaemonStarted, e.DaemonStopped),
+    "device": (e.DeviceRegistered, e.DeviceSeen, e.DeviceStaled, e.DeviceInvalidated, e.DeviceRemoved),
+    "plan": (e.PlanSet, e.PlanApplied),
+    "sys": (e.StrayKept, e.StrayClaimed, e.StrayDropped, e.DaemonStarted, e.DaemonStopped),
     "key": (e.KeyAdded, e.KeyRevoked),
     "redrive": (e.RedriveStarted, e.RedriveAdvanced, e.RedriveEnded),
 }
@@ -57,10 +62,17 @@ def told(recorded: Recorded) -> EventAnswer:
         at=moment(recorded.at_us),
         tenant=recorded.tenant,
         type=type(event).__name__,
-        # Whatever caused something so far is a message.
-        cause=ids.encode("msg", recorded.cause) if recorded.cause else None,
+        cause=_cause_of(recorded),
         data=_data(event),
     )
+
+
+def _cause_of(recorded: Recorded) -> str | None:
+    """The outside id of what caused it: a hook or a message."""
+    if not recorded.cause:
+        return None
+    by = recorded.event.caused_by if isinstance(recorded.event, e.MessageAccepted) else "msg"
+    return ids.encode(by or "msg", recorded.cause)
 
 
 def _data(event: e.Event) -> dict[str, object]:
@@ -83,7 +95,12 @@ def _data(event: e.Event) -> dict[str, object]:
 
 
 # Fields that end in `_us` are instants or spans; spans keep their unit and stay numbers.
-_INSTANTS: Final = frozenset({"due_us", "expires_us", "deadline_us", "sent_at_us", "until_us", "before_us"})
+_INSTANTS: Final = frozenset(
+    {
+        *("due_us", "expires_us", "deadline_us", "sent_at_us", "until_us", "before_us"),
+        *("fallback_by_us", "told_us"),
+    }
+)
 
 
 def _hexadecimal(value: bytes | int) -> str:
@@ -95,6 +112,8 @@ _FORMS: Final[dict[str, Callable[..., object]]] = {
     "conversation": lambda number: ids.encode("conv", number),
     "job": lambda number: ids.encode("redrive", number) if number else None,
     "after": lambda number: ids.encode("msg", number) if number else None,
+    "message": lambda number: ids.encode("msg", number),
+    "name": lambda name: name.hex() if isinstance(name, bytes) else name,
     "host": _hexadecimal,
     "boot": _hexadecimal,
     "commitment": _hexadecimal,

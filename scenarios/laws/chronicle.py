@@ -13,7 +13,9 @@ from core.outcomes import Outcome, Taken
 from core.records import Recorded
 
 Resolution = e.AttemptTaken | e.AttemptFailed | e.AttemptAborted
-Conclusion = e.AttemptTaken | e.MessageCancelled | e.MessageExpired | e.MessageDead
+Conclusion = e.AttemptTaken | e.AttemptProved | e.MessageCancelled | e.MessageExpired | e.MessageDead
+# What may still be recorded of a message that has ended: none of it tries again.
+Afterwards = e.ReceiptSeen | e.FallbackStarted | e.FallbackRefused
 
 
 class Attempt(msgspec.Struct, kw_only=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from core import events as e
 from core.message import WAITING
-from scenarios.laws.chronicle import Conclusion, Story
+from scenarios.laws.chronicle import Afterwards, Conclusion, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 
@@ -43,7 +43,7 @@ def _ends_once(story: Story) -> Iterator[Finding]:
             if not isinstance(ended, e.MessageDead):
                 yield _finding(story, "was redriven although it was no dead letter", entry.at_us)
             ended = None
-        elif ended is not None:
+        elif ended is not None and not isinstance(entry.event, Afterwards):
             words = f"had ended with {_name(ended)} when {_name(entry.event)} followed"
             yield _finding(story, words, entry.at_us)
         elif isinstance(entry.event, Conclusion):

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from core import events as e
-from core.outcomes import Ambiguous, Config, Hold, Rate, Transient
+from core.outcomes import Ambiguous, Config, Hold, Rate, Transient, Window
 from core.policies import HOUR_US, Exponential, Policy, QuietHours, Retry
 from core.records import Recorded
 from scenarios.laws.chronicle import Attempt, Story
@@ -43,17 +43,42 @@ def _waits_as_scheduled(story: Story, policy: Policy) -> Iterator[Finding]:
             used = 0
         if not isinstance(event, e.AttemptFailed):
             continue
-        is_free = isinstance(event.outcome, Rate | Hold | Config)
+        follows = _follows(story, entry)
+        moves = follows.get("LaneChanged")
+        is_free = isinstance(event.outcome, Rate | Hold | Config | Window) or (
+            moves is not None and _moves_on(story, moves)
+        )
         used += not is_free
         if event.used == is_free:
             yield _finding(story, entry, f"{event.outcome.code} {'uses' if is_free else 'must use'} up an attempt")
         if event.due_us is None:
             continue
-        least_us, most_us = _wait_us(event, policy, used)
+        if "ReconcileStarted" in follows:
+            least_us = most_us = policy.reconcile_us
+        elif moves is not None and _moves_on(story, moves):
+            least_us = most_us = 0
+        else:
+            least_us, most_us = _wait_us(event, policy, used)
         waited_us = event.due_us - entry.at_us
         if not least_us - _ROUNDING_US <= waited_us <= most_us + _ROUNDING_US:
             expected = f"{_span(least_us)} to {_span(most_us)}" if most_us >= 0 else "the end"
             yield _finding(story, entry, f"is due again after {_span(waited_us)}, where its policy asks for {expected}")
+
+
+def _follows(story: Story, failed: Recorded) -> dict[str, e.Event]:
+    """What was recorded together with a failed attempt, by name."""
+    found: dict[str, e.Event] = {}
+    for entry in story.entries[failed.version :]:
+        if entry.at_us != failed.at_us or isinstance(entry.event, e.AttemptStarted):
+            break
+        found[type(entry.event).__name__] = entry.event
+    return found
+
+
+def _moves_on(story: Story, moves: e.Event) -> bool:
+    """Whether a failed message goes on in a further lane of its failover, before its round is over."""
+    assert isinstance(moves, e.LaneChanged), moves
+    return moves.reason == "failed" and moves.lane != story.accepted.lanes[0]
 
 
 def _wait_us(event: e.AttemptFailed, policy: Policy, used: int) -> tuple[int, int]:
@@ -72,7 +97,7 @@ def _wait_us(event: e.AttemptFailed, policy: Policy, used: int) -> tuple[int, in
         case Hold(after_us=after_us):
             hold_us = min(HOUR_US if after_us is None else after_us, ceiling_us)
             return hold_us, hold_us
-        case Config():
+        case Config() | Window():
             return 0, 0
         case _:
             return 0, -1

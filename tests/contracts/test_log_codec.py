@@ -33,9 +33,14 @@ def test_every_event_keeps_its_golden_bytes() -> None:
     """Each example encodes to the bytes of its release, and those bytes decode to the example.
 
     A new event, or a new schema version of one, adds an example and a line; a line that was released never changes.
+    Lines of older schema versions decode to the same examples, and are written no more.
     """
-    assert [encode(example) for example in EXAMPLES] == golden()
-    assert [decode(*line) for line in golden()] == list(EXAMPLES)
+    lines = golden()
+    assert [decode(*line) for line in lines] == list(EXAMPLES)
+    present = [
+        (example, line) for example, line in zip(EXAMPLES, lines, strict=True) if line[1] == SCHEMA_VERSIONS[line[0]]
+    ]
+    assert [encode(example) for example, _ in present] == [line for _, line in present]
 
 
 def test_every_event_has_golden_bytes() -> None:
@@ -55,7 +60,7 @@ def test_fields_that_came_later_read_as_their_defaults() -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "schema_version"), [("MessageBlessed", 1), ("MessageDead", 2)])
+@pytest.mark.parametrize(("name", "schema_version"), [("MessageBlessed", 1), ("MessageDead", 9)])
 def test_what_a_newer_release_wrote_is_kept_as_it_is(name: str, schema_version: int) -> None:
     """An unknown type or schema version is handed on unread, by its own name, and encodes to the same bytes again."""
     event = decode(name, schema_version, b"\x91\xc0")
@@ -104,8 +109,8 @@ def test_a_commitment_binds_the_log_to_a_vault_row() -> None:
     """Sealed bytes open again under their commitment, and any other bytes, salt or commitment is refused."""
     private = Private(to="ann@example.com", content=b'{"text":"hi"}', reference="event42", correlation="c1")
     body, commitment = seal(private, bytes(range(16)))
-    assert body.hex() == "96af616e6e406578616d706c652e636f6dc40d7b2274657874223a226869227da76576656e743432c0a26331c0"
-    assert commitment.hex() == "224a1098da6d394ab9ca6420f3a20b4b75d513d009d63c0999461e1878b7bed0"
+    assert body.hex() == "97af616e6e406578616d706c652e636f6dc40d7b2274657874223a226869227da76576656e743432c0a26331c0c0"
+    assert commitment.hex() == "a1bee77f534a0837086ad1e960b360133ef58becc8e31a18c666816c14bc8799"
     sealed = Sealed(stream=4711, tenant="org1", subject=b"s", salt=bytes(range(16)), private=body)
     assert unseal(sealed, commitment) == private
     others = (

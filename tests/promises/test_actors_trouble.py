@@ -88,7 +88,7 @@ def test_a_conversation_in_doubt_remembers_nothing_that_the_log_holds() -> None:
                 await house.post(address(1), number)
             actor = house.system.roster.find(first.conversation)
             assert actor is not None
-            assert actor._late == ()  # noqa: SLF001 - what it remembers is nowhere else to be seen
+            assert actor._lines._late == ()  # noqa: SLF001 - what it remembers is nowhere else to be seen
             await house.system.errands.resume("calls")
             await house.pass_time(5)
             assert provider.numbers(address(1)) == list(range(300))

@@ -88,7 +88,9 @@ def test_the_file_of_the_design_is_read() -> None:
 def test_without_lanes_each_channel_has_one_by_its_preset() -> None:
     """A file that says nothing of lanes has one for each channel, called like it, under its preset."""
     lanes = scenario("").settings.lanes
-    assert {lane.name: lane.policy for lane in lanes} == PRESETS
+    assert {lane.name: lane.policy for lane in lanes} == {
+        name: policy for name, policy in PRESETS.items() if not name.startswith("hook")
+    }
     assert all(lane.name == lane.channel for lane in lanes)
 
 

@@ -6,6 +6,7 @@ This file answers for plain starting points with every duration in sight. It mus
 from datetime import UTC
 from typing import Final
 
+from core import conclusions, starts
 from core import conversation as c
 from core import events as e
 from core import message as m
@@ -100,14 +101,14 @@ def retrying(message: m.Message, *, at_us: int = NOW_US, due_us: int = NOW_US) -
     return then(flying, failed(flying, due_us=due_us), at_us=at_us)
 
 
-def flight(outcome: Outcome, *, sent_us: int | None = NOW_US) -> c.Flight:
+def flight(outcome: Outcome, *, sent_us: int | None = NOW_US) -> conclusions.Flight:
     """An attempt that came to this outcome."""
-    return c.Flight(outcome=outcome, sent_us=sent_us, took_us=7)
+    return conclusions.Flight(outcome=outcome, sent_us=sent_us, took_us=7)
 
 
-def terms(policy: Policy = PLAIN) -> c.Terms:
+def terms(policy: Policy = PLAIN) -> starts.Terms:
     """Terms under version 1 of a policy, for a recipient in UTC."""
-    return c.Terms(policy=policy, version=1, zone=UTC)
+    return starts.Terms(policy=policy, version=1, zone=UTC)
 
 
 def decide(
@@ -117,13 +118,13 @@ def decide(
     conversation: c.Conversation = CALM,
     policy: Policy = PLAIN,
     chance: float = 0.5,
-) -> c.Decision:
+) -> conclusions.Decision:
     """What this outcome leads to at NOW_US, for a message in its first attempt unless another is given."""
     message = sending(waiting()) if message is None else message
-    return c.conclude(conversation, message, flight(outcome), policy, now_us=NOW_US, chance=chance)
+    return conclusions.conclude(conversation, message, flight(outcome), policy, now_us=NOW_US, chance=chance)
 
 
-def failure(decision: c.Decision) -> e.AttemptFailed:
+def failure(decision: conclusions.Decision) -> e.AttemptFailed:
     """The failed attempt that a decision begins with."""
     first = decision.message[0]
     assert isinstance(first, e.AttemptFailed), first

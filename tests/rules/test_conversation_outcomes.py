@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core import events as e
-from core.conversation import conclude
+from core.conclusions import conclude
 from core.message import Message
 from core.outcomes import (
     Ambiguous,

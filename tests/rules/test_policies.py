@@ -29,6 +29,8 @@ PRESET_WAITS_S: Final = {
     "whatsapp": [_M, 2 * _M, 4 * _M],
     "email": [1, 5, 30, 5 * _M, 30 * _M],
     "webhook": [5, 5 * _M, 30 * _M, 2 * _H, 5 * _H, 10 * _H, 14 * _H, 20 * _H, 24 * _H],
+    "hook": [_M, 5 * _M, 30 * _M, 2 * _H, 24 * _H],
+    "hook-slow": [5 * _M, 15 * _M, _H, 4 * _H, 12 * _H],
     "push": [1, 5, 30, 5 * _M, 30 * _M],
 }
 _chances: Final = st.floats(0, 1, exclude_max=True)
@@ -90,7 +92,11 @@ def test_each_preset_settles_doubt_and_order_as_promised() -> None:
     }
     assert {name for name, policy in PRESETS.items() if policy.order == "any"} == {"push"}
     assert {policy.give_up_after_us for policy in PRESETS.values()} == {7 * DAY_US}
-    assert all(policy.name == name and policy.poison.kind == "block" for name, policy in PRESETS.items())
+    assert all(policy.name == name for name, policy in PRESETS.items())
+    stepping_aside = {
+        name: policy.poison.skip_after_us for name, policy in PRESETS.items() if policy.poison.kind != "block"
+    }
+    assert stepping_aside == {"hook": HOUR_US, "hook-slow": HOUR_US}
 
 
 def test_an_exponential_schedule_grows_up_to_its_ceiling() -> None:

@@ -1,0 +1,121 @@
+"""What a conversation's actor keeps in memory: the beginning of both its lines, as the log holds them.
+
+This file answers for that memory being bounded and true to the log. It must never decide anything about a message, nor
+write.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from actors.pages import Page
+from core.message import Message, fold
+from core.ports import Log
+from core.records import FIFO_LINE, LOOSE_LINE, LinePage, Woken
+
+_LINES: Final = (FIFO_LINE, LOOSE_LINE)
+
+
+class Lines:
+    """The open messages of one conversation, as far as they are kept: `window_max` of each line."""
+
+    __slots__ = ("_conversation", "_is_reading", "_late", "_log", "_pages", "_window_max", "open")
+
+    def __init__(self, conversation: int, log: Log, *, window_max: int, is_new: bool) -> None:
+        self._conversation = conversation
+        self._log = log
+        self._window_max = window_max
+        self._pages = {line: Page(beyond=not is_new) for line in _LINES}
+        # Messages that arrived while the log was being read: the page may have missed them.
+        self._late: tuple[Message, ...] = ()
+        self._is_reading = False
+        self.open: dict[int, Message] = {}
+
+    # -- one message
+
+    def arrived(self, message: Message, *, is_lost: bool) -> bool:
+        """Takes a message that was just accepted. Answers whether it is known now; else the next read brings it."""
+        if is_lost or self._is_reading:
+            self._late += (message,)
+            return False
+        if message.id not in self.open:  # A page may have brought it already, and more may have happened to it since.
+            self.keep(message)
+        return True
+
+    def keep(self, message: Message) -> None:
+        """Takes a message's new state, within the bounds of what is kept of its line."""
+        if not message.is_open or message.place is None:
+            self.open.pop(message.id, None)
+        elif message.in_flight or self._pages[message.line].holds(message):
+            self.open[message.id] = message
+            self._trim(message.line)
+        else:
+            self.open.pop(message.id, None)
+
+    async def read(self, stream: int) -> Message:
+        """A message's present state, from the log where it is not kept."""
+        return self.open.get(stream) or fold(await self._log.events_of(stream))
+
+    def _trim(self, line: int) -> None:
+        most = self._window_max
+        if len(self.open) <= 2 * most:
+            return
+        kept = sorted((m for m in self.open.values() if m.line == line and not m.in_flight), key=_rank)
+        for message in kept[most:]:
+            del self.open[message.id]
+        if len(kept) > most:
+            self._pages[line].ends_after(_rank(kept[most - 1]))
+
+    # -- from the log
+
+    async def wake(self) -> Woken:
+        """Forgets what was known, and reads how both lines begin; answers with all that an actor wakes with."""
+        self.open.clear()
+        self._late = ()
+        self._pages = {line: Page() for line in _LINES}
+        self._is_reading = True
+        try:
+            woken = await self._log.woken(self._conversation, limit=self._window_max)
+        finally:
+            self._is_reading = False
+        for line, read in woken.lines.items():
+            self._take_in(read, self._pages[line])
+        return woken
+
+    async def refill(self) -> None:
+        """Reads the next part of a line whose kept part is used up."""
+        for line in _LINES:
+            while self._pages[line].beyond and not self._has_waiting(line):
+                self._is_reading = True
+                try:
+                    await self._read_page(line, self._pages[line])
+                finally:
+                    self._is_reading = False
+        late, self._late = self._late, ()
+        for message in late:
+            if message.id not in self.open:
+                self.keep(message)
+
+    async def recover(self, streams: Iterable[int]) -> None:
+        """Reads messages in flight that may lie beyond the kept part of their line."""
+        for stream in streams:
+            message = await self.read(stream)
+            if message.in_flight:
+                self.open[stream] = message
+
+    async def _read_page(self, line: int, page: Page) -> None:
+        heads = await self._log.line_of(self._conversation, line, after=page.end, limit=self._window_max)
+        events = await self._log.events_of_many([head.stream for head in heads])
+        self._take_in(LinePage(heads=heads, events=events), page)
+
+    def _take_in(self, read: LinePage, page: Page) -> None:
+        page.read([(head.place or 0, head.stream) for head in read.heads], limit=self._window_max)
+        for head in read.heads:
+            if head.stream not in self.open:
+                self.open[head.stream] = fold(read.events[head.stream])
+
+    def _has_waiting(self, line: int) -> bool:
+        return any(message.line == line and not message.in_flight for message in self.open.values())
+
+
+def _rank(message: Message) -> tuple[int, int]:
+    return message.place or 0, message.id

@@ -1,0 +1,44 @@
+"""What a conversation's actor stands on, and what it answers with when its turn has come."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from core import events as e
+from core.message import Message
+from core.ports import Chance, Clock, Log
+from core.records import Alias
+from core.starts import Terms
+
+Decide = Callable[[Message, int], tuple[e.Event, ...]]
+"""What a person's wish comes to: (message, now) give events, or Forbidden where its state does not allow it."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every conversation shares. `terms_of` gives policy, version and time zone for a message.
+
+    `names_of` gives the names under which the provider's own id of a taken message is to be found; `noticed` hears of a
+    message from which something may follow: receipts may wait for it, it changed its lane, or owes its fallback.
+    """
+
+    log: Log
+    clock: Clock
+    chance: Chance
+    terms_of: Callable[[Message], Terms]
+    names_of: Callable[[Message], tuple[Alias, ...]]
+    noticed: Callable[[Message], None]
+    window_max: int
+    mail_max: int
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An attempt whose intent is durable: it may be sent now."""
+
+    message: Message
+    number: int
+
+
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A message whose last attempt is of unknown fate, and for which evidence was awaited in vain: ask its provider."""
+
+    message: Message

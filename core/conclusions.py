@@ -1,0 +1,225 @@
+"""An attempt is over: what its outcome leads to, for the message and for its conversation.
+
+This file answers for every decision after an attempt. It records nothing and waits for nothing.
+"""
+
+from typing import Final
+
+import msgspec
+
+from core import events as e
+from core.circuit import cooldown_us
+from core.conversation import Conversation
+from core.message import Message
+from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Taken, Transient, Window, is_fault
+from core.peers import told_of_peer
+from core.policies import HOUR_US, SECOND_US, Policy, delay_us
+
+# What leaves a failed attempt without a next try.
+_NO_NEXT_TRY: Final = (e.MessageHeld, e.MessageDead, e.MessageCancelled, e.AttemptProved)
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Events to record together: of the message, and of its conversation."""
+
+    message: tuple[e.Event, ...]
+    conversation: tuple[e.Event, ...] = ()
+
+
+class Flight(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is known of an attempt that is over. `sent_us` is the hand-over, None where nothing was handed over."""
+
+    outcome: Outcome
+    sent_us: int | None
+    took_us: int
+
+
+def conclude(
+    conversation: Conversation, message: Message, flight: Flight, policy: Policy, *, now_us: int, chance: float
+) -> Decision:
+    """What an attempt's outcome leads to, for the message and for its conversation."""
+    assert message.in_flight, f"message {message.id} has no attempt in flight to conclude"
+    if isinstance(flight.outcome, Taken):
+        events: tuple[e.Event, ...] = (_taken(message, flight, flight.outcome, now_us),)
+    else:
+        events = _failed(conversation, message, flight, policy, now_us=now_us, chance=chance)
+    circuit = _circuit_events(conversation, flight.outcome, policy, now_us, probe=message.probe)
+    return Decision(message=events, conversation=(*circuit, *told_of_peer(conversation, flight.outcome, message)))
+
+
+def abort(message: Message, now_us: int) -> tuple[e.Event, ...]:
+    """What an attempt leads to of which nothing was sent, because we stop: it never was, but a cancel holds."""
+    aborted = e.AttemptAborted(attempt=message.in_flight, reason="stopping", due_us=now_us)
+    if message.cancel is not None:
+        return aborted, e.MessageCancelled(reason=message.cancel)
+    return (aborted,)
+
+
+def _taken(message: Message, flight: Flight, outcome: Taken, now_us: int) -> e.Event:
+    return e.AttemptTaken(
+        attempt=message.in_flight,
+        # A webhook's 2xx is the receiver's own word; everybody else's provider has only taken it so far.
+        status="delivered" if message.channel == "webhook" else "sent",
+        sent_at_us=flight.sent_us if flight.sent_us is not None else now_us,
+        took_us=flight.took_us,
+        code=outcome.code,
+        provider_id=outcome.provider_id,
+    )
+
+
+def _failed(
+    conversation: Conversation, message: Message, flight: Flight, policy: Policy, *, now_us: int, chance: float
+) -> tuple[e.Event, ...]:
+    outcome = flight.outcome
+    assert not isinstance(outcome, Taken), "a taken attempt has not failed"
+    due_us = _next_try_us(conversation, message, outcome, policy, now_us=now_us, chance=chance)
+    lane = _next_lane(message, outcome)
+    moves_on = lane is not None and lane != message.lanes[0]
+    if moves_on:
+        due_us = now_us
+    # A round through all lanes of a failover is one try as its schedule counts them.
+    is_free = isinstance(outcome, Rate | Hold | Config) or _goes_by_template(message, outcome)
+    used = not is_free and not moves_on
+    after = _aftermath(message, outcome, policy, due_us, now_us=now_us)
+    ended = any(isinstance(event, _NO_NEXT_TRY) for event in after)
+    if any(isinstance(event, e.ReconcileStarted) for event in after):
+        due_us = now_us + policy.reconcile_us
+    elif lane is not None and due_us is not None and not ended:
+        after = (*after, e.LaneChanged(lane=lane, due_us=due_us, reason="failed"))
+    failed = e.AttemptFailed(
+        attempt=message.in_flight,
+        outcome=outcome,
+        used=used,
+        due_us=None if ended else due_us,
+        sent_at_us=flight.sent_us,
+        took_us=flight.took_us,
+    )
+    return (failed, *after)
+
+
+def _goes_by_template(message: Message, outcome: Outcome) -> bool:
+    """Whether only free text was refused, and what stands in for it has not been tried."""
+    return isinstance(outcome, Window) and message.has_template and not message.by_template
+
+
+def _next_lane(message: Message, outcome: Outcome) -> str | None:
+    """The lane that a failed message goes on in, None where it stays: what another account may do better moves it."""
+    if message.lane not in message.lanes or len(message.lanes) == 1:
+        return None
+    if not isinstance(outcome, Transient | Ambiguous | Config | Hold | Rate):
+        return None
+    if isinstance(outcome, Rate) and outcome.scope == "pair":
+        return None
+    return message.lanes[(message.lanes.index(message.lane) + 1) % len(message.lanes)]
+
+
+def _next_try_us(
+    conversation: Conversation, message: Message, outcome: Outcome, policy: Policy, *, now_us: int, chance: float
+) -> int | None:
+    """When it may be tried again, None where it may not."""
+    ceiling_us = policy.retry_after_ceiling_us
+    match outcome:
+        case Transient(after_us=after_us, retries_max=retries_max):
+            if retries_max is not None and message.faults >= retries_max:
+                return None
+            wait_us = delay_us(policy.retry, message.used + 1, chance)
+            return None if wait_us is None else now_us + max(wait_us, min(after_us or 0, ceiling_us))
+        case Ambiguous():
+            wait_us = delay_us(policy.retry, message.used + 1, chance)
+            return None if wait_us is None else now_us + wait_us
+        case Rate():
+            return now_us + grown_pause_us(conversation, outcome, policy)
+        case Hold(after_us=after_us):
+            return now_us + _asked_us(HOUR_US if after_us is None else after_us, policy)
+        case Config():
+            # The lane is paused for it, so it only has to keep its place.
+            return now_us
+        case Window():
+            return now_us if _goes_by_template(message, outcome) else None
+        case _:
+            return None
+
+
+def grown_pause_us(conversation: Conversation, outcome: Rate, policy: Policy) -> int:
+    """How long a limiter's refusal pauses its scope, longer with each refusal in a row where its provider asks so."""
+    least_us = pause_us(outcome.after_us, policy)
+    if outcome.growth <= 1:
+        return least_us
+    # No ceiling is further away than 64 doublings of a microsecond.
+    return _asked_us(least_us * outcome.growth ** min(conversation.refusals, 32), policy)
+
+
+def pause_us(after_us: int | None, policy: Policy) -> int:
+    """How long a limiter's refusal pauses its scope: as long as it asks for, within the ceiling."""
+    return policy.rate_pause_us if after_us is None else _asked_us(after_us, policy)
+
+
+def _asked_us(after_us: int, policy: Policy) -> int:
+    # Waits that use up no attempt would repeat without end at `Retry-After: 0`, so a second is the least.
+    return max(SECOND_US, min(after_us, policy.retry_after_ceiling_us))
+
+
+def _aftermath(
+    message: Message, outcome: Outcome, policy: Policy, due_us: int | None, *, now_us: int
+) -> tuple[e.Event, ...]:
+    """What follows the failed attempt at once: its proof, the end, a hold, a doubt and its end; mostly nothing."""
+    if is_fault(outcome) and message.receipts and message.receipts[-1][2] == message.in_flight:
+        # The provider told of it before its answer came, or in place of its answer.
+        return (e.AttemptProved(attempt=message.in_flight, evidence="receipt"),)
+    if isinstance(outcome, Ambiguous):
+        if message.cancel is None and policy.reconcile_us:
+            until_us = now_us + policy.reconcile_us
+            return (e.ReconcileStarted(attempt=message.in_flight, until_us=until_us),)
+        return _resolved(message, policy, due_us)
+    if message.cancel is not None:
+        return (e.MessageCancelled(reason=message.cancel),)
+    if due_us is None:
+        return (e.MessageDead(reason="exhausted" if is_fault(outcome) else "refused"),)
+    return _parked(message, outcome, policy)
+
+
+def _resolved(message: Message, policy: Policy, due_us: int | None) -> tuple[e.Event, ...]:
+    """The policy's word about an attempt of unknown fate, and what follows from that."""
+    resolution = message.on_ambiguous or policy.on_ambiguous
+    doubt = e.AmbiguityResolved(attempt=message.in_flight, resolution=resolution, evidence="policy")
+    if message.cancel is not None:
+        return doubt, e.MessageCancelled(reason=message.cancel)
+    if resolution == "hold":
+        return doubt, e.MessageHeld(by="unknown")
+    if resolution == "fail":
+        return doubt, e.MessageDead(reason="ambiguous")
+    if due_us is None:
+        return doubt, e.MessageDead(reason="exhausted")
+    return doubt, *_parked(message, Ambiguous(), policy)
+
+
+def _parked(message: Message, outcome: Outcome, policy: Policy) -> tuple[e.Event, ...]:
+    if policy.poison.kind == "park" and is_fault(outcome) and message.faults + 1 >= policy.circuit.failures:
+        return (e.MessageHeld(by="parked"),)
+    return ()
+
+
+def _circuit_events(
+    conversation: Conversation, outcome: Outcome, policy: Policy, now_us: int, *, probe: bool
+) -> tuple[e.Event, ...]:
+    circuit = conversation.circuit
+    if isinstance(outcome, Rate) and outcome.scope == "pair":
+        until_us = now_us + grown_pause_us(conversation, outcome, policy)
+        refusals = conversation.refusals + 1 if outcome.growth > 1 else 0
+        return (e.ConversationPaused(until_us=until_us, code=outcome.code, refusals=refusals),)
+    if isinstance(outcome, Rate | Hold | Config):
+        return ()
+    if not is_fault(outcome):
+        # Any definite answer, a refusal too, shows a peer that works.
+        if not circuit.is_closed:
+            return (e.CircuitClosed(by="probe"),)
+        return (e.FailuresCleared(),) if circuit.streak else ()
+    if not circuit.is_closed and not probe:
+        # It had left before the circuit opened: only the probe's own failure lengthens the pause.
+        return ()
+    streak = circuit.streak + 1
+    if not circuit.opens_after(policy.circuit):
+        return (e.FailureCounted(streak=streak),)
+    openings = circuit.openings + 1
+    rest_us = cooldown_us(policy.circuit.cooldown_us, policy.circuit.ceiling_us, openings)
+    return (e.CircuitOpened(until_us=now_us + rest_us, streak=streak, openings=openings),)

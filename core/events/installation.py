@@ -1,0 +1,57 @@
+"""sys: the installation, its keys and its bulk redrives."""
+
+from typing import Literal
+
+from core.events.shape import Event
+
+
+class DaemonStarted(Event, frozen=True, kw_only=True):
+    """A process took over the log. `seed` is the key of every chance it draws (jitter), so that replay draws alike."""
+
+    boot: int
+    seed: int
+    release: str
+
+
+class DaemonStopped(Event, frozen=True, kw_only=True):
+    """The process ended in an orderly way; without this event the next start knows of a crash."""
+
+    boot: int
+
+
+class KeyAdded(Event, frozen=True, kw_only=True):
+    """An API key. `digest` is an HMAC of the secret; tenant None means all tenants."""
+
+    digest: bytes
+    tenant_of_key: str | None
+    role: Literal["read", "send", "operate", "admin"]
+    label: str
+
+
+class KeyRevoked(Event, frozen=True, kw_only=True):
+    """The key no longer opens anything."""
+
+
+class RedriveStarted(Event, frozen=True, kw_only=True):
+    """A bulk redrive: `count` dead letters seen at its start, `per_s` of them a second at most (None: no bound)."""
+
+    channel: str | None
+    lane: str | None
+    conversation: int | None
+    before_us: int
+    count: int
+    per_s: float | None
+
+
+class RedriveAdvanced(Event, frozen=True, kw_only=True):
+    """So far `moved` messages went back on the agenda; `after` is the last one looked at."""
+
+    moved: int
+    after: int
+
+
+class RedriveEnded(Event, frozen=True, kw_only=True):
+    """Through, or cancelled by a person, after `moved` messages."""
+
+    moved: int
+    reason: Literal["done", "cancelled"]

@@ -1,0 +1,133 @@
+"""What one message is at an instant: its statuses, and everything that decisions about it ask.
+
+This file answers for the shape of that state and for what follows from it at once. How events change it stands in
+message.py.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from core import events as e
+from core.records import FIFO_LINE, LOOSE_LINE
+
+Status = Literal[
+    "queued", "scheduled", "sending", "retrying", "held", "sent", "delivered", "read", "failed", "dead", "cancelled",
+    "expired",
+]  # fmt: skip  # The open ones, then what each may end as.
+
+WAITING: Final = frozenset({"queued", "scheduled", "retrying"})
+OPEN: Final = WAITING | {"sending", "held"}
+# Ended well, as far as anybody knows: receipts move it on among these, and to failed.
+TAKEN: Final = frozenset({"sent", "delivered", "read", "failed"})
+CONCLUDED: Final = TAKEN | {"dead", "cancelled", "expired"}
+
+_UNDELIVERED: Final = frozenset({"dead", "expired", "cancelled", "failed"})
+# The reason of a message that is cancelled because the time of its fallback has come.
+FALLBACK_DUE: Final = "fallback"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the events of one message come to. Instants and spans are microseconds.
+
+    `used` counts attempts that the schedule spent in this round (a redrive begins a new one), `attempt` all that ever
+    started; `in_flight` is the running attempt or 0. `failing_us` is when it first failed in this round. `doubt_us` is
+    until when evidence is awaited for an attempt of unknown fate. `receipts` are the statuses told so far, each
+    with the instant of its recording and the attempt that was the last one then. `fallback` is the message that took
+    its place; `is_redriven` says that a person wanted it tried again.
+    """
+
+    id: int
+    tenant: str
+    channel: str
+    lane: str
+    conversation: int
+    host: int | None
+    order: e.Order
+    priority: int
+    on_ambiguous: e.OnAmbiguous | None
+    policy: str | None
+    zone: str | None
+    accepted_us: int
+    round_us: int
+    first_due_us: int
+    due_us: int | None
+    expires_us: int | None
+    commitment: bytes
+    status: Status
+    cause: int = 0
+    caused_by: e.CausedBy = ""
+    lanes: tuple[str, ...] = ()
+    fallbacks: int = 0
+    fallback_by_us: int | None = None
+    has_template: bool = False
+    marketing: bool = False
+    version: int = 1
+    changed_us: int = 0
+    attempt: int = 0
+    in_flight: int = 0
+    started_us: int = 0
+    deadline_us: int = 0
+    probe: bool = False
+    used: int = 0
+    faults: int = 0
+    failing_us: int | None = None
+    aside: bool = False
+    held_by: Literal["unknown", "parked"] | None = None
+    cancel: str | None = None
+    code: str = ""
+    detail: str = ""
+    reason: str = ""
+    provider_id: str = ""
+    by_template: bool = False
+    doubt_us: int | None = None
+    receipts: tuple[tuple[e.ReceiptStatus, int, int], ...] = ()
+    fallback: int = 0
+    is_redriven: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not concluded."""
+        return self.status in OPEN
+
+    @property
+    def ends_us(self) -> int | None:
+        """When its time ends, if it is not through by then: it expires, or another channel takes over."""
+        if self.expires_us is None or self.fallback_by_us is None:
+            return self.fallback_by_us if self.expires_us is None else self.expires_us
+        return min(self.expires_us, self.fallback_by_us)
+
+    @property
+    def agenda_us(self) -> int | None:
+        """When time next decides about it: it is due, or its time ends before that."""
+        ends_us = self.ends_us
+        if self.due_us is None or ends_us is None:
+            return self.due_us
+        return min(self.due_us, ends_us)
+
+    @property
+    def owes(self) -> bool:
+        """Whether it ended undelivered and what should take its place has not been accepted yet."""
+        if not self.fallbacks or self.status not in _UNDELIVERED:
+            return False
+        return self.status != "cancelled" or self.reason == FALLBACK_DUE
+
+    def receipt_at(self, status: e.ReceiptStatus) -> int | None:
+        """When the provider's word for a status was recorded, None while it has not come."""
+        return next((at_us for told, at_us, _ in self.receipts if told == status), None)
+
+    @property
+    def line(self) -> int:
+        """The line of its conversation that it stands in: fifo unless its order is any or it was set aside."""
+        return LOOSE_LINE if self.aside or self.order == "any" else FIFO_LINE
+
+    @property
+    def place(self) -> int | None:
+        """Its place in that line, None where it takes part in neither (held or concluded).
+
+        In the loose line an attempt in flight comes first: however long the line is, a first page of it shows what
+        is out there.
+        """
+        if self.status not in WAITING and self.status != "sending":
+            return None
+        return self.first_due_us if self.line == FIFO_LINE else self.due_us or 0

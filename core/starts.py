@@ -1,0 +1,91 @@
+"""A message's turn has come: what time alone decides about it, and the intent to send it.
+
+This file answers for every decision before an attempt. It records nothing and waits for nothing.
+"""
+
+from datetime import tzinfo
+
+import msgspec
+
+from core import events as e
+from core.conversation import Conversation, skips_at
+from core.message import FALLBACK_DUE, WAITING, Message
+from core.policies import Policy, delay_us
+from core.quiet import allowed_at
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy an attempt is decided under, its version in the lane's stream, and the recipient's time zone."""
+
+    policy: Policy
+    version: int
+    zone: tzinfo
+
+
+def tidy(message: Message, policy: Policy, now_us: int, chance: float = 0.5) -> tuple[e.Event, ...]:
+    """What time alone has decided about a waiting message: its end, its step aside, the end of a doubt. Mostly nothing.
+
+    `chance` spreads the wait that follows a vain doubt.
+    """
+    if message.status not in WAITING:
+        return ()
+    if message.expires_us is not None and message.expires_us <= now_us:
+        return (*_doubt_ends(message, "fail"), e.MessageExpired())
+    if message.fallback_by_us is not None and message.fallback_by_us <= now_us and message.doubt_us is None:
+        return (e.MessageCancelled(reason=FALLBACK_DUE),)
+    if message.doubt_us is not None and message.doubt_us <= now_us:
+        return _in_vain(message, policy, now_us=now_us, chance=chance)
+    # Only what has failed can be given up: a message that waited long for its first try still gets it.
+    if message.failing_us is not None and now_us - message.failing_us >= policy.give_up_after_us:
+        return (*_doubt_ends(message, "fail"), e.MessageDead(reason="gave_up"))
+    skip_us = skips_at(message, policy)
+    if skip_us is not None and skip_us <= now_us:
+        return (e.MessageSetAside(),)
+    return ()
+
+
+def _doubt_ends(message: Message, resolution: e.OnAmbiguous) -> tuple[e.Event, ...]:
+    if message.doubt_us is None:
+        return ()
+    return (e.AmbiguityResolved(attempt=message.attempt, resolution=resolution, evidence="policy"),)
+
+
+def _in_vain(message: Message, policy: Policy, *, now_us: int, chance: float) -> tuple[e.Event, ...]:
+    """No evidence came: the policy decides about an attempt of unknown fate."""
+    resolution = message.on_ambiguous or policy.on_ambiguous
+    if resolution == "hold":
+        return (*_doubt_ends(message, "hold"), e.MessageHeld(by="unknown"))
+    if resolution == "fail":
+        return (*_doubt_ends(message, "fail"), e.MessageDead(reason="ambiguous"))
+    # The attempt was used up when its answer did not come, and the wait for evidence is part of what follows it.
+    wait_us = delay_us(policy.retry, message.used, chance)
+    if wait_us is None:
+        return (*_doubt_ends(message, "fail"), e.MessageDead(reason="exhausted"))
+    due_us = max(now_us, message.changed_us + wait_us)
+    resolved = e.AmbiguityResolved(attempt=message.attempt, resolution="resend", evidence="policy", due_us=due_us)
+    return (resolved,)
+
+
+def begin(conversation: Conversation, message: Message, terms: Terms, now_us: int) -> e.Event:
+    """The intent to send a due message, its deferral to the end of quiet hours, or its end where nobody wants it."""
+    policy = terms.policy
+    # A person who has a dead letter tried again knows that the address was given up.
+    if conversation.refuses(message) and not message.is_redriven:
+        return e.MessageDead(reason="suppressed")
+    if policy.quiet_hours is not None:
+        allowed_us = allowed_at(policy.quiet_hours, terms.zone, now_us)
+        if allowed_us > now_us:
+            return e.MessageDeferred(due_us=allowed_us, reason="quiet_hours")
+    return e.AttemptStarted(
+        attempt=message.attempt + 1,
+        lane=message.lane,
+        policy_version=terms.version,
+        deadline_us=now_us + policy.timeout_us,
+        probe=not conversation.circuit.is_closed,
+        by_template=message.has_template and _is_closed(conversation, now_us),
+    )
+
+
+def _is_closed(conversation: Conversation, now_us: int) -> bool:
+    """Whether the peer's reply window is known to be closed."""
+    return conversation.window_until_us is not None and conversation.window_until_us <= now_us
