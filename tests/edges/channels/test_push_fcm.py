@@ -1,51 +1,23 @@
-"""Answers for pushes: what FCM is sent, when it counts as handed over, and what each answer and fault comes to."""
+"""Answers for pushes: when one counts as handed over, what is repeated, and what each answer and fault comes to."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import anyio
-import msgspec
 import pytest
 from msgspec.structs import replace
 
-from adapters.channels.fcm_message import LIFETIME_S
 from adapters.channels.fcm_settings import FcmSettings
 from adapters.channels.push_fcm import FcmChannel
 from core.outcomes import Ambiguous, Config, Outcome, Permanent, Rate, Recipient, Taken, Transient
 from core.policies import MINUTE_US, SECOND_US
-from core.ports import Clock
+from core.ports import Clock, Parcel
 from tests.edges.channels.endpoints import Answer, Endpoint, answers, resets, says, then_closes, then_silence
-from tests.edges.channels.fcm_server import EMAIL, PROJECT, UNAUTHENTICATED, FcmServer, Message, Told, refusal
+from tests.edges.channels.fcm_pushes import PUSH, TO, TOKEN, channel_of
+from tests.edges.channels.fcm_server import EMAIL, PROJECT, UNAUTHENTICATED, FcmServer, Told, refusal
 from tests.edges.channels.parcels import MESSAGE, HandOver, parcel_of
 
 pytestmark = pytest.mark.anyio
-
-TOKEN = "fRt-1_x:APA91bGHXQBB0123456789abcdefghijklmnopqrstuvwxyz"
-TO = f"token:{TOKEN}"
-PUSH = {"title": "Tomorrow", "body": "See you at nine.", "data": {"order": "42"}}
-
-
-@asynccontextmanager
-async def channel_of(
-    clock: Clock, server: FcmServer, *, url: str | None = None, timeout_us: int = 30 * SECOND_US
-) -> AsyncIterator[FcmChannel]:
-    """A channel to the server, closed at the end; `url` is where messages go instead."""
-    settings = FcmSettings(service_account=server.account(), url=url or server.url, timeout_us=timeout_us)
-    channel = FcmChannel(settings, clock=clock, agent="Tidings/test")
-    try:
-        yield channel
-    finally:
-        await channel.close()
-
-
-async def sent(clock: Clock, *contents: object, to: str = TO) -> list[Message]:
-    """What FCM has taken once each content was sent."""
-    async with FcmServer() as server, channel_of(clock, server) as channel:
-        for content in contents:
-            outcome = await channel.send(parcel_of(clock, to, content), HandOver())
-            assert isinstance(outcome, Taken), outcome
-        return server.taken
 
 
 async def outcome_of(clock: Clock, *orders: Told, to: str = TO) -> tuple[Outcome, int, FcmServer]:
@@ -72,12 +44,6 @@ async def test_a_push_is_taken_under_fcm_s_own_name(clock: Clock) -> None:
     assert (message.android.priority, message.apns.headers["apns-priority"]) == ("high", "10")
 
 
-async def test_an_installation_may_be_named_by_its_id(clock: Clock) -> None:
-    """`fid:` is a Firebase installation id, the target that takes the token's place."""
-    (message,) = await sent(clock, PUSH, to="fid:cXyZ:0123456789abcdefgh")
-    assert (message.fid, message.token) == ("cXyZ:0123456789abcdefgh", "")
-
-
 async def test_another_project_may_be_named(clock: Clock) -> None:
     """The settings' project counts before the account's own; FCM says whether the account may send there."""
     async with FcmServer() as server:
@@ -87,85 +53,6 @@ async def test_another_project_may_be_named(clock: Clock) -> None:
         await channel.close()
     assert isinstance(outcome, Config)
     assert server.sends[0].path == "/v1/projects/another-project/messages:send"
-
-
-async def test_a_repeat_replaces_what_it_repeats(clock: Clock) -> None:
-    """Without a collapse key of its own a message has one all the same: its id, the same in every attempt."""
-    first, second = await sent(clock, PUSH, PUSH)
-    for message in (first, second):
-        assert message.android.collapse_key == message.android.notification.tag == MESSAGE
-        assert message.apns.headers["apns-collapse-id"] == message.webpush.headers["Topic"] == MESSAGE
-        assert message.data["tidings_id"] == MESSAGE
-
-
-@pytest.mark.parametrize(
-    ("key", "fits_apns", "fits_web"),
-    [
-        ("score", True, True),
-        ("k" * 32, True, True),
-        ("k" * 33, True, False),
-        ("k" * 64, True, False),
-        ("match 42/score", True, False),
-        (" led by a space", False, False),
-        ("ключ", False, False),
-        ("ü" * 64, False, False),
-        ("\U0001f600" * 64, False, False),
-        ("line\nend", False, False),
-    ],
-)
-async def test_a_collapse_key_reaches_every_platform(
-    clock: Clock, key: str, *, fits_apns: bool, fits_web: bool
-) -> None:
-    """As it is where it fits, and else as a shorter key that is the same for the same key alone."""
-    first, again, other = await sent(
-        clock, {**PUSH, "collapse_key": key}, {**PUSH, "collapse_key": key}, {**PUSH, "collapse_key": key[:-1] + "z"}
-    )
-    assert first.android.collapse_key == first.android.notification.tag == key
-    assert (first.apns.headers["apns-collapse-id"] == key) == fits_apns
-    assert (first.webpush.headers["Topic"] == key) == fits_web
-    assert first.webpush == again.webpush
-    assert first.apns.headers["apns-collapse-id"] == again.apns.headers["apns-collapse-id"]
-    assert first.apns.headers["apns-collapse-id"] != other.apns.headers["apns-collapse-id"]
-    assert first.webpush.headers["Topic"] != other.webpush.headers["Topic"]
-
-
-async def test_a_push_waits_four_weeks_for_its_device(clock: Clock) -> None:
-    """Each platform is told the same time."""
-    (message,) = await sent(clock, PUSH)
-    assert message.android.ttl == f"{LIFETIME_S}s"
-    assert message.webpush.headers["TTL"] == str(LIFETIME_S)
-    assert abs(int(message.apns.headers["apns-expiration"]) - clock.now_us() // SECOND_US - LIFETIME_S) <= 60
-
-
-async def test_a_blank_title_is_left_out(clock: Clock) -> None:
-    """A platform would show an empty line for it."""
-    handed_over = HandOver()
-    async with FcmServer() as server, channel_of(clock, server) as channel:
-        await channel.send(parcel_of(clock, TO, {"title": "", "body": "Hi"}), handed_over)
-    assert msgspec.json.decode(server.sends[0].body)["message"]["notification"] == {"body": "Hi"}
-
-
-@pytest.mark.parametrize("key", ["from", "message_type", "gcm", "gcm.n.e", "google", "google.ttl", "tidings_id"])
-async def test_reserved_keys_are_refused_here(clock: Clock, key: str) -> None:
-    """What FCM keeps for itself, and what we put into the data, ends the message before anything is sent."""
-    async with FcmServer() as server, channel_of(clock, server) as channel:
-        handed_over = HandOver()
-        outcome = await channel.send(parcel_of(clock, TO, {**PUSH, "data": {key: "x", "ok": "y"}}), handed_over)
-    assert isinstance(outcome, Permanent)
-    assert (outcome.code, handed_over.count) == ("data_key", 0)
-    assert not server.sends
-    assert not server.token_requests
-
-
-@pytest.mark.parametrize(("more_bytes", "kind"), [(0, Taken), (1, Permanent)])
-async def test_four_kilobytes_are_the_most(clock: Clock, more_bytes: int, kind: type[Outcome]) -> None:
-    """Title, body and data, our own id among it, as FCM counts them: one byte more is refused here."""
-    own_bytes = len("tidings_id") + len(MESSAGE)
-    content = {"title": "ü", "body": "b" * (4_096 - 2 - 4 - own_bytes + more_bytes), "data": {"k": "ä!"}}
-    async with FcmServer() as server, channel_of(clock, server) as channel:
-        outcome = await channel.send(parcel_of(clock, TO, content), HandOver())
-    assert isinstance(outcome, kind)
-    assert len(server.sends) == 1 - more_bytes
 
 
 @pytest.mark.parametrize("to", ["ann", "token:", "fid:", "topic:news", ":x", ""])
@@ -253,12 +140,15 @@ async def test_no_answer_leaves_a_doubt(clock: Clock, answer: Answer, code: str)
     handed_over = HandOver()
     async with (
         FcmServer() as server,
-        Endpoint(answer) as endpoint,
-        channel_of(clock, server, url=endpoint.url(""), timeout_us=500_000) as channel,
+        Endpoint(answers(200, b'{"name":"n"}'), answer) as endpoint,
+        channel_of(clock, server, url=endpoint.url("")) as channel,
     ):
-        outcome = await channel.send(parcel_of(clock, TO, PUSH), handed_over)
+        # With token and connection at hand, even a short time is enough for the message to leave.
+        assert isinstance(await channel.send(parcel_of(clock, TO, PUSH), handed_over), Taken)
+        within_us = 500_000 if code == "timeout" else 20 * SECOND_US
+        outcome = await channel.send(parcel_of(clock, TO, PUSH, within_us=within_us), handed_over)
     assert outcome == Ambiguous(code=code)
-    assert handed_over.count == 1
+    assert handed_over.count == 2
 
 
 async def test_trouble_before_the_message_leaves_is_no_doubt(clock: Clock) -> None:
@@ -289,6 +179,16 @@ async def test_the_deadline_bounds_waiting_for_a_token(clock: Clock, within_us: 
     assert (outcome.code, handed_over.count, len(server.sends)) == ("timeout", 0, 0)
 
 
+async def test_the_settings_bound_an_attempt_too(clock: Clock) -> None:
+    """A deadline that is far away is not waited for."""
+    async with FcmServer() as server, channel_of(clock, server, timeout_us=200_000) as channel:
+        server.may_grant.clear()
+        with anyio.fail_after(30):
+            outcome = await channel.send(parcel_of(clock, TO, PUSH, within_us=60 * MINUTE_US), HandOver())
+    assert isinstance(outcome, Transient)
+    assert outcome.code == "timeout"
+
+
 async def test_many_at_once_share_one_token(clock: Clock) -> None:
     """Fifty first pushes ask for one token; and fifty that meet its end ask for one more."""
     async with FcmServer() as server, channel_of(clock, server) as channel:
@@ -305,6 +205,51 @@ async def test_many_at_once_share_one_token(clock: Clock) -> None:
             await asyncio.gather(*(send() for _ in range(50)))
     assert len(server.token_requests) == 2
     assert len(server.taken) == 100
+
+
+async def cancelled(channel: FcmChannel, parcel: Parcel, received: Sequence[object]) -> int:
+    """How often a send was handed over that is cancelled once a request has come in."""
+    handed_over = HandOver()
+    sending = asyncio.ensure_future(channel.send(parcel, handed_over))
+    while not received:
+        await anyio.lowlevel.checkpoint()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    return handed_over.count
+
+
+async def test_a_send_can_be_cancelled(clock: Clock) -> None:
+    """Stopping ends a send that waits for its token, and the next send is served all the same."""
+    async with FcmServer() as server, channel_of(clock, server) as channel:
+        server.may_grant.clear()
+        with anyio.fail_after(30):
+            assert await cancelled(channel, parcel_of(clock, TO, PUSH), server.token_requests) == 0
+        server.may_grant.set()
+        assert isinstance(await channel.send(parcel_of(clock, TO, PUSH), HandOver()), Taken)
+    assert len(server.taken) == 1
+
+
+async def test_a_send_that_waits_for_its_answer_can_be_cancelled(clock: Clock) -> None:
+    """Stopping ends it, and its hand-over was told before."""
+    async with (
+        FcmServer() as server,
+        Endpoint(then_silence()) as endpoint,
+        channel_of(clock, server, url=endpoint.url("")) as channel,
+    ):
+        with anyio.fail_after(30):
+            assert await cancelled(channel, parcel_of(clock, TO, PUSH), endpoint.received) == 1
+
+
+async def test_closing_can_be_done_twice_and_before_anything_was_sent(clock: Clock) -> None:
+    """A channel that never sent closes like one that did."""
+    for sends in (0, 1):
+        async with FcmServer() as server, channel_of(clock, server) as channel:
+            for _ in range(sends):
+                await channel.send(parcel_of(clock, TO, PUSH), HandOver())
+            await channel.close()
+            await channel.close()
+        assert len(server.sends) == sends
 
 
 async def test_no_secret_and_no_device_is_in_any_outcome(clock: Clock) -> None:
