@@ -25,8 +25,8 @@ _DECODER: Final = msgspec.json.Decoder(EmailContent)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # All of it is sent as ASCII, so that no relay has to rewrite what may have been signed.
 _POLICY: Final = policy.SMTP.clone(cte_type="7bit")
-# RFC 5322 section 2.1.1.
-_TOO_LONG_LINE: Final = re.compile(r"[^\r\n]{999}")
+# RFC 5322 section 2.1.1. Looked for from where lines begin only: from every byte, a full mail would hold the loop up.
+_TOO_LONG_LINE: Final = re.compile(r"^[^\r\n]{999}", re.MULTILINE)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _PLAIN_HEAD: Final = (
     'MIME-Version: 1.0\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n'
