@@ -72,7 +72,7 @@ EVENTS: Final[dict[str, e.Event]] = {
 _TOLD: Final = ("told sent", "told delivered", "told read", "told failed")
 
 # Where each event leads from each status that allows it. What is not here is impossible.
-LEADS: Final[dict[str, dict[str, Status]]] = {
+LEADS: Final[dict[Status, dict[str, Status]]] = {
     "queued": {
         "started": "sending",
         "deferred": "queued",
@@ -136,10 +136,10 @@ for _status in _waiting:
     LEADS[_status]["proved"] = "sent"
 LEADS["held"]["proved"] = "sent"
 LEADS["retrying"]["doubted"] = "retrying"
-for _status, _leads in LEADS.items():
+for _before, _leads in LEADS.items():
     for _name in _TOLD:
         # A receipt is recorded whenever it comes; it raises what is taken, and nothing else.
-        _leads.setdefault(_name, _status)
+        _leads.setdefault(_name, _before)
 
 
 @pytest.mark.parametrize("name", EVENTS)
