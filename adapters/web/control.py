@@ -15,8 +15,9 @@ from aiohttp import web
 from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller
 from adapters.web.front import Front
+from adapters.web.message_ids import message_in_path
 from adapters.web.problems import invalid
-from adapters.web.reading import body_of, id_in_path
+from adapters.web.reading import body_of
 from adapters.web.states import shown
 from core import ids
 from core.contents import PAST_TOLERANCE_US
@@ -66,13 +67,13 @@ _RESCHEDULES: Final = msgspec.json.Decoder(RescheduleRequest)
 
 async def cancel(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Cancels one message; one in flight is cancelled unless that attempt is taken."""
-    message = await front.system.errands.cancel(caller.tenant, id_in_path(request, "msg"))
+    message = await front.system.errands.cancel(caller.tenant, message_in_path(request))
     return answer(shown(front, message))
 
 
 async def redrive(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Puts one dead letter back on the agenda."""
-    message = await front.system.errands.redrive(caller.tenant, id_in_path(request, "msg"))
+    message = await front.system.errands.redrive(caller.tenant, message_in_path(request))
     return answer(shown(front, message))
 
 

@@ -13,7 +13,8 @@ from adapters.web import cursors
 from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller
 from adapters.web.front import Front
-from adapters.web.reading import id_in_path, query_of
+from adapters.web.message_ids import channels_of, message_in_path
+from adapters.web.reading import query_of
 from adapters.web.telling import EventAnswer, told
 
 PAGE_MAX: Final = 1_000
@@ -48,14 +49,15 @@ async def page(front: Front, request: web.Request, caller: Caller) -> web.Respon
     asked = query_of(request, EventQuery)
     after = {} if asked.after is None else cursors.read(asked.after, "?after")
     recorded, reached = await front.log.log_page(after, tenant=caller.tenant, limit=asked.limit)
-    shown = [told(entry) for entry in recorded]
+    channels = await channels_of(front.log, recorded)
+    shown = [told(entry, channels.get(entry.stream, "")) for entry in recorded]
     return answer(EventPage(events=shown, next=cursors.written(reached), more=reached != after))
 
 
 async def of_message(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Every event of one message."""
-    stream = id_in_path(request, "msg")
+    stream = message_in_path(request)
     # Asking for its state first settles whether this tenant has such a message at all.
-    await front.system.errands.message(caller.tenant, stream)
+    message = await front.system.errands.message(caller.tenant, stream)
     recorded = await front.log.events_of(stream)
-    return answer(EventList(events=[told(entry) for entry in recorded]))
+    return answer(EventList(events=[told(entry, message.channel) for entry in recorded]))

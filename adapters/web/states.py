@@ -14,8 +14,9 @@ from adapters.moments import moment
 from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
+from adapters.web.message_ids import message_id, message_in_path, message_of
 from adapters.web.problems import invalid
-from adapters.web.reading import id_in_path, id_of, query_of
+from adapters.web.reading import id_of, query_of
 from core import ids
 from core.events import OnAmbiguous, Order
 from core.message import Message, fold
@@ -67,7 +68,7 @@ class MessageAnswer(Answer, frozen=True, kw_only=True):
         went_well = state.status in {"sent", "delivered"}
         against = (state.code or state.detail) and not went_well
         return cls(
-            id=ids.encode("msg", state.id),
+            id=message_id(state.id, state.channel),
             conversation=ids.encode("conv", state.conversation),
             tenant=state.tenant,
             channel=state.channel,
@@ -111,7 +112,7 @@ class MessageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 async def show(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """One message now."""
-    return answer(shown(front, await front.system.errands.message(caller.tenant, id_in_path(request, "msg"))))
+    return answer(shown(front, await front.system.errands.message(caller.tenant, message_in_path(request))))
 
 
 async def listing(front: Front, request: web.Request, caller: Caller) -> web.Response:
@@ -132,7 +133,7 @@ async def listing(front: Front, request: web.Request, caller: Caller) -> web.Res
         if len(heads) < asked.limit:
             return answer(MessageList(messages=found, next=None))
         if looked_at >= _LOOKED_AT_MAX:
-            return answer(MessageList(messages=found, next=ids.encode("msg", heads[-1].stream)))
+            return answer(MessageList(messages=found, next=message_id(heads[-1].stream, heads[-1].channel)))
         wanted = msgspec.structs.replace(wanted, before=heads[-1].stream)
 
 
@@ -158,7 +159,7 @@ def _filter(front: Front, asked: MessageQuery, caller: Caller, statuses: frozens
         lane=asked.lane,
         conversation=None if asked.conversation is None else id_of(asked.conversation, "conv", "?conversation"),
         reference=reference,
-        before=None if asked.before is None else id_of(asked.before, "msg", "?before"),
+        before=None if asked.before is None else message_of(asked.before, "?before"),
     )
 
 

@@ -13,7 +13,7 @@ from adapters.moments import moment
 from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller
 from adapters.web.front import Front
-from core import ids
+from adapters.web.message_ids import message_id
 from core.message import OPEN, WAITING
 from core.records import MessageFilter, Tally
 
@@ -90,4 +90,4 @@ async def _landmark(front: Front, tenant: str | None, *, oldest: bool) -> Landma
     heads = await front.log.heads(wanted, limit=1, oldest_first=oldest)
     if not heads:
         return None
-    return Landmark(id=ids.encode("msg", heads[0].stream), accepted_at=moment(heads[0].accepted_us))
+    return Landmark(id=message_id(heads[0].stream, heads[0].channel), accepted_at=moment(heads[0].accepted_us))

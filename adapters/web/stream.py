@@ -4,7 +4,7 @@ This file answers for following: nothing is skipped and nothing comes twice to a
 it saw. It must never hold the log up for a follower: there are so many at most, and one that does not read is let go.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -16,6 +16,7 @@ from adapters.web import cursors
 from adapters.web.answers import encoded
 from adapters.web.auth import Caller, secret_of
 from adapters.web.front import Front
+from adapters.web.message_ids import channels_of
 from adapters.web.reading import given_back, query_of
 from adapters.web.telling import told
 from core.errors import Overloaded, Refused
@@ -78,7 +79,7 @@ async def _follow(
         change = front.log.changed()
         recorded, reached = await front.log.log_page(position, tenant=tenant, limit=_PAGE_MAX)
         has_moved = reached != position
-        piece = _written(recorded, position)
+        piece = _written(recorded, position, await channels_of(front.log, recorded))
         if not has_moved:
             with anyio.move_on_after(heard_s + heartbeat_s - anyio.current_time()):
                 await change
@@ -92,14 +93,14 @@ async def _follow(
         position = reached
 
 
-def _written(recorded: list[Recorded], before: dict[int, int]) -> bytes:
+def _written(recorded: list[Recorded], before: dict[int, int], channels: Mapping[int, str]) -> bytes:
     """A page as the stream writes it: each event with the position right after it."""
     position = dict(before)
     lines: list[bytes] = []
     for entry in recorded:
         position[entry.shard] = entry.seq
         head = f"id: {cursors.written(position)}\nevent: {type(entry.event).__name__}\ndata: ".encode()
-        lines.append(head + encoded(told(entry)) + b"\n\n")
+        lines.append(head + encoded(told(entry, channels.get(entry.stream, ""))) + b"\n\n")
     return b"".join(lines)
 
 

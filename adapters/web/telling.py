@@ -53,11 +53,12 @@ _PREFIX_OF: Final[dict[type[e.Event], Prefix]] = {kind: prefix for prefix, kinds
 _HIDDEN: Final = frozenset({"digest", "seed"})
 
 
-def told(recorded: Recorded) -> EventAnswer:
-    """The outside form of an event."""
+def told(recorded: Recorded, channel: str) -> EventAnswer:
+    """The outside form of an event; `channel` is that of its message, where it is one of a message."""
     event = recorded.event
+    prefix = _PREFIX_OF.get(type(event)) or ids.kind_of(channel)
     return EventAnswer(
-        stream=ids.encode(_PREFIX_OF.get(type(event), "msg"), recorded.stream),
+        stream=ids.encode(prefix, recorded.stream),
         version=recorded.version,
         at=moment(recorded.at_us),
         tenant=recorded.tenant,

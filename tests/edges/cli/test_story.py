@@ -91,7 +91,7 @@ SAID: list[tuple[e.Event, str]] = [
 def story(event: e.Event, **state: object) -> list[str]:
     """The lines of a story of one event, as the API gives it."""
     recorded = Recorded(stream=1, version=1, shard=0, seq=1, at_us=AT_US, tenant="org1", cause=0, event=event, link=b"")
-    outside = msgspec.json.decode(msgspec.json.encode(told(recorded)))
+    outside = msgspec.json.decode(msgspec.json.encode(told(recorded, "email")))
     return list(story_of({**STATE, **state}, [cast("dict[str, object]", outside)]))
 
 
