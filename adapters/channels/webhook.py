@@ -8,40 +8,27 @@ of this attempt, `webhook-signature` one entry a secret (a lane without secrets 
 from 1.
 """
 
-from asyncio import timeout
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientConnectorError,
-    ClientError,
-    ClientResponse,
-    ClientSession,
-    InvalidURL,
-)
+from aiohttp import ClientSession
 from aiohttp.abc import AbstractResolver
 
 from adapters.channels.accounts import WebhookSettings
-from adapters.channels.http_exchange import BROKEN, Body, Connections, fault, first_bytes, trust, within
-from adapters.channels.networks import AddressRefused, Networks
+from adapters.channels.endpoint_answers import answered, drained, unanswered
+from adapters.channels.http_exchange import BROKEN, Body, Connections, trust, within
+from adapters.channels.networks import Networks
 from adapters.channels.signing import Signer
 from core.content_shapes import WebhookContent
-from core.outcomes import Outcome, Permanent, Transient, of_endpoint_status, retry_after_us
+from core.outcomes import Outcome, Permanent, Transient
 from core.policies import SECOND_US
 from core.ports import Clock, Parcel
-
-# The status says all that we use; a body is read only so that its connection can serve again, and only this much of it.
-ANSWER_BYTES_MAX: Final = 4_096
-_ANSWER_TAIL_S: Final = 0.5
 
 _DECODER: Final = msgspec.json.Decoder(WebhookContent)
 _ENCODER: Final = msgspec.json.Encoder()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -95,10 +82,9 @@ class WebhookChannel:
                 timeout=within(left_us),
             )
         except BROKEN as error:
-            return _fault(error, left=body.left)
-        outcome = self._outcome(response)
-        if not response.closed:
-            await _drain(response)
+            return unanswered(error, left=body.left)
+        outcome = answered(response, self._clock.now_us())
+        await drained(response)
         return outcome
 
     def _headers(self, parcel: Parcel, now_us: int, body: bytes) -> dict[str, str]:
@@ -126,14 +112,6 @@ class WebhookChannel:
         self._kept[host] = now_us
         return True
 
-    def _outcome(self, response: ClientResponse) -> Outcome:
-        status = response.status
-        if not 200 <= status < 300 and response.headers.get("webhook-delivery") == "abort-message":
-            return Permanent(code=str(status), detail="the endpoint asked to stop delivering this message")
-        asked = response.headers.get("Retry-After")
-        after_us = None if asked is None else retry_after_us(asked, self._clock.now_us())
-        return of_endpoint_status(status, after_us=after_us, detail=_PHRASES.get(status, ""))
-
 
 def _rendered(parcel: Parcel) -> tuple[bytes, str]:
     """Body and content type: the same bytes in every attempt, since they depend on what was accepted alone."""
@@ -144,25 +122,3 @@ def _rendered(parcel: Parcel) -> tuple[bytes, str]:
     assert content.data is not msgspec.UNSET, "an event has data"
     accepted = _EPOCH + timedelta(microseconds=parcel.accepted_us)
     return _ENCODER.encode(_Event(type=content.type, timestamp=accepted, data=content.data)), "application/json"
-
-
-def _fault(error: ClientError | TimeoutError | OSError, *, left: bool) -> Outcome:
-    """What a request without an answer came to."""
-    match error:
-        case ClientConnectorCertificateError():
-            # Their certificate is their endpoint's fault, which they may mend; our own set-up is fine.
-            return Transient(code="certificate")
-        case ClientConnectorError(os_error=AddressRefused() as refused):
-            return Permanent(code="address_refused", detail=str(refused))
-        case InvalidURL():
-            return Permanent(code="url")
-        case _:
-            return fault(error, left=left)
-
-
-async def _drain(response: ClientResponse) -> None:
-    try:
-        async with timeout(_ANSWER_TAIL_S):
-            await first_bytes(response, ANSWER_BYTES_MAX)
-    except TimeoutError:
-        pass  # The status has been read, and with it the outcome; only the connection is lost.

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from standardwebhooks import Webhook
 
-from adapters.channels.webhook import ANSWER_BYTES_MAX, WebhookChannel
+from adapters.channels.endpoint_answers import ANSWER_BYTES_MAX
+from adapters.channels.webhook import WebhookChannel
 from core.outcomes import Ambiguous, Outcome, Permanent, Rate, Recipient, Taken, Transient
 from core.policies import MINUTE_US, SECOND_US
 from core.ports import Clock
