@@ -5,6 +5,7 @@ never show that text or anything of it, since a private key stands in it, and ne
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -86,6 +87,8 @@ def service_account_of(text: str) -> ServiceAccount:
     return account
 
 
+# The key is put to the test, which takes 60 ms; each start and each reload ask for it three times an account.
+@lru_cache(maxsize=8)
 def private_key_of(account: ServiceAccount) -> RSAPrivateKey:
     """The key that signs for an account. Raises ValueError with what was expected of it."""
     pem = account.private_key
