@@ -107,7 +107,7 @@ class Intake:
         Raises Invalid for a lane, policy or instant that does not fit, KeyReused, and Refused where nothing can be
         taken now. A repeat of what was accepted is answered as such, even when its `send_at` has passed meanwhile.
         """
-        lane = self._check(submission)
+        lane = self.check(submission)
         try:
             submission = in_time(submission, now_us=self._clock.now_us(), send_at_max_us=self._bounds.send_at_max_us)
         except Invalid:
@@ -127,7 +127,8 @@ class Intake:
 
     # -- checks
 
-    def _check(self, submission: Submission) -> Lane:
+    def check(self, submission: Submission) -> Lane:
+        """The lane that a submission would begin in; raises Invalid or Refused where it could not be taken now."""
         if not self.is_open:
             raise StoreUnavailable("the daemon is stopping and takes nothing new", retry_after_s=5)
         if self._waiting >= self._bounds.accepting_max:

@@ -143,7 +143,7 @@ def read(
     request = _request_of(body)
     content = decoded(_CONTENT_DECODERS[request.channel], request.content, at="/content")
     check_content(content, "/content")
-    to, host = _address(request.channel, request.to)
+    to, host = address_of(request.channel, request.to)
     if request.time_zone is not None and not _ZONE.fullmatch(request.time_zone):
         raise Invalid("/time_zone", "expected the name of a time zone such as Europe/Berlin")
     cause, caused_by = _cause(request.cause)
@@ -260,7 +260,8 @@ def _request_of(body: bytes) -> MessageRequest:
         raise
 
 
-def _address(channel: str, to: str, at: str = "/to") -> tuple[str, str | None]:
+def address_of(channel: str, to: str, at: str = "/to") -> tuple[str, str | None]:
+    """The normal form of a channel's address, and a webhook's host; raises Invalid where it is none."""
     try:
         if channel == "webhook":
             return addresses.endpoint(to)
@@ -281,7 +282,7 @@ def _lanes(request: MessageRequest) -> tuple[str, ...]:
 def _alternative(wanted: FallbackRequest, at: str) -> Alternative:
     content = decoded(_CONTENT_DECODERS[wanted.channel], wanted.content, at=f"{at}/content")
     check_content(content, f"{at}/content")
-    to, host = _address(wanted.channel, wanted.to, f"{at}/to")
+    to, host = address_of(wanted.channel, wanted.to, f"{at}/to")
     return Alternative(channel=wanted.channel, to=to, content=_ENCODER.encode(content), host=host, lane=wanted.lane)
 
 

@@ -43,13 +43,14 @@ class PlanSet(Event, frozen=True, kw_only=True):
 
 
 class PlanApplied(Event, frozen=True, kw_only=True):
-    """Every message of `revision` was made, moved or cancelled."""
+    """Every message of `revision` was made, moved or cancelled; the vault holds which they are, under `commitment`."""
 
     revision: int
     created: int
     moved: int
     cancelled: int
     kept: int
+    commitment: bytes = b""
 
 
 class StrayKept(Event, frozen=True, kw_only=True):

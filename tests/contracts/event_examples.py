@@ -163,7 +163,7 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.DeviceInvalidated(code="UNREGISTERED"),
     e.DeviceRemoved(reason="moved"),
     e.PlanSet(revision=2, reminders=3, commitment=bytes(range(32))),
-    e.PlanApplied(revision=2, created=1, moved=2, cancelled=3, kept=4),
+    e.PlanApplied(revision=2, created=1, moved=2, cancelled=3, kept=4, commitment=bytes(range(32))),
     e.StrayKept(
         lane="meta",
         name=bytes(range(16)),
