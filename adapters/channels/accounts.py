@@ -1,15 +1,21 @@
 """The settings of a provider account, one struct a provider: what a lane's table in the configuration comes to.
 
-This file answers for names, units, defaults, and for what two settings together must not say. Secrets stand here in the
-open, so such a struct never shows itself. It must never read a file or the environment: the configuration did.
+This file answers for names, units, defaults, and for what two settings together must not say; providers that are spoken
+to over HTTP have a file of their own for that. Secrets stand here in the open, so such a struct never shows itself. It
+must never read a file or the environment: the configuration did.
 """
 
 from ipaddress import ip_address, ip_network
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 import msgspec
 
+from adapters.channels import fcm_settings, green_api_settings, http_mail_settings, whatsapp_cloud_settings
+from adapters.channels.fcm_settings import FcmSettings
+from adapters.channels.green_api_settings import GreenApiSettings
+from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
 from adapters.channels.signing import key_of
+from adapters.channels.whatsapp_cloud_settings import WhatsAppCloudSettings
 from core.addresses import Unfit, mailbox
 from core.outcomes import OutcomeName
 from core.policies import MINUTE_US, SECOND_US
@@ -103,7 +109,16 @@ class SandboxSettings(_Account, frozen=True, kw_only=True):
     misbehave: tuple[Misbehaviour, ...] = ()
 
 
-ProviderSettings = SmtpSettings | WebhookSettings | SandboxSettings
+ProviderSettings = (
+    SmtpSettings
+    | ResendSettings
+    | SendGridSettings
+    | WhatsAppCloudSettings
+    | GreenApiSettings
+    | FcmSettings
+    | WebhookSettings
+    | SandboxSettings
+)
 
 
 def mistakes(settings: ProviderSettings) -> list[tuple[str, str]]:
@@ -115,6 +130,16 @@ def mistakes(settings: ProviderSettings) -> list[tuple[str, str]]:
             return [*_secret_mistakes(settings.secrets), *_network_mistakes(settings.allow_private)]
         case SandboxSettings():
             return _sender_mistakes(settings.sender)
+        case ResendSettings() | SendGridSettings():
+            return http_mail_settings.mistakes(settings)
+        case WhatsAppCloudSettings():
+            return whatsapp_cloud_settings.mistakes_of(settings)
+        case GreenApiSettings():
+            return green_api_settings.mistakes(settings)
+        case FcmSettings():
+            return fcm_settings.mistakes(settings)
+        case _:
+            assert_never(settings)
 
 
 def is_loopback(host: str) -> bool:

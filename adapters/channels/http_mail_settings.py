@@ -20,12 +20,13 @@ _KEY: Final = re.compile(r"[!-~]{1,512}")
 class _Account(msgspec.Struct, frozen=True, kw_only=True):
     """`sender` is the From of mails that name none. Every attempt ends at the earlier of `timeout_us` and its deadline.
 
-    `ca_file` adds certificates to trust.
+    `account` is a name of ours for the account, which its lanes have in common; `ca_file` adds certificates to trust.
     """
 
     url: str
     key: str
     sender: str
+    account: str = ""
     timeout_us: int = 30 * SECOND_US
     ca_file: str | None = None
 

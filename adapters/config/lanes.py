@@ -22,21 +22,43 @@ from adapters.channels.accounts import (
     WebhookSettings,
     mistakes,
 )
+from adapters.channels.fcm_settings import FcmSettings
+from adapters.channels.green_api_settings import GreenApiSettings
+from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
+from adapters.channels.whatsapp_cloud_settings import WhatsAppCloudSettings
 from adapters.config.hidden import Secret
+from adapters.config.kinds import Table
 from adapters.config.policies import Policies
 from adapters.config.positions import KeyPath
+from adapters.config.providers import CHANNELS, SERVES, SandboxTable, WebhookTable
 from adapters.config.reading import Reader
-from adapters.config.tables import CHANNELS, LaneTable, SandboxTable, SmtpTable, Table, WebhookTable
+from adapters.config.tables import LaneTable
 from core.policies import Policy
 from core.settings import Lane
 
-# As adapters/channels/building.py has it, which would bring every provider's client along with it.
-SERVES: Final[Mapping[str, tuple[str, ...]]] = {"smtp": ("email",), "webhook": ("webhook",), "sandbox": CHANNELS}
 # Names stand in paths (/v1/lanes/{name}), in file names of the sandbox and in environment variables.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]")
 # Settings whose key in the file is another word.
 _KEY_OF: Final = {"sender": "from"}
+# Providers that have to be told something: settings without it, which stand in while mistakes are collected, and how a
+# table begins.
+_BLANK: Final[Mapping[str, tuple[ProviderSettings, str]]] = {
+    "smtp": (SmtpSettings(host="", sender=""), '{ host = "127.0.0.1", from = "us@example.com" }'),
+    "resend": (ResendSettings(key="", sender=""), '{ key = { env = "RESEND_KEY" }, from = "us@example.com" }'),
+    "sendgrid": (SendGridSettings(key="", sender=""), '{ key = { env = "SENDGRID_KEY" }, from = "us@example.com" }'),
+    "whatsapp_cloud": (
+        WhatsAppCloudSettings(phone_number_id="", token=""),
+        '{ phone_number_id = "106540352242922", token = { env = "META_TOKEN" } }',
+    ),
+    "green_api": (
+        GreenApiSettings(instance="", token=""),
+        '{ instance = "1101000001", token = { env = "GREEN_TOKEN" } }',
+    ),
+    "fcm": (FcmSettings(service_account=""), '{ service_account = { file = "service-account.json" } }'),
+}
+# Those that tell afterwards, by a hook, what became of a message, under the id that they gave it.
+_HAVE_RECEIPTS: Final = frozenset({"resend", "sendgrid", "whatsapp_cloud", "green_api"})
 
 
 class Lanes(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +75,10 @@ def lanes_of(reader: Reader, tables: Mapping[str, LaneTable], policies: Policies
     lanes: list[Lane] = []
     providers: dict[str, ProviderSettings] = {}
     users: dict[str, set[str]] = {}
+    accounts = _Accounts()
+    policies.check_failovers(
+        {name: table.channel for name, table in tables.items()}, {name: table.policy for name, table in tables.items()}
+    )
     if not tables and reader.sound(("lanes",)):
         reader.mistake(("lanes",), "missing", 'at least one lane, such as [lanes.mail] with channel = "email"')
     for name, table in tables.items():
@@ -69,7 +95,16 @@ def lanes_of(reader: Reader, tables: Mapping[str, LaneTable], policies: Policies
         if table.policy.preset is not None:
             users.setdefault(table.policy.preset, set()).add(table.channel)
         if reader.sound(path):
-            lanes.append(Lane(name=name, channel=table.channel, provider=table.provider, policy=policy))
+            lanes.append(
+                Lane(
+                    name=name,
+                    channel=table.channel,
+                    provider=table.provider,
+                    policy=policy,
+                    account=accounts.of(name, settings),
+                    has_receipts=table.provider in _HAVE_RECEIPTS,
+                )
+            )
             providers[name] = settings
     warnings = [
         f"Lane {name} signs nothing: its receivers cannot tell our deliveries from forged ones. Give it secrets."
@@ -88,29 +123,42 @@ def _check_provider(reader: Reader, table: LaneTable, path: KeyPath) -> None:
     for name in SERVES:
         if getattr(table, name) is not UNSET and table.provider and name != table.provider:
             reader.mistake((*path, name), f"a table for {name}", f"one for {table.provider}, the provider of this lane")
-    if table.provider == "smtp" and table.smtp is UNSET:
-        reader.mistake((*path, "smtp"), "missing", 'a table such as { host = "127.0.0.1", from = "us@example.com" }')
+    if table.provider in _BLANK and getattr(table, table.provider) is UNSET:
+        reader.mistake((*path, table.provider), "missing", f"a table such as {_BLANK[table.provider][1]}")
+
+
+class _Accounts:
+    """Which lanes are of one account at their provider, and so are slowed down together."""
+
+    def __init__(self) -> None:
+        self._of_key: dict[str, str] = {}
+
+    def of(self, lane: str, settings: ProviderSettings) -> str:
+        """The account's name: as it is configured, else the first lane with the same key; "" where nothing tells."""
+        match settings:
+            case WhatsAppCloudSettings():
+                return settings.account
+            case ResendSettings() | SendGridSettings():
+                return settings.account or self._of_key.setdefault(settings.key, lane)
+            case _:
+                return ""
 
 
 def _provider(table: LaneTable, policy: Policy, data: Path) -> tuple[Policy, ProviderSettings]:
-    match table.provider:
-        case "smtp":
-            smtp = table.smtp if isinstance(table.smtp, SmtpTable) else SmtpTable()
-            return policy, replace(SmtpSettings(host="", sender=""), **_given(smtp, data))
-        case "webhook":
-            webhook = table.webhook if isinstance(table.webhook, WebhookTable) else WebhookTable()
-            # One bound in two places: whichever the lane itself gives stands, the policy's where it gives neither.
-            if webhook.timeout_us is not UNSET and table.policy.timeout_us is UNSET:
-                policy = replace(policy, timeout_us=webhook.timeout_us)
-            return policy, replace(WebhookSettings(timeout_us=policy.timeout_us), **_given(webhook, data))
-        case _:
-            sandbox = table.sandbox if isinstance(table.sandbox, SandboxTable) else SandboxTable()
-            given = _given(sandbox, data)
-            misbehave = tuple(replace(Misbehaviour(), **_given(part, data)) for part in sandbox.misbehave)
-            directory = str(data / sandbox.directory)
-            return policy, replace(
-                SandboxSettings(directory=""), **given | {"misbehave": misbehave, "directory": directory}
-            )
+    own = getattr(table, table.provider, UNSET)
+    if table.provider in _BLANK:
+        blank, _ = _BLANK[table.provider]
+        return policy, blank if own is UNSET else replace(blank, **_given(own, data))
+    if table.provider == "webhook":
+        webhook = own if isinstance(own, WebhookTable) else WebhookTable()
+        # One bound in two places: whichever the lane itself gives stands, the policy's where it gives neither.
+        if webhook.timeout_us is not UNSET and table.policy.timeout_us is UNSET:
+            policy = replace(policy, timeout_us=webhook.timeout_us)
+        return policy, replace(WebhookSettings(timeout_us=policy.timeout_us), **_given(webhook, data))
+    sandbox = own if isinstance(own, SandboxTable) else SandboxTable()
+    misbehave = tuple(replace(Misbehaviour(), **_given(part, data)) for part in sandbox.misbehave)
+    given = _given(sandbox, data) | {"misbehave": misbehave, "directory": str(data / sandbox.directory)}
+    return policy, replace(SandboxSettings(directory=""), **given)
 
 
 def _given(table: Table, data: Path) -> dict[str, object]:

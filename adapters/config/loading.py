@@ -19,8 +19,9 @@ from adapters.config.lanes import lanes_of
 from adapters.config.overrides import overridden
 from adapters.config.policies import Policies
 from adapters.config.positions import KeyPath, lines_of
+from adapters.config.providers import CHANNELS
 from adapters.config.reading import Mistake, Reader, shown
-from adapters.config.tables import CHANNELS, BoundsTable, FileTable, StoreTable
+from adapters.config.tables import BoundsTable, FileTable, StoreTable
 from adapters.config.units import Listen, shown_span
 from core.errors import TidingsError
 from core.policies import SECOND_US

@@ -21,6 +21,7 @@ _PARTS: Final = ("limits", "circuit", "breaker")
 _PLAIN: Final = (
     *("on_ambiguous", "poison", "order", "in_flight_max"),
     *("retry_after_ceiling_us", "rate_pause_us", "give_up_after_us", "timeout_us"),
+    *("reconcile_us", "failover", "failover_after_us", "stale_after_us"),
 )
 _WAVE: Final = ("first_us", "factor", "times", "ceiling_us")
 _FORMS: Final = '{ after = ["1m", "2m"] } or { first = "1m", factor = 2, times = 8, ceiling = "12h" }'
@@ -75,6 +76,37 @@ class Policies:
             else:
                 indefinite.append(name)
         return definite, indefinite
+
+    def check_failovers(self, channel_of: Mapping[str, str], lanes: Mapping[str, LanePolicyTable]) -> None:
+        """Notes every failover through lanes that are not there, not of one channel, or not the lane's own.
+
+        `channel_of` are all lanes with their channels, `lanes` what they say of their policies.
+        """
+        for name, policy in self._tables.items():
+            first = next((channel_of[lane] for lane in policy.failover or () if lane in channel_of), None)
+            self._check_failover(policy, ("policies", name, "failover"), channel_of, first)
+        for name, own in lanes.items():
+            path: KeyPath = ("lanes", name, "policy", "failover")
+            self._check_failover(own, path, channel_of, channel_of[name] or None)
+            if own.failover and name not in own.failover and self._reader.sound(path):
+                self._reader.mistake(
+                    path, "other lanes only", f"{name} itself among them: a failover is an order of lanes"
+                )
+
+    def _check_failover(
+        self, table: PolicyTable, path: KeyPath, channel_of: Mapping[str, str], channel: str | None
+    ) -> None:
+        if table.failover is UNSET:
+            return
+        fitting = [name for name, of in channel_of.items() if channel is None or of == channel]
+        for place, lane in enumerate(table.failover):
+            if lane not in channel_of:
+                self._reader.mistake((*path, place), f'"{lane}"', one_of(lane, fitting))
+            elif lane not in fitting:
+                seen = f'"{lane}", a lane of {channel_of[lane]}'
+                self._reader.mistake((*path, place), seen, f"lanes of one channel, here of {channel}")
+            elif lane in table.failover[:place]:
+                self._reader.mistake((*path, place), f'"{lane}" again', "each lane once")
 
     def _check_extends(self, name: str) -> None:
         path: KeyPath = ("policies", name, "extends")

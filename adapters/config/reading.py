@@ -16,7 +16,7 @@ from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
-from adapters.config.hidden import NoSecret, Secret, secret
+from adapters.config.hidden import EXPECTED, NoSecret, Secret, secret
 from adapters.config.positions import KeyPath
 from adapters.config.units import Unfit
 
@@ -115,6 +115,7 @@ class Reader:
         reading = _reading(kind)
         if reading is not None:
             return self._leaf(reading, raw, path, also=', or "none"' if removable else "")
+        kind = _bare(kind)
         if kind is Secret:
             return self._secret(raw, path)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -240,6 +241,10 @@ def _marks(kind: object) -> tuple[object, ...]:
     return get_args(kind)[1:] if get_origin(kind) is Annotated else ()
 
 
+def _bare(kind: object) -> object:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
 def _reading(kind: object) -> Callable[[object], object] | None:
     for mark in _marks(kind):
         if mark is not Required and callable(mark):
@@ -250,7 +255,7 @@ def _reading(kind: object) -> Callable[[object], object] | None:
 def _expected_of(kind: object) -> str:
     reading = _reading(kind)
     if reading is None:
-        return "a value"
+        return EXPECTED if _bare(kind) is Secret else "a value"
     try:
         reading(None)
     except Unfit as unfit:

@@ -6,13 +6,25 @@ file says nothing, so that what it extends stands; "none" takes away what may be
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from adapters.channels.accounts import Tls
 from adapters.config.hidden import Secret
+from adapters.config.kinds import POSITIVE, Count, PositiveUs, Rate, SpanUs, Table, Text
+from adapters.config.providers import (
+    CHANNELS,
+    SERVES,
+    FcmTable,
+    GreenApiTable,
+    ResendTable,
+    SandboxTable,
+    SendGridTable,
+    SmtpTable,
+    WebhookTable,
+    WhatsAppCloudTable,
+)
 from adapters.config.reading import Required
 from adapters.config.units import (
     Listen,
@@ -21,25 +33,14 @@ from adapters.config.units import (
     fraction,
     listen,
     minute_of_day,
-    rate,
     size,
-    span,
-    switch,
-    text,
     web_address,
     whole,
     zone,
 )
 from core.events import OnAmbiguous, Order
-from core.outcomes import OutcomeName
-from core.policies import DAY_US, Poison, Quota
+from core.policies import DAY_US, Poison
 from core.settings import Bounds
-
-CHANNELS = ("email", "whatsapp", "push", "webhook")
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """One table of the file."""
 
 
 def _poison(raw: object) -> Poison:
@@ -49,21 +50,13 @@ def _poison(raw: object) -> Poison:
         case "park":
             return Poison(kind="park")
         case {"skip_after": wait, **rest} if not rest:
-            skip_after_us = _POSITIVE(wait)
+            skip_after_us = POSITIVE(wait)
             assert isinstance(skip_after_us, int), "a span reads as whole microseconds"
             return Poison(kind="skip", skip_after_us=skip_after_us)
         case _:
             raise Unfit('"block" or "park" or { skip_after = "1h" }')
 
 
-_SPAN = span()
-_POSITIVE = span(least_us=1_000)
-
-SpanUs = Annotated[int, _SPAN]
-PositiveUs = Annotated[int, _POSITIVE]
-Rate = Annotated[Quota, rate]
-Count = Annotated[int, whole(1)]
-Text = Annotated[str, text]
 # Named here, since in a class body the field of the same name would stand in the way of the reading.
 Address = Annotated[Listen, listen]
 Zone = Annotated[str, zone, Required]
@@ -149,6 +142,10 @@ class PolicyTable(Table, frozen=True, kw_only=True):
     rate_pause_us: PositiveUs | UnsetType = field(default=UNSET, name="rate_pause")
     give_up_after_us: PositiveUs | UnsetType = field(default=UNSET, name="give_up_after")
     timeout_us: PositiveUs | UnsetType = field(default=UNSET, name="timeout")
+    reconcile_us: SpanUs | UnsetType = field(default=UNSET, name="reconcile")
+    failover: tuple[Text, ...] | UnsetType = UNSET
+    failover_after_us: SpanUs | UnsetType = field(default=UNSET, name="failover_after")
+    stale_after_us: PositiveUs | UnsetType = field(default=UNSET, name="stale_after")
 
 
 class NamedPolicyTable(PolicyTable, frozen=True, kw_only=True):
@@ -163,64 +160,19 @@ class LanePolicyTable(PolicyTable, frozen=True, kw_only=True):
     preset: Text | None = None
 
 
-class SmtpTable(Table, frozen=True, kw_only=True):
-    """A mail server and the account there; see SmtpSettings."""
-
-    host: Annotated[str, text, Required] = ""
-    port: Annotated[int, whole(1, 65_535)] | UnsetType = UNSET
-    tls: Annotated[Tls, choice("none", "starttls", "implicit")] | UnsetType = UNSET
-    sender: Annotated[str, text, Required] = field(default="", name="from")
-    user: Text | UnsetType = UNSET
-    password: Secret | UnsetType = UNSET
-    hello: Text | UnsetType = UNSET
-    message_id_domain: Text | UnsetType = UNSET
-    ca_file: Text | UnsetType = UNSET
-    connections_max: Count | UnsetType = UNSET
-    connection_mails_max: Count | UnsetType = UNSET
-    idle_us: PositiveUs | UnsetType = field(default=UNSET, name="idle")
-    step_timeout_us: PositiveUs | UnsetType = field(default=UNSET, name="step_timeout")
-    greylist_floor_us: SpanUs | UnsetType = field(default=UNSET, name="greylist_floor")
-
-
-class WebhookTable(Table, frozen=True, kw_only=True):
-    """How deliveries are signed, and what else than public https addresses may be called; see WebhookSettings."""
-
-    secrets: tuple[Secret, ...] | UnsetType = UNSET
-    allow_private: tuple[Text, ...] | UnsetType = UNSET
-    allow_http: Annotated[bool, switch] | UnsetType = UNSET
-    timeout_us: PositiveUs | UnsetType = field(default=UNSET, name="timeout")
-    keep_alive_us: PositiveUs | UnsetType = field(default=UNSET, name="keep_alive")
-    ca_file: Text | UnsetType = UNSET
-
-
-class MisbehaviourTable(Table, frozen=True, kw_only=True):
-    """What a sandbox does to order; see Misbehaviour."""
-
-    match: Text | UnsetType = UNSET
-    outcome: Annotated[OutcomeName, choice(*get_args(OutcomeName))] | UnsetType = UNSET
-    times: Count | UnsetType = UNSET
-    share: Annotated[float, fraction(0, 1)] | UnsetType = UNSET
-    delay_us: SpanUs | UnsetType = field(default=UNSET, name="delay")
-    after_us: SpanUs | UnsetType = field(default=UNSET, name="after")
-    code: Text | UnsetType = UNSET
-
-
-class SandboxTable(Table, frozen=True, kw_only=True):
-    """Where a sandbox lane writes, below the data directory unless absolute, and how it misbehaves."""
-
-    directory: Text = "sandbox"
-    sender: Text | UnsetType = field(default=UNSET, name="from")
-    misbehave: tuple[MisbehaviourTable, ...] = ()
-
-
 class LaneTable(Table, frozen=True, kw_only=True):
     """A channel through one provider account."""
 
     channel: Annotated[str, choice(*CHANNELS), Required] = ""
-    provider: Annotated[str, choice("smtp", "webhook", "sandbox"), Required] = ""
+    provider: Annotated[str, choice(*SERVES), Required] = ""
     smtp: SmtpTable | UnsetType = UNSET
     webhook: WebhookTable | UnsetType = UNSET
     sandbox: SandboxTable | UnsetType = UNSET
+    whatsapp_cloud: WhatsAppCloudTable | UnsetType = UNSET
+    green_api: GreenApiTable | UnsetType = UNSET
+    fcm: FcmTable | UnsetType = UNSET
+    resend: ResendTable | UnsetType = UNSET
+    sendgrid: SendGridTable | UnsetType = UNSET
     policy: LanePolicyTable = LanePolicyTable()
 
 
@@ -254,9 +206,9 @@ def _kept(raw: object) -> object:
 class FileTable(Table, frozen=True, kw_only=True):
     """The whole file. `bounds` is read as BoundsTable afterwards, since that one is not known to the type checker."""
 
-    bounds: Annotated[object, _kept] = msgspec.field(default_factory=dict)
+    bounds: Annotated[object, _kept] = field(default_factory=dict)
 
     server: ServerTable = ServerTable()
     store: StoreTable = StoreTable()
-    lanes: dict[str, LaneTable] = {}
-    policies: dict[str, NamedPolicyTable] = {}
+    lanes: dict[str, LaneTable] = field(default_factory=dict)
+    policies: dict[str, NamedPolicyTable] = field(default_factory=dict)

@@ -10,8 +10,9 @@ import msgspec
 from adapters.config.loading import Mistaken, parsed, text_of
 from adapters.config.policies import Policies
 from adapters.config.positions import lines_of
+from adapters.config.providers import CHANNELS
 from adapters.config.reading import Mistake, Reader
-from adapters.config.tables import CHANNELS, BoundsTable
+from adapters.config.tables import BoundsTable
 from core.policies import Policy
 from core.settings import Bounds, Lane, Settings
 from scenarios.file.arriving import name_of
@@ -70,6 +71,9 @@ def _settings(reader: Reader, whole: FileTable) -> Settings:
     del bounds["body_bytes_max"]  # A bound of the HTTP door, which a scenario does not pass.
     policies = Policies(reader, whole.policies)
     tables = whole.lanes or {channel: LaneTable(channel=channel) for channel in CHANNELS}
+    policies.check_failovers(
+        {name: table.channel for name, table in tables.items()}, {name: table.policy for name, table in tables.items()}
+    )
     lanes, users = [], dict[str, set[str]]()
     for name, table in tables.items():
         channel = table.channel or CHANNELS[0]

@@ -10,17 +10,10 @@ from typing import Annotated, Literal
 
 from msgspec import field
 
+from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
+from adapters.config.providers import CHANNELS
 from adapters.config.reading import Required
-from adapters.config.tables import (
-    CHANNELS,
-    Count,
-    LanePolicyTable,
-    NamedPolicyTable,
-    PositiveUs,
-    SpanUs,
-    Table,
-    Text,
-)
+from adapters.config.tables import LanePolicyTable, NamedPolicyTable
 from adapters.config.units import choice, fraction, switch, text, whole, zone
 from core.events import OnAmbiguous, Order
 from core.policies import DAY_US, SECOND_US

@@ -11,18 +11,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from adapters.channels.accounts import SandboxSettings, SmtpSettings, WebhookSettings
-from adapters.config.lanes import SERVES
 from adapters.config.loading import Config, load
-from adapters.config.tables import (
-    BoundsTable,
-    LimitsTable,
-    PolicyTable,
-    SandboxTable,
-    ServerTable,
-    SmtpTable,
-    StoreTable,
-    WebhookTable,
-)
+from adapters.config.providers import SERVES, SandboxTable, SmtpTable, WebhookTable
+from adapters.config.tables import BoundsTable, LimitsTable, PolicyTable, ServerTable, StoreTable
 from adapters.telemetry import Telemetry
 from adapters.web.gauges import standing
 from adapters.web.problems import KINDS

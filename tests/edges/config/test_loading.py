@@ -9,8 +9,8 @@ import pytest
 from adapters.channels.accounts import SandboxSettings, SmtpSettings, WebhookSettings
 from adapters.channels.building import CHANNELS_OF
 from adapters.config.hidden import Secret
-from adapters.config.lanes import SERVES
 from adapters.config.loading import Mistaken, load
+from adapters.config.providers import SERVES
 from core.outcomes import OutcomeName
 from core.policies import DAY_US, HOUR_US, MINUTE_US, PRESETS, SECOND_US, Exponential, Poison, Quota, Schedule
 from core.settings import Bounds

@@ -36,11 +36,11 @@ def test_five_mistakes_are_shown_together(mistakes: Mistakes) -> None:
         '2 server.listen: "localhost"; host and port such as "127.0.0.1:8420" or "[::1]:8420"',
         "6 lanes.mail.smtp.port: 99999; a whole number from 1 to 65535",
         '7 lanes.mail.policy.limits.tenant: "30/minute"; a rate such as "10/s", "30/min", "5/h" or "1000/d", or "none"',
-        '7 lanes.mail.policy.preset: "emial"; email (known: whatsapp, email, webhook, push)',
+        '7 lanes.mail.policy.preset: "emial"; email (known: whatsapp, email, webhook, hook, hook-slow, push)',
         (
             "9 policies.email.retri: unknown key; retry (known: retry, limits, circuit, breaker, quiet_hours,"
             " on_ambiguous, poison, order, in_flight_max, retry_after_ceiling, rate_pause, give_up_after, timeout,"
-            " extends)"
+            " reconcile, failover, failover_after, stale_after, extends)"
         ),
     ]
 
@@ -58,7 +58,8 @@ def test_five_mistakes_are_shown_together(mistakes: Mistakes) -> None:
         ("[lanes.mail]\nprovider = 'sandbox'", "1 lanes.mail.channel: missing"),
         ("[lanes.mail]\nchannel = 'email'", "1 lanes.mail.provider: missing"),
         ("[lanes.mail]\nchannel = 'fax'\nprovider = 'sandbox'", '2 lanes.mail.channel: "fax"'),
-        ("[lanes.mail]\nchannel = 'email'\nprovider = 'green_api'", '3 lanes.mail.provider: "green_api"'),
+        ("[lanes.mail]\nchannel = 'email'\nprovider = 'pigeon'", '3 lanes.mail.provider: "pigeon"'),
+        ("[lanes.mail]\nchannel = 'email'\nprovider = 'green_api'", '3 lanes.mail.provider: "green_api", which'),
         ("[lanes.x]\nchannel = 'push'\nprovider = 'smtp'", '3 lanes.x.provider: "smtp", which does not serve push'),
         ("[lanes.x]\nchannel = 'email'\nprovider = 'smtp'", "1 lanes.x.smtp: missing"),
         (LANE + "webhook = {}", "4 lanes.mail.webhook: a table for webhook"),
@@ -163,6 +164,7 @@ _KEYS = st.sampled_from(
     [
         *("server", "listen", "public_url", "store", "url", "lanes", "mail", "channel", "provider", "smtp", "webhook"),
         *("sandbox", "secrets", "allow_private", "timeout", "policy", "preset", "policies", "own", "extends", "retry"),
+        *("green_api", "fcm", "resend", "whatsapp_cloud", "token", "key", "service_account", "failover", "reconcile"),
         *("after", "first", "limits", "tenant", "quiet_hours", "from", "zone", "poison", "breaker", "share", "bounds"),
         *("idle", "body_max", "misbehave", "outcome", "env", "file", "none", "", "é b"),
     ]
@@ -172,7 +174,25 @@ _LEAVES = st.one_of(
     st.booleans(),
     st.integers(-(10**20), 10**20),
     st.floats(),
-    st.sampled_from(["email", "smtp", "webhook", "sandbox", "30/min", "5m", "none", "own", "whsec_", "10.0.0.0/8", ""]),
+    st.sampled_from(
+        [
+            "email",
+            "smtp",
+            "webhook",
+            "sandbox",
+            "fcm",
+            "push",
+            "green_api",
+            "whatsapp",
+            "30/min",
+            "5m",
+            "none",
+            "own",
+            "whsec_",
+            "10.0.0.0/8",
+            "",
+        ]
+    ),
     st.text(max_size=5),
 )
 _TREES = st.recursive(
