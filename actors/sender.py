@@ -96,7 +96,8 @@ class Sender:
         if channel is None:
             return "again"  # A reload is taking the lane away just now; nothing has begun.
         try:
-            attempt = await actor.begin(permit.lane, can_ask=isinstance(channel, LooksUp))
+            # Asked at each attempt, where `isinstance` would compare the whole of the port.
+            attempt = await actor.begin(permit.lane, can_ask=hasattr(channel, "look_up"))
         except LOG_TROUBLE as error:
             self._witness.note("begin_refused", conversation=permit.conversation, error=type(error).__name__)
             return "again"

@@ -7,6 +7,7 @@ scenario leaves all others as they were, and a failing run shrinks to the messag
 
 import math
 from collections.abc import Sequence
+from hashlib import blake2b
 from statistics import NormalDist
 from typing import Final, TypeVar
 
@@ -35,6 +36,11 @@ class Draws(KeyedChance):
     def choice(self, purpose: str, *key: int | str, among: Sequence[T]) -> T:
         """One element of a sequence that is not empty. Its order is part of the answer, so it is never a set."""
         return among[self.integer(purpose, *key, below=len(among))]
+
+    def fresh(self, count_bytes: int, purpose: str, *key: int | str) -> bytes:
+        """So many bytes, at most 64."""
+        drawn = self.integer(purpose, *key, below=_DRAWN)
+        return blake2b(drawn.to_bytes(8), digest_size=count_bytes).digest()
 
     def latency_us(self, median_us: int, p99_us: int, purpose: str, *key: int | str) -> int:
         """A lognormal time with this median and 99th percentile, in whole microseconds; both equal: always the same."""

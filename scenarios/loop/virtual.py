@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from scenarios.loop.boundary import BoundaryLoop
+from scenarios.loop.handles import Step, Timer
 from scenarios.loop.numbered import InOrder, NumberedFuture, NumberedTask, in_order, numbered_primitives
 from scenarios.loop.schedules import Fifo, Ready, Schedule
 from scenarios.loop.stuck import Budget, DeadlockError, LivelockError, RunawayError, StuckError, report
@@ -60,7 +61,7 @@ class VirtualLoop(BoundaryLoop):
         self._now_s = float(start_s)
         self._end_s = start_s + budget.virtual_s_max
         self._budget = budget
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[float, int, Timer]] = []
         self._timers_cancelled = 0
         self._timers_set = count()
         self._numbers = count(1)
@@ -116,11 +117,24 @@ class VirtualLoop(BoundaryLoop):
             raise RuntimeError("this loop has ended")
         if when != when:  # noqa: PLR0124 - only NaN differs from itself, and this is the busiest line of the loop
             raise ValueError("a deadline must be a number, not NaN")
-        timer = _Timer(when, callback, args, self, context)
+        timer = Timer(when, callback, args, self, context)
         timer.waiting = when != math.inf
         if timer.waiting:
             heapq.heappush(self._timers, (when, next(self._timers_set), timer))
         return timer
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Runs the callback once all that is ready by now has run."""
+        if self.is_closed():
+            raise RuntimeError("this loop has ended")
+        step = Step(callback, args, self, context)
+        self._ready.append(step)
+        return step
 
     def create_task(
         self,
@@ -168,10 +182,14 @@ class VirtualLoop(BoundaryLoop):
 
     def _run_batch(self) -> None:
         steps = self._count_ready()
+        take = self._take
         for _ in range(steps):
-            handle = self._take()
+            handle = take()
             if not handle._cancelled:
-                handle._run()
+                try:
+                    handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+                except BaseException as error:  # As asyncio's own handles do, without a call of theirs for each step.
+                    self._failed(handle, error)
                 if self._halted_by is not None:
                     self._stop_here()
             # The traceback of an exception may keep this frame, and must not keep with it the task that failed.
@@ -179,6 +197,11 @@ class VirtualLoop(BoundaryLoop):
         self._steps_at_this_instant += steps
         if self._steps_at_this_instant > self._budget.steps_at_one_instant_max:
             self._give_up(LivelockError, f"{self._steps_at_this_instant} steps without time advancing")
+
+    def _failed(self, handle: asyncio.Handle, error: BaseException) -> None:
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            raise error
+        self.call_exception_handler({"message": f"{handle!r} failed", "exception": error, "handle": handle})
 
     def _jump(self) -> None:
         timers = self._timers
@@ -199,10 +222,10 @@ class VirtualLoop(BoundaryLoop):
         self._now_s = when
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        if isinstance(handle, _Timer) and handle.waiting:
+        if isinstance(handle, Timer) and handle.waiting:
             self._timers_cancelled += 1
 
-    def _wake(self, timer: "_Timer") -> None:
+    def _wake(self, timer: "Timer") -> None:
         timer.waiting = False
         if timer._cancelled:
             self._timers_cancelled -= 1
@@ -224,13 +247,6 @@ class VirtualLoop(BoundaryLoop):
 
     def _give_up(self, kind: type[StuckError], finding: str) -> NoReturn:
         raise kind(report(finding, self._now_s, self.pending_tasks()))
-
-
-class _Timer(asyncio.TimerHandle):
-    """A timer that knows whether it is still in the heap: cancelling one that fired leaves nothing to clean up."""
-
-    __slots__ = ("waiting",)
-    waiting: bool
 
 
 def _end_the_run(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

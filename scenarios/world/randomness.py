@@ -6,8 +6,6 @@ This file answers for the Secrets port. It must never be used where a secret has
 from adapters.chance import SystemSecrets
 from scenarios.draws import Draws
 
-_BITS = 1 << 53
-
 
 class SimulatedSecrets:
     """Bytes that follow from the seed and from how many were taken before; a machine keeps it over a crash."""
@@ -20,9 +18,7 @@ class SimulatedSecrets:
     def fresh(self, count_bytes: int) -> bytes:
         """So many bytes."""
         self._taken += 1
-        words = range(-(-count_bytes // 6))
-        drawn = (self._draws.integer("secret", self._taken, word, below=_BITS) for word in words)
-        return b"".join(number.to_bytes(7)[-6:] for number in drawn)[:count_bytes]
+        return self._draws.fresh(count_bytes, "secret", self._taken)
 
     def keyed_hash(self, purpose: str, *parts: str) -> bytes:
         """As in production, under an installation key of this world's own."""
