@@ -216,6 +216,10 @@ class Log(Protocol):
         """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
         ...
 
+    def silent_devices(self, *, after: tuple[int, int] | None, limit: int) -> Awaitable[list[Head]]:
+        """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""
+        ...
+
     def count(self, wanted: MessageFilter, *, at_most: int) -> Awaitable[int]:
         """How many messages match, counted no further than `at_most`."""
         ...

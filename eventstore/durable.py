@@ -42,6 +42,8 @@ class Durable:
         # (due, stream) of what waits, by (lane, tenant, priority); (place, stream) by (conversation, line).
         self.agenda: dict[tuple[str, str, int], list[Pair]] = {}
         self.lines: dict[Pair, list[Pair]] = {}
+        # (changed, stream) of active devices.
+        self.silent: list[Pair] = []
         self.tallies: Counts = {}
         # (tenant, key hash) -> stream, request hash, expiry.
         self.keys: dict[tuple[str, bytes], tuple[int, bytes, int]] = {}
@@ -150,7 +152,11 @@ class Durable:
             _leave(self.agenda, _group(before), (before.due_us, before.stream))
         if before is not None and before.place is not None:
             _leave(self.lines, (before.conversation, before.line), (before.place, before.stream))
+        if before is not None and _is_silent(before):
+            del self.silent[bisect_left(self.silent, (before.changed_us, before.stream))]
         self.heads[head.stream] = head
+        if _is_silent(head):
+            insort(self.silent, (head.changed_us, head.stream))
         if head.due_us is not None:
             insort(self.agenda.setdefault(_group(head), []), (head.due_us, head.stream))
         if head.place is not None:
@@ -175,6 +181,10 @@ def _name(alias: Alias) -> Name:
 
 def _group(head: Head) -> tuple[str, str, int]:
     return head.lane, head.tenant, head.priority
+
+
+def _is_silent(head: Head) -> bool:
+    return head.kind == "device" and head.status == "active"
 
 
 def _leave(table: dict[Key, list[Place]], key: Key, place: Place) -> None:

@@ -49,6 +49,12 @@ def line_page(durable: Durable, line: tuple[int, int], *, after: tuple[int, int]
     return [durable.heads[stream] for _, stream in pairs[start : start + limit]]
 
 
+def silent_devices(durable: Durable, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
+    """The heads of active devices in the order of (changed, stream)."""
+    start = bisect_right(durable.silent, after) if after is not None else 0
+    return [durable.heads[stream] for _, stream in durable.silent[start : start + limit]]
+
+
 def matching(durable: Durable, wanted: MessageFilter, *, oldest_first: bool = False) -> Iterator[Head]:
     """Every message that a filter wants, newest first unless asked otherwise."""
     streams = _narrowed(durable, wanted)

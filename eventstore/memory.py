@@ -30,7 +30,15 @@ from eventstore.batches import Answer, Batches, Entry
 from eventstore.codec import readable, type_of
 from eventstore.disk import Border, Disk, SoundDisk
 from eventstore.durable import Durable
-from eventstore.finding import agenda_groups, agenda_page, line_page, matching, position_after, woken_of
+from eventstore.finding import (
+    agenda_groups,
+    agenda_page,
+    line_page,
+    matching,
+    position_after,
+    silent_devices,
+    woken_of,
+)
 from eventstore.paging import page_of
 from eventstore.tallying import tallies_of
 from eventstore.waking import Waking
@@ -238,6 +246,11 @@ class MemoryLog:
         """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
         await self._read()
         return sorted((head for head in self.durable.heads.values() if head.kind == kind), key=lambda head: head.stream)
+
+    async def silent_devices(self, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
+        """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""
+        await self._read()
+        return silent_devices(self.durable, after=after, limit=limit)
 
     async def count(self, wanted: MessageFilter, *, at_most: int) -> int:
         """How many messages match, counted no further than `at_most`."""

@@ -72,6 +72,8 @@ CREATE INDEX head_tenant ON head (tenant) WHERE kind = 'msg';
 CREATE INDEX head_conversation ON head (conversation) WHERE kind = 'msg';
 -- The streams that are no messages and no conversations.
 CREATE INDEX head_kind ON head (kind) WHERE kind IN ('lane', 'sys', 'device', 'plan', 'stray');
+-- Active devices, the one unheard of for longest first: what the sweep for stale ones reads, and only those pay for it.
+CREATE INDEX head_silent ON head (changed_us) WHERE kind = 'device' AND status = 'active';
 -- What one stream caused, and what concluded and still owes something. Few do either, and the others are in neither.
 CREATE INDEX head_cause ON head (cause) WHERE cause <> 0;
 CREATE INDEX head_owes ON head (owes) WHERE owes = 1;

@@ -6,6 +6,7 @@ ALTER TABLE head ADD COLUMN cause INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE head ADD COLUMN owes INTEGER NOT NULL DEFAULT 0;
 DROP INDEX head_kind;
 CREATE INDEX head_kind ON head (kind) WHERE kind IN ('lane', 'sys', 'device', 'plan', 'stray');
+CREATE INDEX head_silent ON head (changed_us) WHERE kind = 'device' AND status = 'active';
 CREATE INDEX head_cause ON head (cause) WHERE cause <> 0;
 CREATE INDEX head_owes ON head (owes) WHERE owes = 1;
 

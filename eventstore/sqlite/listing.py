@@ -28,6 +28,10 @@ _RESTS: Final = f"status IN {RESTING}"
 
 _OF_KIND: Final = f"""
 SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN {LISTED} ORDER BY stream"""
+_SILENT: Final = f"""
+SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_silent
+  WHERE kind = 'device' AND status = 'active' AND (changed_us, stream) > (?, ?)
+  ORDER BY changed_us, stream LIMIT ?"""
 _TALLIES: Final = "SELECT tenant, channel, lane, status, messages, attempts FROM tally"
 _PAGE: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos >= ? ORDER BY pos"
 _LAST_POS: Final = "SELECT ifnull(max(pos), 0) FROM event"
@@ -60,6 +64,11 @@ def count(connection: sqlite3.Connection, wanted: MessageFilter, at_most: int) -
 def heads_of_kind(connection: sqlite3.Connection, kind: ListedKind) -> list[Head]:
     """All streams of such a kind, in the order of their ids."""
     return [rows.head(row) for row in connection.execute(_OF_KIND, (kind,))]
+
+
+def silent_devices(connection: sqlite3.Connection, after: tuple[int, int] | None, limit: int) -> list[Head]:
+    """Active devices in the order of (changed, stream)."""
+    return [rows.head(row) for row in connection.execute(_SILENT, (*(after or (-1, -1)), limit))]
 
 
 def tallies(connection: sqlite3.Connection, tenant: str | None) -> list[Tally]:

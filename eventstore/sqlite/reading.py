@@ -120,6 +120,10 @@ class ReadOnlyLog:
         """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
         return self._wide.ask(partial(listing.heads_of_kind, kind=kind))
 
+    def silent_devices(self, *, after: tuple[int, int] | None, limit: int) -> Awaitable[list[Head]]:
+        """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""
+        return self._wide.ask(partial(listing.silent_devices, after=after, limit=limit))
+
     def count(self, wanted: MessageFilter, *, at_most: int) -> Awaitable[int]:
         """How many messages match, counted no further than `at_most`."""
         return self._wide.ask(partial(listing.count, wanted=wanted, at_most=at_most))

@@ -218,7 +218,8 @@ class Author:
     def _open(self, busy: set[int]) -> Append:
         append = self.scribes[0].opened(self.draw.choice(KINDS), f"name{self.draw.randrange(99)}")
         self.others.append(append.heads[0].head.stream)
-        return self._beside(append)
+        head = replace(append.heads[0].head, status=self.draw.choice(("active", "active", "stale")))
+        return self._beside(replace(append, heads=(HeadChange(head=head, was=None),)))
 
     def _move_two(self, busy: set[int]) -> Append | None:
         first = self._accept(busy).append
@@ -285,6 +286,7 @@ async def seen(log: Log, author: Author) -> list[object]:
         await log.count(wanted, at_most=limit),
         await log.tallies(wanted.tenant),
         await log.heads_of_kind(draw.choice(KINDS)),
+        await log.silent_devices(after=draw.choice((None, (call.append.at_us, 0))), limit=limit),
         await log.sealed_of(draw.choice(author.others or [5])),
         await leading(log, space=draw.choice(("provider_id", "device")), tenant=draw.choice(("org1", "org2"))),
         await log.heads(MessageFilter(owes=True), limit=limit),
@@ -342,4 +344,5 @@ async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Pa
     assert reports[0].faults == ()
     assert reports[0].messages > 50
     durable = memory.durable
-    assert all((reports[0].parked, durable.aliases, durable.caused, durable.owing)), "the draws left something out"
+    drawn = reports[0].parked, durable.aliases, durable.caused, durable.owing, durable.silent
+    assert all(drawn), "the draws left something out"

@@ -229,6 +229,30 @@ async def test_lanes_are_listed_apart_from_messages(log: Log, scribe: Scribe) ->
     assert [tally.count for tally in await log.tallies(None)] == [1]
 
 
+async def test_active_devices_are_found_by_their_silence(log: Log, scribe: Scribe) -> None:
+    """Those whose head is active come in the order of their last change, a page at a time; no other stream does."""
+    await accepted(log, scribe, 1)
+    heads = []
+    for n in range(4):
+        opened = scribe.opened("device", f"phone{n}")
+        await log.append(opened)
+        await log.append(scribe.become(opened.heads[0].head, status="active"))
+        heads += [head for head in [await log.head_of(opened.heads[0].head.stream)] if head is not None]
+    await log.append(scribe.opened("device", "of no status that counts"))
+    lane = scribe.opened("lane", "mail")
+    await log.append(lane)
+    await log.append(scribe.become(lane.heads[0].head, status="active"))
+    assert await log.silent_devices(after=None, limit=9) == heads
+    first = await log.silent_devices(after=None, limit=2)
+    last = first[-1].changed_us, first[-1].stream
+    assert [*first, *await log.silent_devices(after=last, limit=9)] == heads
+
+    await log.append(scribe.become(heads[0], status="active"))
+    await log.append(scribe.become(heads[2], status="stale"))
+    renewed = await log.head_of(heads[0].stream)
+    assert await log.silent_devices(after=None, limit=9) == [heads[1], heads[3], renewed]
+
+
 async def test_counts_follow_every_commit(log: Log, scribe: Scribe) -> None:
     """Counts by status and the attempts behind them are right after each step of a message's life."""
 
