@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from adapters.channels.base_urls import base_url_mistake
@@ -87,8 +88,6 @@ def service_account_of(text: str) -> ServiceAccount:
     return account
 
 
-# The key is put to the test, which takes 60 ms; each start and each reload ask for it three times an account.
-@lru_cache(maxsize=8)
 def private_key_of(account: ServiceAccount) -> RSAPrivateKey:
     """The key that signs for an account. Raises ValueError with what was expected of it."""
     pem = account.private_key
@@ -96,7 +95,7 @@ def private_key_of(account: ServiceAccount) -> RSAPrivateKey:
         # What becomes of a key that went through a shell or an environment file once too often.
         raise ValueError("private_key in the service account with line ends, not with a backslash and an n for each")
     try:
-        key = load_pem_private_key(pem.encode(), password=None)
+        key = _tested(pem)
     except TypeError:
         raise ValueError("private_key in the service account to be one without a password") from None
     except (ValueError, UnsupportedAlgorithm):
@@ -104,6 +103,12 @@ def private_key_of(account: ServiceAccount) -> RSAPrivateKey:
     if not isinstance(key, RSAPrivateKey) or key.key_size < KEY_BITS_MIN:
         raise ValueError(f"private_key in the service account to be an RSA key of at least {KEY_BITS_MIN} bits")
     return key
+
+
+# The test takes 60 ms, and each start and each reload asks for a key three times.
+@lru_cache(maxsize=8)
+def _tested(pem: str) -> PrivateKeyTypes:
+    return load_pem_private_key(pem.encode(), password=None)
 
 
 def _decoded(text: str) -> ServiceAccount:
