@@ -57,7 +57,7 @@ def core_never_waits(source: Source) -> Iterator[Finding]:
     """core has no async and no await in any form; ports promise an Awaitable instead."""
     if source.room != "core":
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, Waiting):
             yield finding(source, node, "core never waits: no async, no await")
         elif isinstance(node, ast.comprehension) and node.is_async:
@@ -69,6 +69,6 @@ def core_never_speaks(source: Source) -> Iterator[Finding]:
     if source.room != "core":
         return
     meaning = meanings(source)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and (name := full_name(node.func, meaning)) in NOT_CALLED_IN_CORE:
             yield finding(source, node, f"core has no input and no output, so it must not call {name}")

@@ -21,12 +21,16 @@ def everything_is_caught_in_few_places(source: Source) -> Iterator[Finding]:
     if source.path in BORDERS:
         return
     meaning = meanings(source)
-    # The innermost function comes last, so that it is the one that stays.
-    owners = {id(node): name for name, function in functions(source) for node in ast.walk(function)}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler | ast.Call) and _catches_everything(node, meaning):
             words = "catches everything; translate the errors you know, and let the others rise"
-            yield Finding(path=source.path, line=node.lineno, words=words, within=owners.get(id(node), ""))
+            yield Finding(path=source.path, line=node.lineno, words=words, within=_owner(source, node))
+
+
+def _owner(source: Source, sought: ast.AST) -> str:
+    """The innermost function around a node, empty at the top of the file."""
+    around = [name for name, function in functions(source) if any(node is sought for node in ast.walk(function))]
+    return around[-1] if around else ""
 
 
 def _catches_everything(node: ast.ExceptHandler | ast.Call, meaning: dict[str, str]) -> bool:

@@ -30,7 +30,7 @@ def only_two_files_ask_the_machine(source: Source) -> Iterator[Finding]:
         if (module := name.partition(".")[0]) in BANNED_MODULES:
             yield finding(source, statement, f"{module} is asked through adapters/clock.py or adapters/chance.py only")
     meaning = meanings(source)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name | ast.Attribute) and full_name(node, meaning) in BANNED_NAMES:
             words = f"{full_name(node, meaning)} is asked through adapters/clock.py or adapters/chance.py only"
             yield finding(source, node, words)

@@ -29,7 +29,7 @@ def every_name_says_something(source: Source) -> Iterator[Finding]:
     for part in PurePosixPath(source.path).with_suffix("").parts:
         if word := SAYS_NOTHING & set(part.split("_")):
             yield Finding(path=source.path, line=1, words=f"`{part}` says nothing: {', '.join(word)}")
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ClassDef) and (word := SAYS_NOTHING & set(_words(node.name))):
             yield Finding(path=source.path, line=node.lineno, words=f"`{node.name}` says nothing: {', '.join(word)}")
 

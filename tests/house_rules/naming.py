@@ -38,22 +38,22 @@ def finding(source: Source, node: ast.stmt | ast.expr | ast.ExceptHandler, words
 
 def imports(source: Source) -> Iterator[tuple[ast.stmt, str]]:
     """Each import statement with the full name of each thing that it brings in: `os.urandom` for the one in os."""
-    for node in ast.walk(source.tree):
+    for node in source.import_statements:
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+        elif node.module is not None:
             yield from ((node, f"{node.module}.{alias.name}") for alias in node.names)
 
 
 def meanings(source: Source) -> dict[str, str]:
     """What each imported name of the file stands for: `dt` is `datetime.datetime`, where it was imported as such."""
     found: dict[str, str] = {}
-    for node in ast.walk(source.tree):
+    for node in source.import_statements:
         if isinstance(node, ast.Import):
             # `import os.path` binds `os`; `import os.path as p` binds `p` to the whole.
             found |= {alias.asname: alias.name for alias in node.names if alias.asname}
             found |= {root: root for alias in node.names if not alias.asname for root in [alias.name.partition(".")[0]]}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+        elif node.module is not None:
             found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
@@ -77,6 +77,9 @@ def functions(source: Source) -> Iterator[tuple[str, FunctionNode]]:
 
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, FunctionNode]]:
     for child in ast.iter_child_nodes(node):
+        # No expression holds a function but a lambda, which has no name.
+        if isinstance(child, ast.expr):
+            continue
         if isinstance(child, FunctionNode):
             yield f"{prefix}{child.name}", child
             yield from _functions(child, f"{prefix}{child.name}.")

@@ -38,7 +38,7 @@ def tests_use_real_parts(source: Source) -> Iterator[Finding]:
         if name.startswith("unittest.mock") or name == "time.sleep":
             yield finding(source, node, f"tests never use {name}")
     meaning = meanings(source)
-    for call in ast.walk(source.tree):
+    for call in source.nodes:
         if (
             isinstance(call, ast.Call)
             and isinstance(call.func, ast.Attribute)
