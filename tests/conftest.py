@@ -1,7 +1,10 @@
-"""Answers for what every test shares: the loop that waiting tests run on, and how properties are searched.
+"""Answers for what every test shares: the loop that waiting tests run on, whom they trust, how properties are searched.
 
 It must never hold fixtures of a single room; those live in the room's own conftest.
 """
+
+import os
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -9,7 +12,13 @@ import pytest
 # No deadline: a test never judges by the time it took, since the machine is shared and the figures have `make bench`.
 # The blob in a failure's report replays it, which random search needs to be worth anything.
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+# What `make check` searches with, so that it stays under a minute; `make test` searches the whole house.
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("house"), max_examples=20)
 hypothesis.settings.load_profile("house")
+
+# No test leaves the machine, so none needs the authorities that the machine trusts: hundreds of certificates, which
+# every TLS context would read anew, in every process. The one that stands in for them belongs to nobody any more.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 
 
 @pytest.fixture(scope="session")

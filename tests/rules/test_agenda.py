@@ -127,7 +127,8 @@ class Interleaving(RuleBasedStateMachine):
 
 def test_nothing_due_is_ever_lost_or_late() -> None:
     """In any interleaving of arrivals, pages, permits and cuts, everything is served at the instant it is due."""
-    run_state_machine_as_test(Interleaving, settings=settings(max_examples=150, stateful_step_count=60))
+    searched = settings(max_examples=settings().max_examples * 3 // 2, stateful_step_count=60)
+    run_state_machine_as_test(Interleaving, settings=searched)
 
 
 def test_entries_come_by_instant_and_then_as_they_were_put() -> None:

@@ -95,7 +95,7 @@ class Run:
 
 
 @given(bound=_bounds, steps=_steps)
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_no_window_ever_holds_more_than_its_count(bound: Bound, steps: list[tuple[str, int]]) -> None:
     """Whatever is taken, used late, used never or given back: in every window, wherever it starts, the count holds."""
     run = Run(bound)
@@ -108,7 +108,7 @@ def test_no_window_ever_holds_more_than_its_count(bound: Bound, steps: list[tupl
 
 
 @given(bound=_bounds, steps=_steps)
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_room_is_never_early_and_never_needlessly_late(bound: Bound, steps: list[tuple[str, int]]) -> None:
     """A scope names exactly the first instant at which the plain reading has room, as long as nothing else happens."""
     run = Run(bound)

@@ -281,4 +281,5 @@ class Interleaving(RuleBasedStateMachine):
 
 def test_nobody_waits_though_there_is_room() -> None:
     """In any interleaving, whoever is left waiting lacks room somewhere, and the ring wakes when that is over."""
-    run_state_machine_as_test(Interleaving, settings=settings(max_examples=150, stateful_step_count=50))
+    searched = settings(max_examples=settings().max_examples * 3 // 2, stateful_step_count=50)
+    run_state_machine_as_test(Interleaving, settings=searched)
