@@ -76,8 +76,8 @@ async def test_too_many_waiting_bytes_are_refused(path: Path) -> None:
     waiting: list[Awaitable[object]] = []
 
     def flood() -> None:
-        for _ in range(QUEUED_BYTES_MAX // 500):
-            waiting.append(log.accept(scribe.acceptance()))  # noqa: PERF401  # What was taken before the refusal counts.
+        for _ in range(QUEUED_BYTES_MAX // 10_000):
+            waiting.append(log.accept(scribe.acceptance(reference="x" * 10_000)))  # noqa: PERF401  # What was taken before the refusal counts.
 
     with pytest.raises(Overloaded, match=str(QUEUED_BYTES_MAX)):
         flood()

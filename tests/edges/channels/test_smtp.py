@@ -19,7 +19,7 @@ from tests.edges.channels.parcels import MAIL, MESSAGE, HandOver, parcel_of
 pytestmark = pytest.mark.anyio
 
 ANN = "ann@example.com"
-LARGE = {"subject": "Large", "text": "a line of a large mail\n" * 100_000}
+LARGE = {"subject": "Large", "text": "".join(f"line {n} of a large mail{' and more' * 50}\n" for n in range(5_000))}
 
 
 @asynccontextmanager
@@ -190,7 +190,7 @@ async def test_only_the_answer_to_the_dot_can_be_missing(clock: Clock, said: str
 async def test_a_mail_that_breaks_off_before_its_dot_was_not_taken(clock: Clock) -> None:
     """Bytes had left, but a server never keeps half a mail: it can be tried again without doubt."""
     # More than the kernels of both sides hold between them, so that its end is still with us when the other side goes.
-    huge = {"subject": "Huge", "text": "a line of a huge mail\n" * 1_000_000}
+    huge = {"subject": "Huge", "text": f"a line of a huge mail{' and more' * 100}\n" * 24_000}
     outcome, handed_over = await outcome_of(clock, Script(body=DROPS), huge)
     assert (outcome, handed_over) == (Transient(code="disconnected"), 1)
 

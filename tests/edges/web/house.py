@@ -205,9 +205,12 @@ def later(**ahead: float) -> str:
 
 @asynccontextmanager
 async def running(
-    given: Log | None = None, *, door: WebBounds | None = None, bounds: Bounds | None = None
+    given: Log | None = None, *, door: WebBounds | None = None, bounds: Bounds | None = None, lingers_s: float = 10
 ) -> AsyncIterator[House]:
-    """A house over this log (a new one in memory without it), until the end of the block."""
+    """A house over this log (a new one in memory without it), until the end of the block.
+
+    After an answer that did not wait for the end of a body, the server reads on for `lingers_s` before it hangs up.
+    """
     log: Log = given if given is not None else MemoryLog()
     provider, said = Provider(), io.BytesIO()
     telemetry = Telemetry(stream=said)
@@ -234,7 +237,9 @@ async def running(
         await group.start(system.run)
         house = House(system, log, provider=provider, telemetry=telemetry, said=said)
         async with house.session:
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, auto_decompress=False)
+            runner = web.AppRunner(
+                app, access_log=None, shutdown_timeout=5, auto_decompress=False, lingering_time=lingers_s
+            )
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             house.port = runner.addresses[0][1]

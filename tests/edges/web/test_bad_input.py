@@ -102,7 +102,7 @@ async def test_a_body_over_the_bound_is_not_taken(house: House) -> None:
 
 async def test_a_body_that_never_comes_is_not_waited_for() -> None:
     """A request whose body stops half way gets 408, which says how long it was waited for."""
-    async with running(door=WebBounds(silence_s=0.1)) as house:
+    async with running(door=WebBounds(silence_s=0.1), lingers_s=0.1) as house:
         given = await _answer_to(house, b'{"channel": ', "Content-Length: 100")
         assert given.startswith(b"HTTP/1.1 408 ")
         assert b"0.1 seconds" in given

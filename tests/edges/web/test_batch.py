@@ -132,7 +132,7 @@ async def test_answers_come_while_lines_are_still_sent(house: House) -> None:
 
 async def test_a_body_that_does_not_go_on_ends_the_batch() -> None:
     """Lines before a silence that is too long are accepted and answered; the silence is told as the last answer."""
-    async with running(door=WebBounds(silence_s=0.2)) as house, bare_line(house) as line:
+    async with running(door=WebBounds(silence_s=0.2), lingers_s=0.1) as house, bare_line(house) as line:
         await line.send((await _head(house, "Transfer-Encoding: chunked\r\nConnection: close")).encode())
         await line.send(_chunk([mail(1), mail(2)]))
         given = await line.all()
