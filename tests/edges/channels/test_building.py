@@ -14,10 +14,20 @@ from adapters.channels.accounts import (
     mistakes,
 )
 from adapters.channels.building import build
+from adapters.channels.fcm_settings import FcmSettings
+from adapters.channels.green_api import GreenApiChannel
+from adapters.channels.green_api_settings import GreenApiSettings
+from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
+from adapters.channels.push_fcm import FcmChannel
+from adapters.channels.resend import ResendChannel
 from adapters.channels.sandbox import SandboxChannel
+from adapters.channels.sendgrid import SendGridChannel
 from adapters.channels.smtp import SmtpChannel
 from adapters.channels.webhook import WebhookChannel
+from adapters.channels.whatsapp_cloud import WhatsAppCloudChannel
+from adapters.channels.whatsapp_cloud_settings import WhatsAppCloudSettings
 from core.ports import Clock
+from tests.edges.channels.fcm_server import account_text
 
 SMTP = SmtpSettings(host="mail.example", sender="Ann <ann@example.com>")
 HIDDEN = "whsec_hidden?"
@@ -29,6 +39,11 @@ HIDDEN = "whsec_hidden?"
         (SMTP, SmtpChannel),
         (WebhookSettings(), WebhookChannel),
         (SandboxSettings(directory="data"), SandboxChannel),
+        (WhatsAppCloudSettings(phone_number_id="1", token="t"), WhatsAppCloudChannel),
+        (GreenApiSettings(instance="1", token="12345678"), GreenApiChannel),
+        (FcmSettings(service_account=account_text()), FcmChannel),
+        (ResendSettings(key="k", sender="a@b.example"), ResendChannel),
+        (SendGridSettings(key="k", sender="a@b.example"), SendGridChannel),
     ],
 )
 def test_settings_make_their_channel(clock: Clock, settings: ProviderSettings, kind: type) -> None:
@@ -52,6 +67,11 @@ def test_settings_make_their_channel(clock: Clock, settings: ProviderSettings, k
             ["secrets[0]", "allow_private[1]"],
         ),
         (SandboxSettings(directory="d", sender="x"), ["sender"]),
+        (WhatsAppCloudSettings(phone_number_id="x", token=f"{HIDDEN} ", url="x"), ["url", "phone_number_id", "token"]),
+        (GreenApiSettings(instance="x", token=HIDDEN, url="http://a.example"), ["url", "instance", "token"]),
+        (FcmSettings(service_account=HIDDEN, project_id="X"), ["project_id", "service_account"]),
+        (ResendSettings(key=f"{HIDDEN} ", sender="x"), ["key", "sender"]),
+        (SendGridSettings(key=f"{HIDDEN} ", sender="x"), ["key", "sender"]),
     ],
 )
 def test_every_mistake_is_named_and_none_is_shown(clock: Clock, settings: ProviderSettings, at: list[str]) -> None:
@@ -65,8 +85,15 @@ def test_every_mistake_is_named_and_none_is_shown(clock: Clock, settings: Provid
 
 def test_settings_never_show_themselves() -> None:
     """Whoever logs settings by accident logs no password."""
-    shown = repr(SmtpSettings(host="h", sender="a@b.example", user="u", password="opensesame"))
-    assert shown == f"{SmtpSettings.__name__}(hidden)"
+    for settings in (
+        SmtpSettings(host="h", sender="a@b.example", user="u", password="opensesame"),
+        WhatsAppCloudSettings(phone_number_id="1", token="opensesame"),
+        GreenApiSettings(instance="1", token="opensesame"),
+        FcmSettings(service_account="opensesame"),
+        ResendSettings(key="opensesame", sender="a@b.example"),
+        SendGridSettings(key="opensesame", sender="a@b.example"),
+    ):
+        assert repr(settings) == f"{type(settings).__name__}(hidden)"
 
 
 def test_a_missing_authority_is_told_when_the_channel_is_made(clock: Clock, tmp_path: Path) -> None:
