@@ -177,6 +177,10 @@ class ConversationActor:
 
     # -- mail
 
+    def is_spoken_for(self, message: Message) -> bool:
+        """Whether a message changes nothing of when each lane is wanted: it stands behind another in its line."""
+        return c.is_spoken_for(message, self.open.values())
+
     def arrived(self, message: Message) -> bool:
         """A message was durably accepted while this conversation was awake. Answers whether `dues` knows of it now."""
         if self.is_lost and not self.turn.is_taken:
@@ -200,12 +204,12 @@ class ConversationActor:
             decision = receipts.receive(self.state, message, receipt)
             return await self._record(message, decision.message, decision.conversation, at_us=now_us)
 
-    async def heard(self, news: PeerNews) -> None:
-        """Records what the peer did of its own accord."""
+    async def heard(self, news: PeerNews, names: tuple[Alias, ...] = ()) -> None:
+        """Records what the peer did of its own accord, and under which names it is found from here on."""
         async with self.turn:
             await self._recall()
             now_us = self._world.clock.now_us()
-            await self._commit([], [], peers.told_by_peer(self.state, news, now_us), at_us=now_us)
+            await self._commit([], [], peers.told_by_peer(self.state, news, now_us), at_us=now_us, names=names)
 
     async def reset(self) -> None:
         """Closes the circuit by a person's word."""

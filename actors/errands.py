@@ -17,9 +17,9 @@ from core import events as e
 from core.conversation import Conversation
 from core.errors import AppendUnknown, Forbidden, NotFound
 from core.message import OPEN, Message, fold
-from core.news import PeerNews, Receipt
+from core.news import LaneNews, PeerNews, Receipt
 from core.ports import Clock, Log
-from core.records import Head, MessageFilter
+from core.records import Alias, Head, MessageFilter
 from core.views import ConversationState, LaneState
 
 # Messages of one reference that one call cancels or moves: the caller repeats until none are left.
@@ -98,10 +98,10 @@ class Errands:
         self._scheduler.remind(actor)
         return message
 
-    async def heard(self, tenant: str, conversation: int, news: PeerNews) -> None:
-        """Has a conversation record what its peer did of its own accord."""
+    async def heard(self, tenant: str, conversation: int, news: PeerNews, *, name: Alias | None = None) -> None:
+        """Has a conversation record what its peer did of its own accord, and the name under which it is found."""
         actor = self._roster.wake(conversation, tenant)
-        await actor.heard(news)
+        await actor.heard(news, () if name is None else (name,))
         self._scheduler.remind(actor)
 
     async def of_reference(self, tenant: str, reference: bytes) -> list[int]:
@@ -165,6 +165,13 @@ class Errands:
         """Lets a lane go on."""
         await self._lane(lane).resume()
         self._scheduler.ring()
+
+    async def told(self, lane: str, news: LaneNews) -> None:
+        """Has a lane heed what its provider said of its account; one that is not configured any more hears nothing."""
+        actor = self.lane_actors.get(lane)
+        if actor is not None:
+            await actor.told(news)
+            self._scheduler.ring()
 
     async def lanes(self) -> list[LaneState]:
         """Every configured lane's present state."""

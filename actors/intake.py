@@ -88,7 +88,7 @@ class Intake:
         # A peer whose first message is on its way to the log is known here alone: forgotten, it would get two
         # conversations. So many may be on their way.
         known_max = max(settings.bounds.peers_max, settings.bounds.accepting_max)
-        self._peers = Peers(log=log, clock=clock, secrets=secrets, mint=mint, known_max=known_max)
+        self.peers = Peers(log=log, clock=clock, secrets=secrets, mint=mint, known_max=known_max)
         self._waiting = 0
         self.is_open = False
         self.adopt(settings)
@@ -171,7 +171,7 @@ class Intake:
             submission=submission,
             lane=lane,
             policy=policy,
-            peer=await self._peers.of(tenant, submission.channel, submission.subject),
+            peer=await self.peers.of(tenant, submission.channel, submission.subject),
             lanes=lanes,
         )
 
@@ -215,7 +215,7 @@ class Intake:
             priority=submission.priority,
             on_ambiguous=submission.on_ambiguous,
             policy=submission.policy,
-            host=None if submission.host is None else self._peers.host(submission.host),
+            host=None if submission.host is None else self.peers.host(submission.host),
             commitment=commitment,
             size_bytes=len(submission.content),
             trace=submission.trace,
@@ -236,8 +236,10 @@ class Intake:
         key = submission.idempotency_key
         if key is None:
             return None
+        # Keys of hooks are their senders', and no client may take one away from them.
+        purpose = "hook_key" if submission.channel == "hook" else "idempotency_key"
         return Dedup(
-            key_hash=self._secrets.keyed_hash("idempotency_key", tenant, key),
+            key_hash=self._secrets.keyed_hash(purpose, tenant, key),
             request_hash=self._secrets.keyed_hash("request", tenant, submission.request.decode()),
             expires_us=now_us + self._bounds.dedup_for_us,
         )
@@ -247,7 +249,7 @@ class Intake:
             return await self._log.accept(prepared.acceptance)
         except (AppendUnknown, anyio.get_cancelled_exc_class()):
             # It may be there, ahead of others: whoever is awake has to ask the log before anything else leaves.
-            self._peers.is_first(prepared.message.conversation)
+            self.peers.is_first(prepared.message.conversation)
             actor = self._roster.find(prepared.message.conversation)
             if actor is not None:
                 actor.is_lost = True
@@ -263,13 +265,15 @@ class Intake:
     def _put_on_agenda(self, message: Message) -> None:
         actor = self._roster.find(message.conversation)
         if actor is not None and actor.arrived(message):
-            self._scheduler.remind(actor)
+            # Asked first, since going through all that waits there costs more than the acceptance in a long line.
+            if not actor.is_spoken_for(message):
+                self._scheduler.remind(actor)
         else:
             self._scheduler.arrived(message)
 
     def _arrived(self, prepared: Prepared) -> Receipt:
         message = prepared.message
-        is_first = self._peers.is_first(message.conversation)
+        is_first = self.peers.is_first(message.conversation)
         if message.first_due_us <= message.accepted_us + _SOON_US:
             self._parcels.keep(message.id, prepared.private)
             if is_first and self._roster.find(message.conversation) is None:

@@ -4,13 +4,21 @@ This file answers for finding the conversation with a peer, and for minting one 
 are remembered, so that accepting for them reads nothing.
 """
 
+from typing import Final
+
 import anyio
 import msgspec
 
 from core.ids import Mint
 from core.ports import Clock, Log, Secrets
+from core.records import Alias
 
 _Key = tuple[str, str, str]
+
+# The name of a peer who acted before we ever wrote: the address row comes with the first message only.
+SPACE: Final = "peer"
+# Where people do: who never does costs no second look-up.
+_ACT_FIRST: Final = frozenset({"whatsapp", "email"})
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -63,6 +71,8 @@ class Peers:
         tenant, channel, _ = key
         subject = self._secrets.keyed_hash("address", *key)
         found = await self._log.conversation_at(tenant, channel, subject)
+        if found is None and channel in _ACT_FIRST:
+            found = next(iter(await self._log.aliased(SPACE, tenant, subject)), None)
         if found is not None:
             return Peer(subject=subject, conversation=found)
         minted = self._mint.next(self._clock.now_us())
@@ -70,6 +80,12 @@ class Peers:
             self._unborn.clear()
         self._unborn.add(minted)
         return Peer(subject=subject, conversation=minted)
+
+    async def name_of(self, tenant: str, channel: str, peer: Peer) -> Alias | None:
+        """The name under which the conversation is found before it has a message; None where it has its address row."""
+        if await self._log.conversation_at(tenant, channel, peer.subject) is not None:
+            return None
+        return Alias(space=SPACE, tenant=tenant, name=peer.subject, stream=peer.conversation)
 
     def is_first(self, conversation: int) -> bool:
         """Whether this is the first word of a conversation that is certainly new: true once at most for each."""

@@ -16,6 +16,7 @@ from actors.errands import Errands
 from actors.failover import Failover
 from actors.fallbacks import Fallbacks
 from actors.governor import Governor
+from actors.hooks import Hooks
 from actors.intake import Intake
 from actors.keys import Keys
 from actors.lane import LaneActor
@@ -124,6 +125,13 @@ class System:
         )
         self.receipts = Receipts(
             log=log, clock=clock, secrets=world.secrets, mint=mint, errands=self.errands, witness=world.witness
+        )
+        self.hooks = Hooks(
+            peers=self.intake.peers,
+            intake=self.intake,
+            receipts=self.receipts,
+            errands=self.errands,
+            witness=world.witness,
         )
         self.fallbacks = Fallbacks(
             log=log, clock=clock, errands=self.errands, intake=self.intake, witness=world.witness

@@ -37,6 +37,8 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "send_bug": "error",
     "stop_unrecorded": "warning",
     "zone_unknown": "warning",
+    "hook_refused": "debug",
+    "news_unheeded": "warning",
     "request_failed": "error",
 }
 _LANE_TROUBLE: Final = {"LanePaused", "LaneThrottled", "BreakerOpened"}
@@ -98,6 +100,9 @@ class Figures:
         self._attempts = Counter(
             "tidings_attempts", "Attempts by what they came to.", ["channel", "lane", "outcome"], registry=registry
         )
+        # A counter by its labels: finding one in the library costs more than its step.
+        self._noted: dict[str, Counter] = {}
+        self._attempted: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._took = Histogram(
             "tidings_attempt_seconds",
             "How long attempts took.",
@@ -108,13 +113,23 @@ class Figures:
 
     def count(self, name: str, values: Mapping[str, Value]) -> None:
         """One step for a note."""
-        self._notes.labels(name).inc()
+        noted = self._noted.get(name)
+        if noted is None:
+            noted = self._noted[name] = self._notes.labels(name)
+        noted.inc()
         if name == "attempt":
-            lane = str(values.get("lane"))
-            self._attempts.labels(str(values.get("channel")), lane, str(values.get("outcome"))).inc()
-            took_us = values.get("took_us")
-            if isinstance(took_us, int | float):
-                self._took.labels(lane).observe(took_us / 1_000_000)
+            self._count_attempt(values)
+
+    def _count_attempt(self, values: Mapping[str, Value]) -> None:
+        labels = str(values.get("channel")), str(values.get("lane")), str(values.get("outcome"))
+        known = self._attempted.get(labels)
+        if known is None:
+            known = self._attempted[labels] = self._attempts.labels(*labels), self._took.labels(labels[1])
+        attempts, took = known
+        attempts.inc()
+        took_us = values.get("took_us")
+        if isinstance(took_us, int | float):
+            took.observe(took_us / 1_000_000)
 
 
 class _Lines:

@@ -58,8 +58,8 @@ def abort(message: Message, now_us: int) -> tuple[e.Event, ...]:
 def _taken(message: Message, flight: Flight, outcome: Taken, now_us: int) -> e.Event:
     return e.AttemptTaken(
         attempt=message.in_flight,
-        # A webhook's 2xx is the receiver's own word; everybody else's provider has only taken it so far.
-        status="delivered" if message.channel == "webhook" else "sent",
+        # A 2xx of an endpoint or a handler is the receiver's own word; all others' providers have only taken it so far.
+        status="delivered" if message.channel in {"webhook", "hook"} else "sent",
         sent_at_us=flight.sent_us if flight.sent_us is not None else now_us,
         took_us=flight.took_us,
         code=outcome.code,

@@ -1,0 +1,153 @@
+"""What a hook brings: news that is heeded, and messages for the handler of its source; all of it durable, or an error.
+
+This file answers for that order. News come first: where the process dies in between, the sender comes again, finds its
+events new, and everything is done anew; to heed the same news twice changes nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Final
+
+import anyio
+import msgspec
+
+from actors.errands import Errands
+from actors.intake import Intake
+from actors.intake import Receipt as Taken
+from actors.peers import Peers
+from actors.receipts import Receipts
+from actors.sender import NONSENSE
+from core.contents import Submission
+from core.errors import NotFound, TidingsError
+from core.news import LaneNews, News, PeerNews, Receipt
+from core.ports import Witness
+
+# So many things of one hook are done at once: enough to share reads and commits, few enough to leave room for others.
+_AT_ONCE: Final = 64
+# Messages of one hook go to the log together up to so many bytes; what lies in its queue at once is bounded as well.
+_TOGETHER_BYTES_MAX: Final = 4 << 20
+
+_Call = Callable[[], Awaitable[object]]
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """What one hook tells, and whom it concerns.
+
+    `lanes` are those whose messages receipts are looked for in, `accounts` those whose account the hook is about.
+    """
+
+    tenant: str
+    news: Sequence[News]
+    lanes: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+
+
+class Hooks:
+    """The desk for hooks."""
+
+    def __init__(self, *, peers: Peers, intake: Intake, receipts: Receipts, errands: Errands, witness: Witness) -> None:
+        self._peers = peers
+        self._intake = intake
+        self._receipts = receipts
+        self._errands = errands
+        self._witness = witness
+
+    async def heed(self, brought: Brought) -> None:
+        """Has all news recorded. Raises Refused or AppendUnknown where nothing can be promised.
+
+        What one person did is heeded in the order in which it stands there; so is what happened to an account.
+        """
+        threads: dict[object, list[News]] = {}
+        for news in brought.news:
+            threads.setdefault(_about(news), []).append(news)
+        await _all_of([partial(self._heed_each, brought, thread) for thread in threads.values()], at_once=_AT_ONCE)
+
+    async def take(self, tenant: str, submissions: Iterable[Submission]) -> list[Taken]:
+        """Takes charge of a message for each update, in their order; all of them are durable when this returns.
+
+        Raises as `Intake.accept` does: then some of them may have been taken.
+        """
+        taken: dict[int, Taken] = {}
+
+        async def take(place: int, submission: Submission) -> None:
+            taken[place] = await self._intake.accept(tenant, submission)
+
+        for together in _portions(submissions):
+            # Started in their order, so that none overtakes another of its conversation; then they share commits.
+            calls = [partial(take, place, one) for place, one in together]
+            await _all_of(calls, at_once=len(calls))
+        return [taken[place] for place in range(len(taken))]
+
+    # -- news
+
+    async def _heed_each(self, brought: Brought, thread: list[News]) -> None:
+        for news in thread:
+            try:
+                await self._heed(brought, news)
+            except (NotFound, *NONSENSE) as error:
+                # Its message was erased meanwhile, or its stream waits for a person: the sender has no part in that.
+                self._witness.note("news_unheeded", kind=type(news).__name__, error=type(error).__name__)
+
+    async def _heed(self, brought: Brought, news: News) -> None:
+        match news:
+            case Receipt():
+                await self._receipts.take(brought.lanes, news)
+            case PeerNews():
+                await self._hear(brought.tenant, news)
+            case LaneNews():
+                for lane in brought.accounts:
+                    await self._errands.told(lane, news)
+
+    async def _hear(self, tenant: str, news: PeerNews) -> None:
+        """Has the conversation with a person record what they did, be it the first that is ever heard of them."""
+        peer = await self._peers.of(tenant, news.channel, news.address)
+        # Whatever is recorded now is there before the first message to them.
+        self._peers.is_first(peer.conversation)
+        name = await self._peers.name_of(tenant, news.channel, peer)
+        await self._errands.heard(tenant, peer.conversation, news, name=name)
+
+
+def _about(news: News) -> object:
+    """What news are about: those about the same are heeded one after another."""
+    match news:
+        case Receipt():
+            return news.provider_id or news.echo
+        case PeerNews():
+            return news.channel, news.address
+        case LaneNews():
+            return LaneNews
+
+
+def _portions(submissions: Iterable[Submission]) -> Iterator[list[tuple[int, Submission]]]:
+    """The submissions with their places, so many together as their bytes allow; at least one."""
+    together: list[tuple[int, Submission]] = []
+    size_bytes = 0
+    for place, submission in enumerate(submissions):
+        if together and size_bytes + len(submission.content) > _TOGETHER_BYTES_MAX:
+            yield together
+            together, size_bytes = [], 0
+        together.append((place, submission))
+        size_bytes += len(submission.content)
+    if together:
+        yield together
+
+
+async def _all_of(calls: Sequence[_Call], *, at_once: int) -> None:
+    """Makes all calls, begun in their order; raises the first error of ours, once nothing is under way any more."""
+    if len(calls) == 1:
+        await calls[0]()
+        return
+    waiting, errors = iter(calls), list[TidingsError]()
+
+    async def work() -> None:
+        for call in waiting:
+            try:
+                await call()
+            except TidingsError as error:
+                errors.append(error)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(min(at_once, len(calls))):
+            group.start_soon(work)
+    if errors:
+        raise errors[0]
