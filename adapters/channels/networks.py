@@ -86,6 +86,27 @@ class Networks:
         return not any(_lies_in(inner, network) for network in _NOT_PUBLIC)
 
 
+def network_mistakes(at: str, networks: Sequence[str]) -> list[tuple[str, str]]:
+    """Those of a setting's texts that are no networks: the place of each in the setting `at`, and what was expected."""
+    found = []
+    for index, text in enumerate(networks):
+        try:
+            ip_network(text)
+        except ValueError:
+            found.append((f"{at}[{index}]", "a network such as 10.0.0.0/8 or ::1/128"))
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine, so far as the name itself tells."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _within(address: Address) -> Address:
     """The IPv4 address that an IPv6 address stands for, or the address itself."""
     if isinstance(address, IPv4Address):

@@ -47,3 +47,14 @@ def key_of(secret: str) -> bytes:
     if not key:
         raise ValueError("expected a secret that is not empty")
     return key
+
+
+def secret_mistakes(at: str, secrets: Sequence[str]) -> list[tuple[str, str]]:
+    """Those of a setting's texts that are no secrets: the place of each in the setting `at`, and what was expected."""
+    found = []
+    for index, secret in enumerate(secrets):
+        try:
+            key_of(secret)
+        except ValueError as error:
+            found.append((f"{at}[{index}]", str(error)))
+    return found

@@ -1,0 +1,174 @@
+"""From a verified hook to what is taken of it: its updates, and for each the message that its handler gets.
+
+This file answers for which update is the same as one before, which come in order behind each other, and which headers
+go along. It must never fail, whatever the bytes are, nor keep a header that could open anything at the sender's.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from adapters.hooks import green_api_items, meta_items, resend_items, sendgrid_items
+from adapters.hooks.accounts import (
+    GitHubHooks,
+    GreenApiHooks,
+    HmacHooks,
+    HookSettings,
+    MetaHooks,
+    SendGridHooks,
+    StandardHooks,
+    StripeHooks,
+    TokenHooks,
+    TwilioHooks,
+)
+from adapters.hooks.identities import event_id, order_key
+from adapters.hooks.requests import BadSignature, RawHook, values_of
+from adapters.hooks.sources import Source
+from adapters.hooks.twilio import form_of
+from core.content_shapes import HookContent
+from core.contents import Submission
+from core.news import Item
+
+# What vouches for the whole body, and so goes along only with the whole body.
+_SIGNATURES: Final[Mapping[type[HookSettings], tuple[str, ...]]] = {
+    StripeHooks: ("Stripe-Signature",),
+    MetaHooks: ("X-Hub-Signature-256",),
+    GitHubHooks: ("X-Hub-Signature-256",),
+    StandardHooks: ("svix-id", "svix-timestamp", "svix-signature"),
+    TwilioHooks: ("X-Twilio-Signature", "X-Twilio-Webhooks-Signature-Settings"),
+    SendGridHooks: ("X-Twilio-Email-Event-Webhook-Signature", "X-Twilio-Email-Event-Webhook-Timestamp"),
+}
+# What says which event it is, of what kind, and for whom.
+_IDENTITIES: Final[Mapping[type[HookSettings], tuple[str, ...]]] = {
+    GitHubHooks: (
+        *("X-GitHub-Event", "X-GitHub-Delivery", "X-GitHub-Hook-ID"),
+        *("X-GitHub-Hook-Installation-Target-ID", "X-GitHub-Hook-Installation-Target-Type"),
+    ),
+    TwilioHooks: ("I-Twilio-Idempotency-Token",),
+}
+_OF_ALL: Final = ("Content-Type", "Content-Encoding")
+# A sender's own names may be configured. None of these is passed on: credentials, what belongs to one connection
+# (RFC 9110 section 7.6.1), and what our own headers say.
+_KEPT_BACK: Final = re.compile(
+    r"authorization|proxy-.*|cookie|set-cookie|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect"
+    r"|content-length|webhook-.*|tidings-.*",
+    re.IGNORECASE,
+)
+_KIND: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,100}", re.ASCII)
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def items_in(source: Source, hook: RawHook) -> list[Item]:
+    """Every update of a verified hook, at least one, in the order of the hook."""
+    match source.settings:
+        case MetaHooks():
+            items = meta_items.items_of(hook.body)
+            # A single one is handed on as Meta wrote and signed it.
+            return [replace(items[0], body=hook.body)] if len(items) == 1 else items
+        case GreenApiHooks():
+            return green_api_items.items(hook.body)
+        case SendGridHooks():
+            return sendgrid_items.items(hook.body)
+        case StandardHooks() if source.lanes:
+            key = event_id(source.settings, hook)
+            return [replace(item, key=f"{key}/{item.key}") for item in resend_items.items(hook.body)]
+        case _:
+            return [Item(key=event_id(source.settings, hook), body=hook.body, kind=_kind(source.settings, hook))]
+
+
+def lanes_concerned(source: Source, hook: RawHook) -> tuple[str, ...]:
+    """The lanes whose account a hook is about, for what it tells of an account."""
+    if not source.accounts:
+        return source.lanes
+    account = green_api_items.instance_of(hook.body)
+    if account is None:
+        # Among several, nobody is guessed.
+        return source.lanes if len(source.lanes) == 1 else ()
+    return tuple(lane for lane in source.lanes if source.accounts.get(lane) == account)
+
+
+def submission_of(source: Source, hook: RawHook, item: Item, *, trace: str) -> Submission:
+    """The message that brings one update to its source's handler; `trace` is the trace context that it is part of.
+
+    The same update makes the same idempotency key, and a request that never differs: whatever else has changed about
+    it, it is the same one.
+    """
+    order = None if source.order_by is None else _order(hook, item, source.order_by)
+    content = HookContent(
+        source=source.name,
+        key=item.key,
+        body=item.body,
+        headers=_headers(source.settings, hook, item) | ({"traceparent": trace} if trace else {}),
+        kind=item.kind,
+    )
+    peer = f"{source.name}/event/{item.key}" if order is None else f"{source.name}/order/{order}"
+    return Submission(
+        channel="hook",
+        to=peer,
+        content=_ENCODER.encode(content),
+        host=None,
+        subject=peer,
+        idempotency_key=f"hook/{source.name}/{item.key}",
+        reference=None,
+        send_at_us=None,
+        expires_at_us=None,
+        lane=source.name,
+        order=None,
+        priority=5,
+        on_ambiguous=None,
+        policy=None,
+        zone=None,
+        metadata=None,
+        trace=trace,
+        correlation=None,
+        request=b"hook",
+    )
+
+
+def _kind(settings: HookSettings, hook: RawHook) -> str:
+    """The sender's own word for an event, empty where it has none."""
+    match settings:
+        case StripeHooks() | StandardHooks():
+            kind = order_key(hook.body, "/type")
+        case GitHubHooks():
+            kind = _one(hook, "X-GitHub-Event")
+        case _:
+            kind = None
+    return kind if kind is not None and _KIND.fullmatch(kind) else ""
+
+
+def _order(hook: RawHook, item: Item, pointer: str) -> str | None:
+    """What an update is kept in order by. A form is read as an object of its fields."""
+    try:
+        fields = form_of(hook)
+    except BadSignature:
+        fields = None
+    if fields is None:
+        return order_key(item.body, pointer)
+    texts = {name: value for name, value in fields if (name + value).isprintable()}
+    return order_key(_ENCODER.encode(texts), pointer)
+
+
+def _headers(settings: HookSettings, hook: RawHook, item: Item) -> dict[str, str]:
+    names = [*_OF_ALL, *_IDENTITIES.get(type(settings), ())]
+    if item.body == hook.body:
+        names += _SIGNATURES.get(type(settings), ())
+    match settings:
+        case HmacHooks():
+            names += [name for name in (settings.header, settings.id_header) if name is not None]
+        case TokenHooks() if settings.id_header is not None:
+            # The header that shows the secret is no identity, even where it is configured as one.
+            names += [settings.id_header] if settings.id_header.lower() != (settings.header or "").lower() else []
+        case _:
+            pass
+    return {name: value for name in names if not _KEPT_BACK.fullmatch(name) and (value := _one(hook, name)) is not None}
+
+
+def _one(hook: RawHook, name: str) -> str | None:
+    """The value of a header that stands once and can be sent again."""
+    values = values_of(hook, name)
+    return values[0] if len(values) == 1 and values[0] and values[0].isprintable() else None
