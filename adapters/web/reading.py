@@ -17,6 +17,7 @@ from adapters.zones import zone_named
 from core import ids
 from core.contents import Submission, read
 from core.errors import Invalid, NotFound
+from core.pointers import worded
 
 T = TypeVar("T")
 
@@ -164,7 +165,8 @@ def query_of(request: web.Request, kind: type[T]) -> T:
         if unknown is not None:
             raise invalid(f"?{unknown[1][:_NAME_CHARS_MAX]}", "is no known parameter") from None
         words, _, place = str(error).partition(" - at `$.")
-        raise invalid(f"?{place.rstrip('`')}", words[:1].lower() + words[1:]) from None
+        name = place.rstrip("`")
+        raise invalid(f"?{name}", worded(words, kind, [name])) from None
 
 
 def id_in_path(request: web.Request, prefix: ids.Prefix) -> int:
