@@ -156,6 +156,14 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
     return list(wanted.values())
 
 
+def is_spoken_for(message: Message, messages: Iterable[Message]) -> bool:
+    """Whether `dues` of these says the same without this one: one before it in its line speaks for it."""
+    if message.line != FIFO_LINE or message.ends_us is not None or message.failing_us is not None:
+        return False
+    place = message.first_due_us, message.id
+    return any(other.line == FIFO_LINE and (other.first_due_us, other.id) < place for other in messages)
+
+
 def _keep_earliest(wanted: dict[str, Due], due: Due | None) -> None:
     if due is None:
         return

@@ -27,11 +27,14 @@ class LogTime:
 
     def at(self, wall_us: int, monotonic_us: int) -> int:
         """Log time at this reading of both clocks; never before an earlier answer."""
-        slow_us = self._anchor_us + max(0, monotonic_us - self._anchor_monotonic_us) // 2
+        # Read a dozen times a message, so it spares the calls of `max`.
+        elapsed_us = monotonic_us - self._anchor_monotonic_us
+        passed_us = elapsed_us if elapsed_us > 0 else 0  # noqa: FURB136  # As said.
+        slow_us = self._anchor_us + passed_us // 2
         if wall_us < slow_us:
             return slow_us
         self._anchor_us = wall_us
-        self._anchor_monotonic_us = max(monotonic_us, self._anchor_monotonic_us)
+        self._anchor_monotonic_us += passed_us
         return wall_us
 
     def wait_us(self, until_us: int, wall_us: int, monotonic_us: int) -> int:
