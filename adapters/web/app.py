@@ -5,6 +5,7 @@ go back. It must never hold what a single call does.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -12,6 +13,7 @@ from aiohttp.typedefs import Handler as WebHandler
 from prometheus_client import CollectorRegistry
 
 from actors.system import System, World
+from adapters.hooks.sources import Source
 from adapters.web import failures, openapi
 from adapters.web.auth import NOBODY, admit, secret_of
 from adapters.web.front import Front, Route, WebBounds
@@ -32,15 +34,17 @@ def create_app(
     settings: Settings,
     registry: CollectorRegistry,
     bounds: WebBounds = WebBounds(),  # noqa: B008  # A frozen value.
+    sources: Iterable[Source] = (),
 ) -> web.Application:
-    """The HTTP API over a running system.
+    """The HTTP API over a running system, and the door for hooks of these sources.
 
     Run it without an access log, which costs more than most calls do, and without `auto_decompress`: packed bodies are
     declined, and must not be unpacked for that.
     """
-    front = Front(system, world, settings=settings, bounds=bounds, registry=registry)
+    front = Front(system, world, settings=settings, bounds=bounds, registry=registry, sources=sources)
     traffic = Traffic()
     registry.register(traffic)
+    registry.register(front.hooks.figures)
     app = web.Application(client_max_size=bounds.body_bytes_max)
     app[FRONT] = front
     methods: dict[str, list[str]] = {}

@@ -3,7 +3,7 @@
 This file answers for the shapes that routes, handlers and documentation share. It must never hold state of a request.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import anyio
 import msgspec
@@ -11,7 +11,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from actors.system import System, World
+from adapters.hooks.sources import Source
 from adapters.web.auth import Caller
+from adapters.web.hook_door import HookDoor
 from core.settings import Settings
 from core.views import Role
 
@@ -35,17 +37,34 @@ class WebBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """How long a client may leave unread what was written to it, where somebody has to wait for it."""
     heartbeat_s: float = 15.0
     """A follower hears something at least this often, so that proxies keep the line open."""
+    hook_silence_s: float = 10.0
+    """How long the rest of a hook's body may be awaited."""
+    hook_within_s: float = 3.0
+    """How long taking charge of a hook may last. Meta's own patience is said to be 3 to 10 s, that of others longer."""
+    hook_bytes_max: int = 64 << 20
+    """Bodies of hooks in memory."""
 
 
 class Front:
-    """What a handler is given: the system, what it stands on, the bounds, and who follows the log now."""
+    """What a handler is given: the system, what it stands on, the bounds, the hooks' door, who follows the log now."""
 
-    __slots__ = ("bounds", "clock", "failures", "followers", "log", "registry", "send_at_max_us", "system", "witness")
+    __slots__ = (
+        *("bounds", "clock", "failures", "followers", "hooks", "log", "registry", "send_at_max_us", "system"),
+        "witness",
+    )
 
     def __init__(
-        self, system: System, world: World, *, settings: Settings, bounds: WebBounds, registry: CollectorRegistry
+        self,
+        system: System,
+        world: World,
+        *,
+        settings: Settings,
+        bounds: WebBounds,
+        registry: CollectorRegistry,
+        sources: Iterable[Source],
     ) -> None:
         self.system = system
+        self.hooks = HookDoor(sources, world.secrets, bodies_bytes_max=bounds.hook_bytes_max)
         self.log = world.log
         self.clock = world.clock
         self.witness = world.witness

@@ -1,0 +1,81 @@
+"""Bodies of hooks as they come in: whoever sends them has shown nothing yet.
+
+This file answers for the bytes of all hooks in memory being bounded together, and each by itself, in size and in time.
+It must never look at what it reads: a signature is over the very bytes.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+from adapters.web.problems import Declined, problem
+from adapters.web.reading import too_large, too_slow
+from core.errors import Overloaded
+
+
+class Room:
+    """The memory for bodies, shared by all that are being read or taken charge of."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+
+    @contextmanager
+    def share(self) -> Iterator["Share"]:
+        """One hook's part, given back at the end."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self._bytes -= share.bytes
+
+    def grow(self, more_bytes: int) -> None:
+        """Takes so many bytes more. Raises Overloaded where there is no room."""
+        if self._bytes + more_bytes > self._bytes_max:
+            raise Overloaded(f"hooks of {self._bytes_max} bytes are being taken already")
+        self._bytes += more_bytes
+
+
+class Share:
+    """What one hook holds."""
+
+    __slots__ = ("_room", "bytes")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.bytes = 0
+
+    def grow(self, more_bytes: int) -> None:
+        """See Room."""
+        self._room.grow(more_bytes)
+        self.bytes += more_bytes
+
+
+async def hook_body(request: web.Request, share: Share, *, bytes_max: int, silence_s: float) -> bytes:
+    """The whole body: within the bound (else 413), in time (408), and well-formed on the wire (400)."""
+    length = request.content_length
+    # Said beforehand, it need not be read first.
+    if length is not None and length > bytes_max:
+        raise too_large(bytes_max)
+    try:
+        # A small body is there already, and needs no watch.
+        if request.content.is_eof():
+            return await _read(request, share, bytes_max)
+        async with asyncio.timeout(silence_s):
+            return await _read(request, share, bytes_max)
+    except TimeoutError:
+        raise Declined(too_slow(silence_s)) from None
+    except web.RequestPayloadError:
+        raise Declined(problem("malformed", "the body is not framed as HTTP asks")) from None
+
+
+async def _read(request: web.Request, share: Share, bytes_max: int) -> bytes:
+    pieces: list[bytes] = []
+    while piece := await request.content.readany():
+        share.grow(len(piece))
+        if share.bytes > bytes_max:
+            raise too_large(bytes_max)
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

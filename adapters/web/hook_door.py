@@ -1,0 +1,25 @@
+"""What the door for hooks works with: the sources, the memory for bodies, the figures, and randomness for traces.
+
+This file answers for these being one thing that a reload changes in its place. It must never hold a hook.
+"""
+
+from collections.abc import Iterable
+
+from adapters.hooks.sources import Source, Sources
+from adapters.web.hook_bodies import Room
+from adapters.web.hook_figures import HookFigures
+from core.ports import Secrets
+
+
+class HookDoor:
+    """The door's belongings."""
+
+    def __init__(self, sources: Iterable[Source], secrets: Secrets, *, bodies_bytes_max: int) -> None:
+        self.sources = Sources(sources)
+        self.room = Room(bodies_bytes_max)
+        self.figures = HookFigures()
+        self._secrets = secrets
+
+    def trace(self) -> str:
+        """A new trace context (W3C Trace Context, section 3.2), for a hook whose sender is part of none."""
+        return f"00-{self._secrets.fresh(16).hex()}-{self._secrets.fresh(8).hex()}-01"

@@ -1,0 +1,145 @@
+"""The door for hooks: a sender's POST in, 200 once all that it brought is durable.
+
+This file answers for the order (size, signature, news, messages, answer) and for answers that senders act upon: 401 for
+a hook that is not genuine, 503 where it has to come again, 200 for whatever verified, readable or not. It must never
+wait for a handler, answer before the commit, nor say anything of a signature but that it does not fit.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Literal
+
+import anyio
+from aiohttp import web
+from anyio import to_thread
+
+from actors.hooks import Brought
+from actors.intake import Receipt
+from adapters.clock import wall_us
+from adapters.hooks.accounts import MetaHooks, TwilioHooks
+from adapters.hooks.meta import challenge_answer
+from adapters.hooks.requests import BadSignature, RawHook
+from adapters.hooks.sources import Opened, Source
+from adapters.hooks.taking import items_in, lanes_concerned, submission_of
+from adapters.web.answers import Answer, answer
+from adapters.web.auth import Caller
+from adapters.web.front import Front
+from adapters.web.hook_bodies import hook_body
+from adapters.web.problems import Declined, problem, response
+from adapters.web.reading import TRACEPARENT, given_back
+from core import ids
+from core.errors import AppendUnknown, Invalid, NotFound, Refused, StoreUnavailable, StreamConflict
+from core.news import Item
+
+# To hash and to take apart more than this would hold up everybody else's requests for too long.
+_ON_THE_LOOP_BYTES_MAX: Final = 256 << 10
+# What keeps a hook from being taken charge of now: the sender has to come again.
+_COME_AGAIN: Final = (Refused, AppendUnknown, StreamConflict, Invalid)
+# What Twilio takes for an answer without instructions; it complains of JSON.
+_TWIML: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+class Taken(Answer, frozen=True, kw_only=True):
+    """A hook that is durable: `taken` updates are new, `duplicates` came before. `id` is that of a single one."""
+
+    id: str | None
+    taken: int
+    duplicates: int
+
+
+class Refusal(Answer, frozen=True, kw_only=True):
+    """What a hook that is not genuine is answered, whatever is wrong with it."""
+
+    error: Literal["invalid_signature"] = "invalid_signature"
+
+
+async def take(front: Front, request: web.Request, _caller: Caller) -> web.Response:
+    """Takes charge of what one hook brings."""
+    opened = _source(front, request)
+    name, figures = opened.source.name, front.hooks.figures
+    try:
+        with front.hooks.room.share() as share:
+            bytes_max, silence_s = opened.source.body_bytes_max, front.bounds.hook_silence_s
+            body = await hook_body(request, share, bytes_max=bytes_max, silence_s=silence_s)
+            trace = given_back(request).get(TRACEPARENT) or front.hooks.trace()
+            taken = await _within(front, opened, _raw(request, body), trace)
+    except BadSignature as bad:
+        return _refused(front, name, bad, 401)
+    except Declined as declined:
+        figures.refused(name, declined.problem.type.rpartition(":")[2])
+        raise
+    except _COME_AGAIN as error:
+        figures.refused(name, "unavailable")
+        after_s = error.retry_after_s if isinstance(error, Refused) else 1
+        return response(problem("unavailable", "hooks cannot be taken now", retry_after_s=after_s))
+    repeated = sum(receipt.duplicate for receipt in taken)
+    figures.took(name, taken=len(taken) - repeated, repeated=repeated)
+    return _answer(opened.source, taken, repeated)
+
+
+async def challenge(front: Front, request: web.Request, _caller: Caller) -> web.Response:
+    """Answers Meta's question whether we know the word that was agreed upon; other senders ask none."""
+    opened = _source(front, request)
+    if not isinstance(opened.source.settings, MetaHooks):
+        raise Declined(problem("method", f"{request.path} takes POST, not {request.method}"), {"Allow": "POST"})
+    try:
+        text = challenge_answer(_raw(request, b""), opened.source.settings)
+    except BadSignature as bad:
+        return _refused(front, opened.source.name, bad, 403)
+    return web.Response(text=text, content_type="text/plain", headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _source(front: Front, request: web.Request) -> Opened:
+    opened = front.hooks.sources.named(request.match_info["source"])
+    if opened is None:
+        raise NotFound("no source of hooks is configured under this name")
+    return opened
+
+
+def _raw(request: web.Request, body: bytes) -> RawHook:
+    return RawHook(method=request.method, raw_path=request.raw_path, headers=tuple(request.headers.items()), body=body)
+
+
+async def _within(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Receipt]:
+    """What was taken charge of, within the time that senders wait. Raises StoreUnavailable where that is over."""
+    within_s = front.bounds.hook_within_s
+    with anyio.move_on_after(within_s):
+        return await _taken(front, opened, hook, trace)
+    raise StoreUnavailable(f"the log did not take the hook within {within_s:g} s", retry_after_s=5)
+
+
+async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Receipt]:
+    source = opened.source
+    items = await _verified(opened, hook)
+    news = [one for item in items for one in item.news]
+    desk = front.system.hooks
+    if news:
+        brought = Brought(tenant=source.tenant, news=news, lanes=source.lanes, accounts=lanes_concerned(source, hook))
+        await desk.heed(brought)
+    return await desk.take(source.tenant, (submission_of(source, hook, item, trace=trace) for item in items))
+
+
+async def _verified(opened: Opened, hook: RawHook) -> list[Item]:
+    """The updates of a hook, once it is known to be genuine."""
+    # The wall's time, since that is what senders sign; log time may be ahead of it.
+    read = partial(_read, opened, hook, wall_us())
+    return read() if len(hook.body) <= _ON_THE_LOOP_BYTES_MAX else await to_thread.run_sync(read)
+
+
+def _read(opened: Opened, hook: RawHook, now_us: int) -> list[Item]:
+    opened.verifier.verify(hook, now_us)
+    return items_in(opened.source, hook)
+
+
+def _answer(source: Source, taken: Sequence[Receipt], repeated: int) -> web.Response:
+    if isinstance(source.settings, TwilioHooks):
+        return web.Response(body=_TWIML, content_type="text/xml")
+    only = ids.encode("hook", taken[0].id) if len(taken) == 1 else None
+    return answer(Taken(id=only, taken=len(taken) - repeated, duplicates=repeated))
+
+
+def _refused(front: Front, source: str, bad: BadSignature, status: int) -> web.Response:
+    """The same answer whatever is wrong: it leaves no event, but is counted."""
+    front.hooks.figures.refused(source, bad.reason)
+    front.witness.note("hook_refused", source=source, reason=bad.reason)
+    return answer(Refusal(), status)
