@@ -5,16 +5,23 @@ to over HTTP have a file of their own for that. Secrets stand here in the open, 
 must never read a file or the environment: the configuration did.
 """
 
-from ipaddress import ip_address, ip_network
 from typing import Final, Literal, assert_never
 
 import msgspec
 
-from adapters.channels import fcm_settings, green_api_settings, http_mail_settings, whatsapp_cloud_settings
+from adapters.channels import (
+    fcm_settings,
+    forward_settings,
+    green_api_settings,
+    http_mail_settings,
+    whatsapp_cloud_settings,
+)
 from adapters.channels.fcm_settings import FcmSettings
+from adapters.channels.forward_settings import ForwardSettings, KeptSettings
 from adapters.channels.green_api_settings import GreenApiSettings
 from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
-from adapters.channels.signing import key_of
+from adapters.channels.networks import is_loopback, network_mistakes
+from adapters.channels.signing import secret_mistakes
 from adapters.channels.whatsapp_cloud_settings import WhatsAppCloudSettings
 from core.addresses import Unfit, mailbox
 from core.outcomes import OutcomeName
@@ -117,6 +124,8 @@ ProviderSettings = (
     | GreenApiSettings
     | FcmSettings
     | WebhookSettings
+    | ForwardSettings
+    | KeptSettings
     | SandboxSettings
 )
 
@@ -127,7 +136,14 @@ def mistakes(settings: ProviderSettings) -> list[tuple[str, str]]:
         case SmtpSettings():
             return [*_sender_mistakes(settings.sender), *_login_mistakes(settings)]
         case WebhookSettings():
-            return [*_secret_mistakes(settings.secrets), *_network_mistakes(settings.allow_private)]
+            return [
+                *secret_mistakes("secrets", settings.secrets),
+                *network_mistakes("allow_private", settings.allow_private),
+            ]
+        case ForwardSettings():
+            return forward_settings.mistakes(settings)
+        case KeptSettings():
+            return []
         case SandboxSettings():
             return _sender_mistakes(settings.sender)
         case ResendSettings() | SendGridSettings():
@@ -140,16 +156,6 @@ def mistakes(settings: ProviderSettings) -> list[tuple[str, str]]:
             return fcm_settings.mistakes(settings)
         case _:
             assert_never(settings)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what is sent to a host stays on this machine, so far as the name itself tells."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _sender_mistakes(sender: str) -> list[tuple[str, str]]:
@@ -166,24 +172,4 @@ def _login_mistakes(settings: SmtpSettings) -> list[tuple[str, str]]:
         found.append(("user", "user and password together, or neither"))
     if settings.user is not None and settings.tls == "none" and not is_loopback(settings.host):
         found.append(("tls", "starttls or implicit where there is a password, since none would send it in the clear"))
-    return found
-
-
-def _secret_mistakes(secrets: tuple[str, ...]) -> list[tuple[str, str]]:
-    found = []
-    for index, secret in enumerate(secrets):
-        try:
-            key_of(secret)
-        except ValueError as error:
-            found.append((f"secrets[{index}]", str(error)))
-    return found
-
-
-def _network_mistakes(networks: tuple[str, ...]) -> list[tuple[str, str]]:
-    found = []
-    for index, text in enumerate(networks):
-        try:
-            ip_network(text)
-        except ValueError:
-            found.append((f"allow_private[{index}]", "a network such as 10.0.0.0/8 or ::1/128"))
     return found

@@ -13,9 +13,12 @@ from adapters.channels.accounts import (
     mistakes,
 )
 from adapters.channels.fcm_settings import FcmSettings
+from adapters.channels.forward import ForwardChannel
+from adapters.channels.forward_settings import ForwardSettings, KeptSettings
 from adapters.channels.green_api import GreenApiChannel
 from adapters.channels.green_api_settings import GreenApiSettings
 from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
+from adapters.channels.kept import KeptChannel
 from adapters.channels.push_fcm import FcmChannel
 from adapters.channels.resend import ResendChannel
 from adapters.channels.sandbox import SandboxChannel
@@ -64,6 +67,10 @@ def build(
             return FcmChannel(settings, clock=clock, agent=agent)
         case WebhookSettings():
             return WebhookChannel(settings, clock=clock, agent=agent)
+        case ForwardSettings():
+            return ForwardChannel(settings, clock=clock, agent=agent)
+        case KeptSettings():
+            return KeptChannel()
         case SandboxSettings():
             return SandboxChannel(settings, lane=lane, channel=channel, clock=clock, chance=chance)
         case _:

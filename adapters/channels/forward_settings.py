@@ -39,7 +39,7 @@ class ForwardSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def networks(self) -> tuple[str, ...]:
         """Networks that are not public and may be called all the same."""
-        return (*self.allow_private, *(_THIS_MACHINE if _is_here(self.url) else ()))
+        return (*self.allow_private, *(_THIS_MACHINE if is_on_this_machine(self.url) else ()))
 
 
 class KeptSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +60,13 @@ def _url_mistakes(settings: ForwardSettings) -> list[tuple[str, str]]:
         url, _ = addresses.endpoint(settings.url)
     except addresses.Unfit as unfit:
         return [("url", str(unfit).removeprefix("expected "))]
-    if url.startswith("https:") or settings.allow_http or _is_here(settings.url):
+    if url.startswith("https:") or settings.allow_http or is_on_this_machine(settings.url):
         return []
     return [("url", "https, or allow_http = true: what is sent to another machine in the open is anybody's")]
 
 
-def _is_here(url: str) -> bool:
+def is_on_this_machine(url: str) -> bool:
+    """Whether what is sent to a URL stays on this machine."""
     try:
         _, host = addresses.endpoint(url)
     except addresses.Unfit:

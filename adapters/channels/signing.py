@@ -56,5 +56,5 @@ def secret_mistakes(at: str, secrets: Sequence[str]) -> list[tuple[str, str]]:
         try:
             key_of(secret)
         except ValueError as error:
-            found.append((f"{at}[{index}]", str(error)))
+            found.append((f"{at}[{index}]", str(error).removeprefix("expected ")))
     return found

@@ -11,8 +11,9 @@ from typing import Final
 
 from anyio import to_thread
 
-from adapters.channels.accounts import SmtpSettings, is_loopback
+from adapters.channels.accounts import SmtpSettings
 from adapters.channels.mail import Mail, mail_of, sender_of
+from adapters.channels.networks import is_loopback
 from adapters.channels.replies import Reading, outcome_of
 from adapters.channels.smtp_connection import BROKEN, Connection, connected
 from core.outcomes import Ambiguous, Config, Outcome, Permanent, Transient

@@ -5,7 +5,6 @@ settings must hold together is the provider's business (adapters/channels/accoun
 mistakes are shown with all others.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -26,8 +25,7 @@ from adapters.channels.fcm_settings import FcmSettings
 from adapters.channels.green_api_settings import GreenApiSettings
 from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
 from adapters.channels.whatsapp_cloud_settings import WhatsAppCloudSettings
-from adapters.config.hidden import Secret
-from adapters.config.kinds import Table
+from adapters.config.filling import check_ca_file, check_name, given, note
 from adapters.config.policies import Policies
 from adapters.config.positions import KeyPath
 from adapters.config.providers import CHANNELS, SERVES, SandboxTable, WebhookTable
@@ -36,9 +34,6 @@ from adapters.config.tables import LaneTable
 from core.policies import Policy
 from core.settings import Lane
 
-# Names stand in paths (/v1/lanes/{name}), in file names of the sandbox and in environment variables.
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-_INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]")
 # Settings whose key in the file is another word.
 _KEY_OF: Final = {"sender": "from"}
 # Providers that have to be told something: settings without it, which stand in while mistakes are collected, and how a
@@ -70,8 +65,13 @@ class Lanes(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-def lanes_of(reader: Reader, tables: Mapping[str, LaneTable], policies: Policies, data: Path) -> Lanes:
-    """Every lane of the file; one with mistakes is left out, since nothing will be built from it."""
+def lanes_of(
+    reader: Reader, tables: Mapping[str, LaneTable], policies: Policies, data: Path, *, has_hooks: bool
+) -> Lanes:
+    """Every lane of the file; one with mistakes is left out, since nothing will be built from it.
+
+    Where the file `has_hooks` it may go without lanes: what comes in is handed to handlers.
+    """
     lanes: list[Lane] = []
     providers: dict[str, ProviderSettings] = {}
     users: dict[str, set[str]] = {}
@@ -79,19 +79,19 @@ def lanes_of(reader: Reader, tables: Mapping[str, LaneTable], policies: Policies
     policies.check_failovers(
         {name: table.channel for name, table in tables.items()}, {name: table.policy for name, table in tables.items()}
     )
-    if not tables and reader.sound(("lanes",)):
+    if not tables and not has_hooks and reader.sound(("lanes",)):
         reader.mistake(("lanes",), "missing", 'at least one lane, such as [lanes.mail] with channel = "email"')
     for name, table in tables.items():
         path: KeyPath = ("lanes", name)
         if reader.is_broken(path):
             continue  # It is no table, which was said.
-        if _NAME.fullmatch(name) is None:
-            reader.mistake(path, "a name of another form", "1 to 64 letters, digits, '_' or '-'")
+        check_name(reader, name, path)
         _check_provider(reader, table, path)
         # Where the channel is not known, any preset serves to check the rest.
         policy = policies.of_lane(table.policy, table.channel or CHANNELS[0], (*path, "policy"))
         policy, settings = _provider(table, policy, data)
-        _check_settings(reader, settings, (*path, table.provider))
+        note(reader, mistakes(settings), (*path, table.provider), _KEY_OF)
+        check_ca_file(reader, getattr(settings, "ca_file", None), (*path, table.provider))
         if table.policy.preset is not None:
             users.setdefault(table.policy.preset, set()).add(table.channel)
         if reader.sound(path):
@@ -148,41 +148,14 @@ def _provider(table: LaneTable, policy: Policy, data: Path) -> tuple[Policy, Pro
     own = getattr(table, table.provider, UNSET)
     if table.provider in _BLANK:
         blank, _ = _BLANK[table.provider]
-        return policy, blank if own is UNSET else replace(blank, **_given(own, data))
+        return policy, blank if own is UNSET else replace(blank, **given(own, data))
     if table.provider == "webhook":
         webhook = own if isinstance(own, WebhookTable) else WebhookTable()
         # One bound in two places: whichever the lane itself gives stands, the policy's where it gives neither.
         if webhook.timeout_us is not UNSET and table.policy.timeout_us is UNSET:
             policy = replace(policy, timeout_us=webhook.timeout_us)
-        return policy, replace(WebhookSettings(timeout_us=policy.timeout_us), **_given(webhook, data))
+        return policy, replace(WebhookSettings(timeout_us=policy.timeout_us), **given(webhook, data))
     sandbox = own if isinstance(own, SandboxTable) else SandboxTable()
-    misbehave = tuple(replace(Misbehaviour(), **_given(part, data)) for part in sandbox.misbehave)
-    given = _given(sandbox, data) | {"misbehave": misbehave, "directory": str(data / sandbox.directory)}
-    return policy, replace(SandboxSettings(directory=""), **given)
-
-
-def _given(table: Table, data: Path) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for field in msgspec.structs.fields(table):
-        value = getattr(table, field.name)
-        if isinstance(value, Secret):
-            found[field.name] = value.reveal()
-        elif isinstance(value, tuple):
-            found[field.name] = tuple(part.reveal() if isinstance(part, Secret) else part for part in value)
-        elif field.name == "ca_file" and isinstance(value, str):
-            found[field.name] = str(data / value)
-        elif value is not UNSET:
-            found[field.name] = value
-    return found
-
-
-def _check_settings(reader: Reader, settings: ProviderSettings, path: KeyPath) -> None:
-    for setting, expected in mistakes(settings):
-        indexed = _INDEXED.fullmatch(setting)
-        inner: KeyPath = (indexed[1], int(indexed[2])) if indexed else (_KEY_OF.get(setting, setting),)
-        # What is broken or missing already was reported with what was seen.
-        if reader.sound((*path, *inner)) and not reader.is_broken(path):
-            reader.mistake((*path, *inner), "a value that cannot stand", expected)
-    ca_file = getattr(settings, "ca_file", None)
-    if ca_file is not None and not Path(ca_file).is_file():
-        reader.mistake((*path, "ca_file"), f"{ca_file} is no file", "a file of certificates in PEM form")
+    misbehave = tuple(replace(Misbehaviour(), **given(part, data)) for part in sandbox.misbehave)
+    filled = given(sandbox, data) | {"misbehave": misbehave, "directory": str(data / sandbox.directory)}
+    return policy, replace(SandboxSettings(directory=""), **filled)

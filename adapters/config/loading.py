@@ -12,9 +12,11 @@ from typing import Final
 
 import msgspec
 
-from adapters.channels.accounts import ProviderSettings, is_loopback
+from adapters.channels.accounts import ProviderSettings
+from adapters.channels.networks import is_loopback
 from adapters.config import store
 from adapters.config.hidden import Secret
+from adapters.config.hooks import Around, hooks_of
 from adapters.config.lanes import lanes_of
 from adapters.config.overrides import overridden
 from adapters.config.policies import Policies
@@ -23,6 +25,7 @@ from adapters.config.providers import CHANNELS
 from adapters.config.reading import Mistake, Reader, shown
 from adapters.config.tables import BoundsTable, FileTable, StoreTable
 from adapters.config.units import Listen, shown_span
+from adapters.hooks.sources import Source
 from core.errors import TidingsError
 from core.policies import SECOND_US
 from core.settings import Bounds, Settings
@@ -35,8 +38,10 @@ _INSTALLATION_KEY: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a file and the environment say. `providers` are by lane; without an `installation_key` it lies
-    beside the store; `warnings` are whole sentences for whoever starts the daemon.
+    """Everything that a file and the environment say.
+
+    `providers` are by lane, the handlers of `sources` among them; without an `installation_key` it lies beside the
+    store; `warnings` are whole sentences for whoever starts the daemon.
     """
 
     file: Path | None
@@ -48,6 +53,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int
     settings: Settings
     providers: dict[str, ProviderSettings]
+    sources: tuple[Source, ...]
     warnings: tuple[str, ...]
 
 
@@ -112,11 +118,16 @@ def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, dat
         expected = f"at most {shown_span(_STOP_MOST_US)}, since a stopped daemon is gone within 10 s"
         reader.mistake(("bounds", "stop_within"), shown_span(bounds["stop_within_us"]), expected)
     policies = Policies(reader, whole.policies)
-    found = lanes_of(reader, whole.lanes, policies, data)
-    nameable, indefinite = policies.for_messages(found.users, {lane.channel for lane in found.lanes})
+    found = lanes_of(reader, whole.lanes, policies, data, has_hooks=bool(whole.hooks))
+    around = Around(tables=whole.lanes, lanes=found, policies=policies, public_url=whole.server.public_url, data=data)
+    hooks = hooks_of(reader, whole.hooks, around)
+    lanes = (*found.lanes, *hooks.lanes)
+    users = {name: found.users.get(name, set()) | hooks.users.get(name, set()) for name in found.users | hooks.users}
+    nameable, indefinite = policies.for_messages(users, {lane.channel for lane in found.lanes or lanes})
     warnings = [
         *_of_listening(whole.server.listen),
         *found.warnings,
+        *hooks.warnings,
         *(f"Policy {name} extends its channel's preset and there are several channels, so no message can name it."
           for name in indefinite if name in whole.policies),
     ]  # fmt: skip  # One line a source of warnings.
@@ -129,11 +140,12 @@ def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, dat
         installation_key=whole.store.installation_key,
         body_bytes_max=body_bytes_max,
         settings=Settings(
-            lanes=found.lanes,
+            lanes=lanes,
             policies=nameable,
             bounds=Bounds(**bounds, dedup_for_us=whole.store.dedup_for_us),
         ),
-        providers=found.providers,
+        providers=found.providers | hooks.providers,
+        sources=hooks.sources,
         warnings=tuple(warnings),
     )
 

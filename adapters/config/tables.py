@@ -204,9 +204,12 @@ def _kept(raw: object) -> object:
 
 
 class FileTable(Table, frozen=True, kw_only=True):
-    """The whole file. `bounds` is read as BoundsTable afterwards, since that one is not known to the type checker."""
+    """The whole file. `bounds` is read as BoundsTable afterwards, since that one is not known to the type checker, and
+    `hooks` by hooks.py, which has the tables of sources.
+    """
 
     bounds: Annotated[object, _kept] = field(default_factory=dict)
+    hooks: Annotated[object, _kept] = field(default_factory=dict)
 
     server: ServerTable = ServerTable()
     store: StoreTable = StoreTable()

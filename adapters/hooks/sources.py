@@ -23,6 +23,8 @@ from adapters.hooks.verifying import Verifier
 # MiB.
 _BODY_BYTES_MAX: Final[Mapping[type[HookSettings], int]] = {MetaHooks: 3 << 20, GitHubHooks: 25 << 20}
 _BODY_BYTES_MAX_ELSE: Final = 1 << 20
+BODY_BYTES_MOST: Final = 64 << 20
+"""A larger one cannot be configured: it would fill the memory for all bodies alone."""
 
 # Whose provider tells what became of messages through which scheme.
 _PROVIDERS: Final[Mapping[type[HookSettings], str]] = {
@@ -76,6 +78,11 @@ class Sources:
 def provider_of(settings: type[HookSettings]) -> str | None:
     """The provider of the lanes that hooks of a scheme tell about, None where they tell about none."""
     return _PROVIDERS.get(settings)
+
+
+def tells_unasked(settings: type[HookSettings]) -> bool:
+    """Whether hooks of a scheme can only be of that provider; Standard Webhooks come from anybody."""
+    return provider_of(settings) is not None and settings is not StandardHooks
 
 
 def body_bytes_max_of(settings: type[HookSettings]) -> int:

@@ -49,7 +49,7 @@ def test_five_mistakes_are_shown_together(mistakes: Mistakes) -> None:
     ("text", "mistake"),
     [
         ("listen = 1", "1 listen: unknown key"),
-        ("[hooks.stripe]\nscheme = 'stripe'\n" + LANE, "1 hooks: unknown key"),
+        ("[hook.stripe]\nscheme = 'stripe'\n" + LANE, "1 hook: unknown key; hooks"),
         ("[alerts]\n" + LANE, "1 alerts: unknown key"),
         ("server = 5\n" + LANE, "1 server: 5; a table"),
         ("lanes = []", "1 lanes: an array; a table"),
