@@ -131,7 +131,8 @@ class Sender:
             await actor.answered(inquiry, taken)
         except LOG_TROUBLE as error:
             # The doubt stands as it did, and its turn comes again.
-            self._witness.note("answer_refused", message=inquiry.message.id, error=type(error).__name__)
+            message, fault = inquiry.message, type(error).__name__
+            self._witness.note("answer_refused", message=message.id, channel=message.channel, error=fault)
         return actor
 
     async def _look_up(self, message: Message, channel: Channel) -> Taken | None:
@@ -173,7 +174,8 @@ class Sender:
                 await actor.conclude(attempt, departure.flight(Ambiguous(code="stopped")))
         except LOG_TROUBLE as error:
             # It stays open in the log, where the next start finds it; waiting for the store could take for ever.
-            self._witness.note("left_open", message=attempt.message.id, error=type(error).__name__)
+            message, fault = attempt.message, type(error).__name__
+            self._witness.note("left_open", message=message.id, channel=message.channel, error=fault)
 
     async def _send(self, attempt: Attempt, departure: Departure, channel: Channel) -> Outcome:
         try:
@@ -183,17 +185,19 @@ class Sender:
             span_us = parcel.deadline_us + _OVERDUE_US - self._clock.now_us()
             with anyio.move_on_after(span_us / SECOND_US):
                 return await channel.send(parcel, departure)
-            self._witness.note("send_overdue", lane=attempt.message.lane, message=attempt.message.id)
+            message = attempt.message
+            self._witness.note("send_overdue", lane=message.lane, channel=message.channel, message=message.id)
             return Transient(code="overdue") if departure.sent_us is None else Ambiguous(code="overdue")
         except CorruptLog:
             return Permanent(code="content_corrupt")
         except Refused as error:
             # Our own trouble is nobody's failure: it uses up no attempt, and says nothing about the other side.
-            self._witness.note("content_refused", message=attempt.message.id, error=type(error).__name__)
+            message, fault = attempt.message, type(error).__name__
+            self._witness.note("content_refused", message=message.id, channel=message.channel, error=fault)
             return Hold(code="store_unavailable", after_us=SECOND_US)
         except Exception as bug:  # A channel's bug must not lose the message: it is an outcome like any other.
-            name = type(bug).__name__
-            self._witness.note("send_bug", lane=attempt.message.lane, message=attempt.message.id, error=name)
+            name, message = type(bug).__name__, attempt.message
+            self._witness.note("send_bug", lane=message.lane, channel=message.channel, message=message.id, error=name)
             code = f"internal:{name}"
             return Transient(code=code) if departure.sent_us is None else Ambiguous(code=code)
 

@@ -16,7 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from adapters.clock import wall_us
 from adapters.moments import moment
-from core.ids import Prefix, encode
+from core.ids import Prefix, encode, kind_of
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
@@ -31,6 +31,8 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "conversation_parked": "error",
     "redrive_parked": "error",
     "redrive_refused": "warning",
+    "plan_parked": "error",
+    "plan_refused": "warning",
     "windows_refused": "warning",
     "page_refused": "warning",
     "record_again": "warning",
@@ -43,10 +45,10 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
 }
 _LANE_TROUBLE: Final = {"LanePaused", "LaneThrottled", "BreakerOpened"}
 _ID_OF: Final[Mapping[str, Prefix]] = {
-    "message": "msg",
     "conversation": "conv",
     "key": "key",
     "job": "redrive",
+    "plan": "plan",
 }
 # Webhooks answer within milliseconds, mail servers within minutes (RFC 5321, section 4.5.3.2).
 _ATTEMPT_BUCKETS_S: Final = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600)
@@ -79,7 +81,9 @@ class Telemetry:
         level = _level_of(name, values)
         # Asked here and not in structlog: most notes are of attempts that went well, and nobody reads those.
         if LEVELS.index(level) >= self._least:
-            self.say(level, name, {key: _shown(key, value) for key, value in values.items() if value is not None})
+            channel = str(values.get("channel", ""))
+            told = {key: _shown(key, value, channel) for key, value in values.items() if value is not None}
+            self.say(level, name, told)
 
     def say(self, level: Level, name: str, values: Mapping[str, object]) -> None:
         """A line in the log that counts nowhere."""
@@ -169,8 +173,8 @@ def _level_of(name: str, values: Mapping[str, Value]) -> Level:
     return _LEVEL_OF.get(name, "info")
 
 
-def _shown(key: str, value: Value) -> Value:
-    prefix = _ID_OF.get(key)
+def _shown(key: str, value: Value, channel: str) -> Value:
+    prefix = kind_of(channel) if key == "message" else _ID_OF.get(key)
     return encode(prefix, value) if prefix is not None and isinstance(value, int) else value
 
 
