@@ -17,7 +17,7 @@ from adapters.web.auth import Caller
 from adapters.web.front import Front
 from adapters.web.lines import Lines
 from adapters.web.messages import accepted
-from adapters.web.problems import Problem, invalid
+from adapters.web.problems import Problem, invalid, too_large, too_slow
 from adapters.web.problems import encoded as problem_bytes
 from adapters.web.reading import (
     IDEMPOTENCY_KEY,
@@ -26,8 +26,6 @@ from adapters.web.reading import (
     headers_of,
     submission_in,
     takes_lines,
-    too_large,
-    too_slow,
 )
 
 # Answers are written in pieces of about this size, so that a line costs no system call of its own.

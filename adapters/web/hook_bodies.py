@@ -10,8 +10,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from adapters.web.problems import Declined, problem
-from adapters.web.reading import too_large, too_slow
+from adapters.web.problems import Declined, problem, too_large, too_slow
 from core.errors import Overloaded
 
 

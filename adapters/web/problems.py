@@ -96,6 +96,16 @@ def invalid(at: str, detail: str) -> Declined:
     return Declined(problem("invalid", f"{at}: {detail}", mistakes=(Mistake(at=at, detail=detail),)))
 
 
+def too_large(bytes_max: int) -> Declined:
+    """What a client is told whose body (or line) is over the bound."""
+    return Declined(problem("too-large", f"at most {bytes_max} bytes are taken"))
+
+
+def too_slow(silence_s: float) -> Problem:
+    """What a client is told whose body does not come."""
+    return problem("timeout", f"the rest of the body did not come within {silence_s:g} seconds")
+
+
 def of_error(error: errors.TidingsError) -> Problem | None:
     """What the client is told of an error of ours; None where it is a bug or a broken log, which is not his to know."""
     match error:

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from adapters.web.front import Front
-from adapters.web.problems import Declined, Problem, invalid, problem
+from adapters.web.problems import Declined, invalid, problem, too_large, too_slow
 from adapters.zones import zone_named
 from core import ids
 from core.contents import Submission, read
@@ -138,16 +138,6 @@ def takes(request: web.Request, media_types: frozenset[str], expected: str) -> N
     if given.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         words = "expected a body without Content-Encoding: packed ones are not taken"
         raise Declined(problem("media-type", words), {hdrs.ACCEPT_ENCODING: "identity"})
-
-
-def too_large(bytes_max: int) -> Declined:
-    """What a client is told whose body (or line) is over the bound."""
-    return Declined(problem("too-large", f"at most {bytes_max} bytes are taken"))
-
-
-def too_slow(silence_s: float) -> Problem:
-    """What a client is told whose body does not come."""
-    return problem("timeout", f"the rest of the body did not come within {silence_s:g} seconds")
 
 
 def query_of(request: web.Request, kind: type[T]) -> T:
