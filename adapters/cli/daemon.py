@@ -125,13 +125,19 @@ def _describe(running: "Running") -> None:
         line(f"  for others {config.public_url}")
     line(f"  log        {config.store}")
     line(f"  lanes      {lanes}")
+    if config.sources:
+        line(f"  hooks at   {', '.join(f'{running.url}/hooks/{source.name}' for source in config.sources)}")
     line(f"  admin key  {key}{' (new)' if running.admin_key else ''}")
-    line("A first message:")
-    line(f"  {_curl(running.url, key, config.settings.lanes[0].channel)}")
+    channel = config.settings.lanes[0].channel
+    # Who only takes hooks in has nothing to send.
+    line("A first message:" if channel in _TRY else "What has come in:")
+    line(f"  {_curl(running.url, key, channel)}")
 
 
 def _curl(url: str, key: Path, channel: str) -> str:
     authorization = f'-H "Authorization: Bearer $(cat {shlex.quote(str(key))})"'
+    if channel not in _TRY:
+        return f"curl {url}/v1/messages {authorization}"
     return f"curl {url}/v1/messages {authorization} -H 'Content-Type: application/json' -d {shlex.quote(_TRY[channel])}"
 
 
