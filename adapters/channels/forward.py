@@ -24,7 +24,7 @@ from adapters.channels.http_exchange import BROKEN, Body, Connections, trust, wi
 from adapters.channels.networks import Networks
 from adapters.channels.signing import Signer
 from core.content_shapes import HookContent
-from core.outcomes import Outcome, Permanent, Rate, Recipient, Transient
+from core.outcomes import Config, Outcome, Permanent, Rate, Recipient, Transient
 from core.policies import SECOND_US
 from core.ports import Clock, Parcel
 
@@ -73,7 +73,7 @@ class ForwardChannel:
                 self._settings.url, data=body, headers=headers, allow_redirects=False, timeout=within(left_us)
             )
         except BROKEN as error:
-            return unanswered(error, left=body.left)
+            return _of_set_up(unanswered(error, left=body.left))
         outcome = _of_handler(answered(response, self._clock.now_us()))
         await drained(response)
         return outcome
@@ -94,6 +94,11 @@ class ForwardChannel:
         if signed:
             headers["webhook-signature"] = self._signer.signatures(parcel.message, at_s, content.body)
         return headers
+
+
+def _of_set_up(outcome: Outcome) -> Outcome:
+    """An address that may not be called is no fault of the hook's: it was configured, and a person has to mend that."""
+    return Config(code=outcome.code, detail=outcome.detail) if isinstance(outcome, Permanent) else outcome
 
 
 def _of_handler(outcome: Outcome) -> Outcome:
