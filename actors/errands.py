@@ -153,6 +153,11 @@ class Errands:
             attempts=sum(head.attempts for head in heads),
             next_due_us=max(min(dues), state.blocked_until_us) if dues else None,
             open=dict(Counter(head.status for head in heads)),
+            suppressed=state.suppressed,
+            suppressed_by=state.suppressed_by,
+            strikes=state.strikes,
+            window_until_us=state.window_until_us,
+            refusals=state.refusals,
         )
 
     # -- lanes

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from core.events import OnAmbiguous, Order
+from core.events import CausedBy, OnAmbiguous, Order, ReceiptStatus
 from core.message import OPEN, WAITING, Message
 
 ShownStatus = Literal[
@@ -18,6 +18,8 @@ ShownStatus = Literal[
     "expired",
 ]  # fmt: skip  # The open ones, then what each may end as.
 HeldBy = Literal["lane", "unknown", "parked"]
+AnyChannel = Literal["email", "whatsapp", "push", "webhook", "hook"]
+"""What a message may have gone through: a channel that one can be handed over for, or the door that hooks come by."""
 Role = Literal["read", "send", "operate", "admin"]
 Position = Literal["closed", "open", "half_open"]
 """Where a circuit or a breaker stands: half-open means that one probe is out or may go out."""
@@ -30,6 +32,9 @@ class MessageState(msgspec.Struct, frozen=True, kw_only=True):
     """One message now. `code` and `detail` are the last answer of the provider, empty before the first attempt.
 
     `due_us` is when it may next be tried, None where it does not wait for time; `reason` says why it ended undelivered.
+    `doubt_us` is until when evidence is awaited for an attempt of unknown fate. `receipts` are what the provider told
+    so far, each with the instant at which it was recorded. `lanes` are those it may go through, in order; `fallback` is
+    the message that took its place (0: none did), and `owes` says that one still should. `cause` is what led to it.
     """
 
     id: int
@@ -53,11 +58,22 @@ class MessageState(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     reason: str
     provider_id: str
+    doubt_us: int | None = None
+    receipts: tuple[tuple[ReceiptStatus, int], ...] = ()
+    lanes: tuple[str, ...] = ()
+    fallback_by_us: int | None = None
+    fallback: int = 0
+    owes: bool = False
+    cause: int = 0
+    caused_by: CausedBy = ""
 
 
 class ConversationState(msgspec.Struct, frozen=True, kw_only=True):
     """One conversation now. `until_us` is when an open circuit lets its probe out; `paused_until_us` when its peer's
     own wish for a slower pace ends; `attempts` counts those of its open messages; `open` those messages by status.
+    `suppressed` is what is no longer sent there, and `suppressed_by` why; `strikes` messages in a row could not reach
+    the address. `window_until_us` is when the peer's reply window closes: None where nothing is known of it, 0 where
+    the provider said that it is closed. `refusals` of the peer's own limiter came in a row.
     """
 
     id: int
@@ -70,6 +86,11 @@ class ConversationState(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     next_due_us: int | None
     open: dict[str, int]
+    suppressed: Literal["all", "marketing"] | None = None
+    suppressed_by: Literal["recipient", "optout"] | None = None
+    strikes: int = 0
+    window_until_us: int | None = None
+    refusals: int = 0
 
 
 class LimitUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +191,14 @@ def message_state(message: Message, now_us: int, paused_lanes: Collection[str]) 
         detail=message.detail,
         reason=message.reason,
         provider_id=message.provider_id,
+        doubt_us=message.doubt_us,
+        receipts=tuple((told.status, told.at_us) for told in message.receipts),
+        lanes=message.lanes,
+        fallback_by_us=message.fallback_by_us,
+        fallback=message.fallback,
+        owes=message.owes,
+        cause=message.cause,
+        caused_by=message.caused_by,
     )
 
 

@@ -14,7 +14,7 @@ from adapters.web.auth import Caller
 from adapters.web.front import Front, Route
 from adapters.web.problems import MEDIA_TYPE, Problem
 from core.content_shapes import CONTENTS
-from core.contents import MessageRequest
+from core.contents import FallbackRequest, MessageRequest
 
 _REF: Final = "#/components/schemas/{name}"
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
@@ -71,10 +71,10 @@ def _schemas(routes: Sequence[Route]) -> Document:
         shapes += [shape for shape in (route.body, route.query, *route.answers.values()) if shape is not None]
     _, schemas = msgspec.json.schema_components(shapes, schema_hook=_anything, ref_template=_REF)
     # The decoder takes a content unread at first, since its shape depends on the channel.
-    request = schemas.get(MessageRequest.__name__)
-    if request is not None:
-        kinds = sorted(kind.__name__ for kind in CONTENTS.values())
-        request["properties"]["content"] = {"anyOf": [{"$ref": _REF.format(name=name)} for name in kinds]}
+    kinds = [{"$ref": _REF.format(name=name)} for name in sorted(kind.__name__ for kind in CONTENTS.values())]
+    for request in (MessageRequest, FallbackRequest):
+        if request.__name__ in schemas:
+            schemas[request.__name__]["properties"]["content"] = {"anyOf": kinds}
     return schemas
 
 

@@ -14,18 +14,19 @@ from adapters.moments import moment
 from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
+from adapters.web.narrowing import known_lane
 from adapters.web.problems import invalid
 from adapters.web.reading import body_of, id_in_path, id_of
 from core import ids
 from core.pointers import decoded
 from core.records import MessageFilter
-from core.views import Plan, RedriveState
+from core.views import AnyChannel, Plan, RedriveState
 
 
 class DeadLetters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which dead letters; what is left out does not narrow."""
 
-    channel: str | None = None
+    channel: AnyChannel | None = None
     lane: str | None = None
     conversation: str | None = None
 
@@ -109,7 +110,7 @@ async def start(front: Front, request: web.Request, caller: Caller) -> web.Respo
     """Begins a redrive, or with `dry_run` only says what it would do."""
     asked = decoded(_REQUESTS, await body_of(front, request))
     per_s = _per_s(asked.rate)
-    wanted = _filter(asked.filter, caller.tenant)
+    wanted = _filter(front, asked.filter, caller.tenant)
     plan = PlanAnswer.of(await front.system.redrives.plan(wanted, per_s))
     if asked.dry_run:
         return answer(plan)
@@ -138,9 +139,13 @@ def _per_s(text: str | None) -> float | None:
     return quota.count * 1_000_000 / quota.window_us
 
 
-def _filter(wanted: DeadLetters, tenant: str | None) -> MessageFilter:
+def _filter(front: Front, wanted: DeadLetters, tenant: str | None) -> MessageFilter:
     named = wanted.conversation
     conversation = None if named is None else id_of(named, "conv", "/filter/conversation")
     return MessageFilter(
-        tenant=tenant, status=("dead",), channel=wanted.channel, lane=wanted.lane, conversation=conversation
+        tenant=tenant,
+        status=("dead",),
+        channel=wanted.channel,
+        lane=known_lane(front, wanted.lane, "/filter/lane"),
+        conversation=conversation,
     )

@@ -5,7 +5,7 @@ This file answers for the outside form of a message's state and for finding mess
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
@@ -15,19 +15,21 @@ from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
 from adapters.web.message_ids import message_id, message_in_path, message_of
-from adapters.web.problems import invalid
+from adapters.web.narrowing import known_lane, known_statuses
 from adapters.web.reading import id_of, query_of
 from core import ids
-from core.events import OnAmbiguous, Order
+from core.events import OnAmbiguous, Order, ReceiptStatus
 from core.message import Message, fold
-from core.records import Head, MessageFilter
-from core.views import HeldBy, MessageState, ShownStatus, message_state, stored_statuses
+from core.records import Head, MessageFilter, Private
+from core.sealing import unseal
+from core.views import AnyChannel, HeldBy, MessageState, ShownStatus, message_state, stored_statuses
 
 PAGE_MAX: Final = 500
 # What is shown as queued or held is known only once it was looked at: a page that finds little among so many heads
 # comes back short, with the cursor to go on from.
 _LOOKED_AT_MAX: Final = 5_000
-_STATUSES: Final[tuple[str, ...]] = get_args(ShownStatus)
+# What its provider said of a message with such a status was a yes.
+_WENT_WELL: Final = frozenset({"sent", "delivered", "read"})
 
 
 class LastError(Answer, frozen=True, kw_only=True):
@@ -37,8 +39,20 @@ class LastError(Answer, frozen=True, kw_only=True):
     detail: str
 
 
+class ReceiptAnswer(Answer, frozen=True, kw_only=True):
+    """What the provider told of a message of its own accord, and when that was recorded."""
+
+    status: ReceiptStatus
+    at: datetime
+
+
 class MessageAnswer(Answer, frozen=True, kw_only=True):
-    """One message now. `due` is null where it does not wait for time."""
+    """One message now. `due` is null where it does not wait for time.
+
+    `reconciling_until` is until when evidence is awaited for an attempt of which nobody knows what became. `failover`
+    names the lanes that it may go through; `fallback` is the message to another channel that took its place, and
+    `owes_fallback` says that one still should. `cause` is the hook or message that led to it.
+    """
 
     id: str
     conversation: str
@@ -60,13 +74,18 @@ class MessageAnswer(Answer, frozen=True, kw_only=True):
     last_error: LastError | None
     reason: str | None
     provider_id: str | None
+    reconciling_until: datetime | None
+    receipts: list[ReceiptAnswer]
+    failover: list[str]
+    fallback_by: datetime | None
+    fallback: str | None
+    owes_fallback: bool
+    cause: str | None
 
     @classmethod
     def of(cls, state: MessageState) -> "MessageAnswer":
         """The outside form of a message's state."""
-        # Once it was taken, the code left in its state is the provider's yes.
-        went_well = state.status in {"sent", "delivered"}
-        against = (state.code or state.detail) and not went_well
+        against = (state.code or state.detail) and state.status not in _WENT_WELL
         return cls(
             id=message_id(state.id, state.channel),
             conversation=ids.encode("conv", state.conversation),
@@ -88,7 +107,22 @@ class MessageAnswer(Answer, frozen=True, kw_only=True):
             last_error=LastError(code=state.code, detail=state.detail) if against else None,
             reason=state.reason or None,
             provider_id=state.provider_id or None,
+            reconciling_until=moment_or_none(state.doubt_us),
+            receipts=[ReceiptAnswer(status=status, at=moment(at_us)) for status, at_us in state.receipts],
+            failover=list(state.lanes),
+            fallback_by=moment_or_none(state.fallback_by_us),
+            fallback=ids.encode("msg", state.fallback) if state.fallback else None,
+            owes_fallback=state.owes,
+            cause=ids.encode(state.caused_by or "msg", state.cause) if state.cause else None,
         )
+
+
+class WholeMessage(MessageAnswer, frozen=True, kw_only=True):
+    """One message with what its sender gave it to be known by; null where it gave nothing, or it was erased."""
+
+    reference: str | None
+    metadata: msgspec.Raw | None
+    correlation: str | None
 
 
 class MessageList(Answer, frozen=True, kw_only=True):
@@ -99,26 +133,39 @@ class MessageList(Answer, frozen=True, kw_only=True):
 
 
 class MessageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which messages. `status` may name several, with commas; `before` is the `next` of the page before."""
+    """Which messages. `status` may name several, with commas; `before` is the `next` of the page before.
+
+    `cause` is the hook or message that led to them.
+    """
 
     status: str | None = None
-    channel: str | None = None
+    channel: AnyChannel | None = None
     lane: str | None = None
     conversation: str | None = None
     reference: str | None = None
+    cause: str | None = None
     before: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)] = 50
 
 
 async def show(front: Front, request: web.Request, caller: Caller) -> web.Response:
-    """One message now."""
-    return answer(shown(front, await front.system.errands.message(caller.tenant, message_in_path(request))))
+    """One message now, with what its sender gave it to be known by."""
+    message = await front.system.errands.message(caller.tenant, message_in_path(request))
+    sealed = await front.log.sealed_of(message.id)
+    private = Private(to="", content=b"") if sealed is None else unseal(sealed, message.commitment)
+    whole = WholeMessage(
+        **msgspec.structs.asdict(shown(front, message)),
+        reference=private.reference,
+        metadata=None if private.metadata is None else msgspec.Raw(private.metadata),
+        correlation=private.correlation,
+    )
+    return answer(whole)
 
 
 async def listing(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Messages that match, newest first."""
     asked = query_of(request, MessageQuery)
-    statuses = _statuses(asked.status)
+    statuses = known_statuses(asked.status, "?status")
     wanted = _filter(front, asked, caller, statuses)
     found: list[MessageAnswer] = []
     looked_at = 0
@@ -156,17 +203,9 @@ def _filter(front: Front, asked: MessageQuery, caller: Caller, statuses: frozens
         tenant=caller.tenant,
         status=stored_statuses(statuses) if statuses else None,
         channel=asked.channel,
-        lane=asked.lane,
+        lane=known_lane(front, asked.lane, "?lane"),
         conversation=None if asked.conversation is None else id_of(asked.conversation, "conv", "?conversation"),
         reference=reference,
+        cause=None if asked.cause is None else message_of(asked.cause, "?cause"),
         before=None if asked.before is None else message_of(asked.before, "?before"),
     )
-
-
-def _statuses(text: str | None) -> frozenset[str]:
-    if text is None:
-        return frozenset()
-    wanted = frozenset(text.split(","))
-    if not wanted <= frozenset(_STATUSES):
-        raise invalid("?status", f"expected one or more of {', '.join(_STATUSES)}, with commas between")
-    return wanted

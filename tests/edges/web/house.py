@@ -17,12 +17,14 @@ import msgspec
 from aiohttp import ClientSession, web
 from multidict import CIMultiDictProxy
 
+from actors.hooks import Brought
 from actors.system import System, World
 from adapters.chance import KeyedChance, SystemSecrets
 from adapters.clock import SystemClock
 from adapters.telemetry import Telemetry
 from adapters.web.app import create_app
 from adapters.web.front import WebBounds
+from core.news import News
 from core.outcomes import Outcome, Taken
 from core.policies import PRESETS
 from core.ports import Channel, Log, Parcel
@@ -151,14 +153,22 @@ class House:
         return (await self.ask(f"GET /v1/messages/{message['id']}")).json
 
     async def until(self, message: Json, status: str) -> Json:
-        """The message's state once it has this status; every commit is looked at, so nothing is waited for in vain."""
+        """The message's state once it has this status."""
+        return await self.until_it(message, lambda state: state["status"] == status)
+
+    async def until_it(self, message: Json, is_so: Callable[[Json], object]) -> Json:
+        """The message's state once it is so; every commit is looked at, so nothing is waited for in vain."""
         with anyio.fail_after(10):
             while True:
                 change = self.log.changed()
                 state = await self.state(message)
-                if state["status"] == status:
+                if is_so(state):
                     return state
                 await change
+
+    async def hears(self, *news: News, lane: str = "mail") -> None:
+        """What a provider's hook tells about this lane and its account is heeded."""
+        await self.system.hooks.heed(Brought(tenant="default", news=news, lanes=(lane,), accounts=(lane,)))
 
     async def count(self) -> int:
         """How many messages there are in all."""
@@ -227,6 +237,8 @@ async def running(
         Lane(name="mail", channel="email", provider="stand-in", policy=PRESETS["email"]),
         Lane(name="spare", channel="email", provider="stand-in", policy=PRESETS["email"]),
         Lane(name="calls", channel="webhook", provider="stand-in", policy=PRESETS["webhook"]),
+        Lane(name="chat", channel="whatsapp", provider="stand-in", policy=PRESETS["whatsapp"]),
+        Lane(name="shop", channel="hook", provider="stand-in", policy=PRESETS["hook"]),
     )
     settings = Settings(lanes=lanes, policies=PRESETS, bounds=bounds if bounds is not None else Bounds())
     channels: dict[str, Channel] = {lane.name: provider for lane in lanes}

@@ -12,6 +12,7 @@ from tests.edges.web.house import EMAIL, House, Json, bare_line, later, running
 pytestmark = pytest.mark.anyio
 
 CONTENT: Json = {"subject": "Tomorrow", "text": "At eight."}
+CALL: Json = {"channel": "webhook", "to": "https://example.com/hook", "content": {"type": "a.b", "data": 1}}
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
 MISTAKES: dict[str, tuple[Json, str, str]] = {
@@ -50,6 +51,36 @@ MISTAKES: dict[str, tuple[Json, str, str]] = {
     ),
     "unknown policy": ({"policy": "patient"}, "/policy", "email"),
     "unknown order": ({"order": "lifo"}, "/order", "fifo"),
+    "failover through an unknown lane": ({"failover": ["mail", "pigeon"]}, "/failover/1", "mail, spare"),
+    "failover to another channel": ({"failover": ["calls"]}, "/failover/0", "mail, spare"),
+    "failover twice through a lane": ({"failover": ["mail", "mail"]}, "/failover", "each lane once"),
+    "failover through no lane": ({"failover": []}, "/failover", "length >= 1"),
+    "failover that begins elsewhere": ({"failover": ["mail"], "lane": "spare"}, "/lane", "'mail'"),
+    "fallback to an unknown channel": ({"fallback": [CALL | {"channel": "fax"}]}, "/fallback/0/channel", "email"),
+    "fallback to a bad address": ({"fallback": [CALL, CALL | {"to": "ftp://x"}]}, "/fallback/1/to", "https://"),
+    "fallback without content": ({"fallback": [{"channel": "email", "to": "a@b.example"}]}, "/fallback/0/content", ""),
+    "fallback with another content": ({"fallback": [CALL | {"content": CONTENT}]}, "/fallback/0/content/subject", ""),
+    "fallback through an unknown lane": ({"fallback": [CALL | {"lane": "mail"}]}, "/fallback/0/lane", "calls"),
+    "fallback to a channel without a lane": (
+        {"fallback": [{"channel": "push", "to": "u", "content": {"title": "a", "body": "b"}}]},
+        "/fallback/0/channel",
+        "lane",
+    ),
+    "five fallbacks": ({"fallback": [CALL] * 5}, "/fallback", "length <= 4"),
+    "a time for no fallback": ({"fallback_by": later(days=1)}, "/fallback_by", "a fallback"),
+    "a fallback by yesterday": ({"fallback": [CALL], "fallback_by": YESTERDAY}, "/fallback_by", "to come"),
+    "a fallback before it is due": (
+        {"fallback": [CALL], "fallback_by": later(days=1), "send_at": later(days=2)},
+        "/fallback_by",
+        "after send_at",
+    ),
+    "a cause that is no id": ({"cause": "yesterday"}, "/cause", "hook_"),
+    "a cause of another kind": ({"cause": "conv_0000000000001"}, "/cause", "hook_"),
+    "unknown kind of media": (
+        {"channel": "whatsapp", "to": "+15550100", "content": {"media": {"url": "https://x.example", "kind": "gif"}}},
+        "/content/media/kind",
+        "image, video",
+    ),
     "header in the subject": ({"content": CONTENT | {"subject": "a\r\nBcc: x"}}, "/content/subject", "one line"),
 }
 
@@ -185,6 +216,11 @@ async def test_a_correlation_id_is_printable_and_short(house: House, correlation
         ("GET /v1/messages?limit=many", "?limit"),
         ("GET /v1/messages?limit=1&limit=2", "?limit"),
         ("GET /v1/messages?status=lost", "?status"),
+        ("GET /v1/messages?status=", "?status"),
+        ("GET /v1/messages?channel=fax", "?channel"),
+        ("GET /v1/messages?lane=pigeon", "?lane"),
+        ("GET /v1/messages?cause=yesterday", "?cause"),
+        ("GET /v1/messages?cause=conv_0000000000001", "?cause"),
         ("GET /v1/messages?before=yesterday", "?before"),
         ("GET /v1/messages?conversation=msg_0000000000001", "?conversation"),
         ("GET /v1/events?limit=1001", "?limit"),
@@ -211,6 +247,8 @@ async def test_a_query_is_read_as_strictly_as_a_body(house: House, call: str, at
         ("/v1/redrives", {}, "/filter"),
         ("/v1/redrives", {"filter": {"colour": "red"}}, "/filter/colour"),
         ("/v1/redrives", {"filter": {"conversation": "7"}}, "/filter/conversation"),
+        ("/v1/redrives", {"filter": {"channel": "fax"}}, "/filter/channel"),
+        ("/v1/redrives", {"filter": {"lane": "pigeon"}}, "/filter/lane"),
         ("/v1/redrives", {"filter": {}, "rate": "fast"}, "/rate"),
         ("/v1/redrives", {"filter": {}, "rate": "0/s"}, "/rate"),
         ("/v1/keys", {"role": "king"}, "/role"),
@@ -222,3 +260,27 @@ async def test_every_body_is_read_strictly(house: House, path: str, body: Json, 
     """What operators and administrators ask for is checked like a message, with the place of the first mistake."""
     given = await house.ask(f"POST {path}", body)
     assert (given.status, given.kind, given.mistake[0]) == (422, "invalid", at), given.body
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "expected"),
+    [
+        ("GET /v1/messages?channel=fax", None, "expected one of email, whatsapp, push, webhook, hook"),
+        ("GET /v1/messages?lane=pigeon", None, "expected one of: calls, chat, mail, shop, spare"),
+        (
+            "GET /v1/messages?status=lost",
+            None,
+            "scheduled, queued, sending, retrying, held, sent, delivered, read, failed, dead, cancelled, expired",
+        ),
+        ("POST /v1/redrives", {"filter": {"lane": "pigeon"}}, "expected one of: calls, chat, mail, shop, spare"),
+        ("POST /v1/keys", {"role": "king"}, "expected one of read, send, operate, admin"),
+        ("POST /v1/messages", EMAIL | {"on_ambiguous": "ask"}, "expected one of resend, hold, fail"),
+    ],
+)
+async def test_a_word_that_is_not_known_is_answered_with_those_that_are(
+    house: House, call: str, body: Json | None, expected: str
+) -> None:
+    """Where there is a closed set of words, the refusal of another one lists it."""
+    given = await house.ask(call, body)
+    assert given.status == 422
+    assert expected in given.mistake[1]

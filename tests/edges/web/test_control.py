@@ -134,7 +134,7 @@ async def test_lanes_show_what_waits_for_them(house: House) -> None:
     for n in range(3):
         await house.accepted(to=f"p{n}@example.com")
     lanes = cast("list[Json]", (await house.ask("GET /v1/lanes", role="read")).json["lanes"])
-    assert [lane["name"] for lane in lanes] == ["mail", "spare", "calls"]
+    assert [lane["name"] for lane in lanes] == ["mail", "spare", "calls", "chat", "shop"]
     mail = lanes[0]
     assert (mail["paused"], mail["paused_by"], mail["depth"], mail["provider"]) == (True, "operator", 3, "stand-in")
     assert (mail["breaker"], mail["drain_forecast_s"]) == ("closed", None)

@@ -153,4 +153,4 @@ async def test_the_description_is_what_is_answered(house: House) -> None:
     schemas = cast("dict[str, dict[str, Json]]", cast("Json", document["components"])["schemas"])
     message = await house.accepted()
     assert set(message) == set(schemas["Accepted"]["properties"])
-    assert set(await house.state(message)) == set(schemas["MessageAnswer"]["properties"])
+    assert set(await house.state(message)) == set(schemas["WholeMessage"]["properties"])
