@@ -5,6 +5,7 @@ the conversation's open messages; the rest is in the log. It must never carry on
 forgets what it knew and reads the log again.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Final
 
@@ -20,7 +21,7 @@ from core import conversation as c
 from core import events as e
 from core.errors import AppendUnknown, Forbidden, Refused, StreamConflict, TidingsError
 from core.ids import shard_of
-from core.message import Message, evolve, head_of
+from core.message import WAITING, Message, evolve, head_of
 from core.news import PeerNews, Receipt
 from core.outcomes import Ambiguous, Taken
 from core.policies import Policy
@@ -146,7 +147,7 @@ class ConversationActor:
                 if message.doubt_us is None or message.attempt != inquiry.message.attempt:
                     return
                 now_us = self._world.clock.now_us()
-                events = self._next_step(message, now_us) if taken is None else receipts.found(message, taken)
+                events = self._tidied(message, now_us) if taken is None else receipts.found(message, taken)
                 await self._record(message, events, at_us=now_us)
         finally:
             self.left_unasked(inquiry)
@@ -156,10 +157,17 @@ class ConversationActor:
         self._asking = (self._asking or set()) - {inquiry.message.id} or None
 
     async def _conclude(self, message: Message, flight: conclusions.Flight) -> None:
-        now_us = self._world.clock.now_us()
-        policy = self._policy_of(message)
-        chance = self._world.chance.draw("jitter", message.id, message.in_flight)
-        decision = conclusions.conclude(self.state, message, flight, policy, now_us=now_us, chance=chance)
+        now_us, terms = self._world.clock.now_us(), self._world.terms_of(message)
+        decision = conclusions.conclude(
+            self.state,
+            message,
+            flight,
+            terms.policy,
+            now_us=now_us,
+            chance=self._world.chance.draw("jitter", message.id, message.in_flight),
+            is_up=self._world.is_up,
+            has_receipts=terms.has_receipts,
+        )
         await self._record(message, decision.message, decision.conversation, at_us=now_us)
 
     def _due_on(self, lane: str) -> tuple[Message | None, int]:
@@ -169,11 +177,15 @@ class ConversationActor:
 
     def _next_step(self, message: Message, now_us: int) -> tuple[e.Event, ...]:
         """What a due message comes to now: its end where time alone has decided, else the attempt (or a deferral)."""
-        terms = self._world.terms_of(message)
+        begins = starts.begin
+        return self._tidied(message, now_us) or (begins(self.state, message, self._world.terms_of(message), now_us),)
+
+    def _tidied(self, message: Message, now_us: int) -> tuple[e.Event, ...]:
+        """What time alone has decided."""
         chance = 0.5
         if message.doubt_us is not None:
             chance = self._world.chance.draw("doubt", message.id, message.attempt)
-        return starts.tidy(message, terms.policy, now_us, chance) or (starts.begin(self.state, message, terms, now_us),)
+        return starts.tidy(message, self._policy_of(message), now_us, chance=chance, is_up=self._world.is_up)
 
     # -- mail
 
@@ -195,13 +207,21 @@ class ConversationActor:
             now_us = self._world.clock.now_us()
             return await self._record(message, decide(message, now_us), at_us=now_us)
 
-    async def receive(self, stream: int, receipt: Receipt) -> Message:
-        """Records what a provider told of one of its messages, and what that says of the peer."""
+    async def tidy(self, stream: int) -> Message:
+        """Records what time alone has decided about a waiting message, for which there is no room."""
         async with self.turn:
             await self._recall()
             message = await self._lines.read(stream)
             now_us = self._world.clock.now_us()
-            decision = receipts.receive(self.state, message, receipt)
+            return await self._record(message, self._tidied(message, now_us), at_us=now_us)
+
+    async def receive(self, stream: int, receipt: Receipt, lanes: Collection[str]) -> Message:
+        """Records what a provider told of a message in one of these lanes, and what that says of the peer."""
+        async with self.turn:
+            await self._recall()
+            message = await self._lines.read(stream)
+            now_us = self._world.clock.now_us()
+            decision = receipts.receive(self.state, message, receipt, lanes)
             return await self._record(message, decision.message, decision.conversation, at_us=now_us)
 
     async def heard(self, news: PeerNews, names: tuple[Alias, ...] = ()) -> None:
@@ -209,7 +229,7 @@ class ConversationActor:
         async with self.turn:
             await self._recall()
             now_us = self._world.clock.now_us()
-            await self._commit([], [], peers.told_by_peer(self.state, news, now_us), at_us=now_us, names=names)
+            await self._record_own(peers.told_by_peer(self.state, news, now_us), at_us=now_us, names=names)
 
     async def reset(self) -> None:
         """Closes the circuit by a person's word."""
@@ -218,7 +238,7 @@ class ConversationActor:
             now_us = self._world.clock.now_us()
             if self.state.circuit.is_closed and self.state.paused_until_us <= now_us:
                 raise Forbidden("the circuit of this conversation is closed already")
-            await self._commit([], [], (e.CircuitClosed(by="operator"),), at_us=now_us)
+            await self._record_own((e.CircuitClosed(by="operator"),), at_us=now_us)
 
     async def restore(self) -> bool:
         """Ends a suppression by a person's word; answers whether there was one."""
@@ -227,7 +247,7 @@ class ConversationActor:
             if self.state.suppressed is None:
                 return False
             now_us = self._world.clock.now_us()
-            await self._commit([], [], (e.PeerRestored(by="operator"),), at_us=now_us)
+            await self._record_own((e.PeerRestored(by="operator"),), at_us=now_us)
             return True
 
     async def settle(self, stream: int) -> None:
@@ -256,19 +276,26 @@ class ConversationActor:
             drafts.append(Draft(stream=after.id, version=after.version, event=event))
         names: tuple[Alias, ...] = ()
         heads: list[HeadChange] = []
-        was_lane = None if after.lane == message.lane else message.lane
         if drafts:
+            was_lane = None if after.lane == message.lane else message.lane
             heads.append(HeadChange(head=head_of(after, self.shard), was=message.status, was_lane=was_lane))
-            if after.provider_id and not message.provider_id:
+            if after.provider_id != message.provider_id:
                 names = self._world.names_of(after)
         before = self.state
-        await self._commit(drafts, heads, own, at_us=at_us, names=names)
+        try:
+            await self._commit(drafts, heads, own, at_us=at_us, names=names)
+        finally:
+            if names or after.owes or (after.lanes and after.status in WAITING):
+                self._world.noticed(after)
         self._lines.keep(after)
-        if self.state.version // SNAPSHOT_EVERY > before.version // SNAPSHOT_EVERY:
-            await self._keep_snapshot()
-        if names or was_lane is not None or (after.owes and not message.owes):
-            self._world.noticed(after)
+        await self._keep_snapshot(before)
         return after
+
+    async def _record_own(self, own: tuple[e.Event, ...], *, at_us: int, names: tuple[Alias, ...] = ()) -> None:
+        """One append for the conversation alone."""
+        before = self.state
+        await self._commit([], [], own, at_us=at_us, names=names)
+        await self._keep_snapshot(before)
 
     async def _commit(
         self,
@@ -320,8 +347,10 @@ class ConversationActor:
             if message.in_flight and message.id not in self._flying:
                 await self._interrupted(message)
 
-    async def _keep_snapshot(self) -> None:
-        """Saves a replay of what it has become; nothing rests on it, so trouble is left to the next one."""
+    async def _keep_snapshot(self, before: c.Conversation) -> None:
+        """Saves a replay of what it has become, now and then; nothing rests on it, so trouble is left to the next."""
+        if self.state.version // SNAPSHOT_EVERY == before.version // SNAPSHOT_EVERY:
+            return
         body = msgspec.msgpack.encode(self.state)
         snapshot = Snapshot(stream=self.state.id, version=self.state.version, body=body)
         with suppress(Refused, AppendUnknown):

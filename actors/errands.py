@@ -5,8 +5,10 @@ actor in its turn, recorded, and only then answered. `tenant` None stands for al
 """
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
+from actors.conversation import ConversationActor
 from actors.governor import Governor
 from actors.lane import LaneActor
 from actors.roster import Roster
@@ -56,7 +58,11 @@ class Errands:
                 return ()
             if message.in_flight:
                 return (e.CancelRequested(reason=reason),)
-            return (e.MessageCancelled(reason=reason),)
+            cancelled = e.MessageCancelled(reason=reason)
+            if message.doubt_us is None:
+                return (cancelled,)
+            # Its last attempt may have arrived all the same; nobody waits for evidence any more.
+            return e.AmbiguityResolved(attempt=message.attempt, resolution="fail", evidence="operator"), cancelled
 
         return await self._change(await self._head(tenant, stream), decide)
 
@@ -68,7 +74,7 @@ class Errands:
                 raise Forbidden(f"a message that is {message.status} cannot be redriven, only a dead one")
             if message.fallback or message.owes:
                 raise Forbidden("the message has a fallback on another channel, which takes its place")
-            if message.receipts:
+            if any(told.status != "failed" for told in message.receipts):
                 raise Forbidden("the message's provider says that it has it: sent again, it would arrive twice")
             return (e.MessageRedriven(due_us=max(now_us, due_us), job=job),)
 
@@ -90,13 +96,13 @@ class Errands:
         """Has a message's own actor record what `decide` makes of it."""
         return await self._change(await self._head(tenant, stream), decide)
 
-    async def receive(self, stream: int, receipt: Receipt) -> Message:
-        """Has a message's own actor record what its provider told of it."""
-        head = await self._head(None, stream)
-        actor = self._roster.wake(head.conversation, head.tenant)
-        message = await actor.receive(stream, receipt)
-        self._scheduler.remind(actor)
-        return message
+    async def tidy(self, stream: int) -> Message:
+        """Has a message's own actor record what time alone has decided about it."""
+        return await self._mailed(await self._head(None, stream), lambda actor: actor.tidy(stream))
+
+    async def receive(self, stream: int, receipt: Receipt, lanes: Collection[str]) -> Message:
+        """Has a message's own actor record what its provider told of it in one of these lanes."""
+        return await self._mailed(await self._head(None, stream), lambda actor: actor.receive(stream, receipt, lanes))
 
     async def heard(self, tenant: str, conversation: int, news: PeerNews, *, name: Alias | None = None) -> None:
         """Has a conversation record what its peer did of its own accord, and the name under which it is found."""
@@ -216,9 +222,12 @@ class Errands:
         return peer
 
     async def _change(self, head: Head, decide: Decide) -> Message:
+        return await self._mailed(head, lambda actor: actor.change(head.stream, decide))
+
+    async def _mailed(self, head: Head, mail: Callable[[ConversationActor], Awaitable[Message]]) -> Message:
         actor = self._roster.wake(head.conversation, head.tenant)
         try:
-            message = await actor.change(head.stream, decide)
+            message = await mail(actor)
         except AppendUnknown:
             self._scheduler.look_into(head)
             raise

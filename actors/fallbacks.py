@@ -6,21 +6,25 @@ the new one's idempotency key is made of the first one's id. It must never begin
 
 from typing import Final
 
+import anyio
+
 from actors.bell import Bell
 from actors.errands import Errands
-from actors.intake import Intake
+from actors.intake import Intake, Receipt
+from actors.sender import LOG_TROUBLE, NONSENSE
 from core import events as e
 from core import ids
-from core.contents import Submission, unsealed_fallbacks
-from core.errors import AppendUnknown, CorruptLog, Invalid, NotFound, Refused
+from core.contents import Alternative, Submission, unsealed_fallbacks
+from core.errors import CorruptLog, Invalid, NotFound, Overloaded, TidingsError
 from core.message import Message, fold
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
-from core.records import MessageFilter
+from core.records import MessageFilter, Private
 from core.sealing import unseal
 
-# Messages that owe a fallback, read in one go.
-_PAGE: Final = 500
+# Messages that owe a fallback, read in one go, and how many are started at once: they share commits.
+_PAGE: Final = 512
+_AT_ONCE: Final = 64
 _AGAIN_US: Final = SECOND_US
 
 
@@ -43,67 +47,113 @@ class Fallbacks:
     async def run(self) -> None:
         """Starts every fallback that is owed, until cancelled."""
         while True:
-            wake_us: int | None = None
             try:
-                await self._pay_all()
-            except (Refused, AppendUnknown) as error:
+                is_paid = await self._pay_all()
+            except LOG_TROUBLE as error:
                 self._witness.note("fallback_refused", error=type(error).__name__)
-                wake_us = self._clock.now_us() + _AGAIN_US
-            await self._bell.wait(wake_us)
+                is_paid = False
+            await self._bell.wait(None if is_paid else self._clock.now_us() + _AGAIN_US)
 
-    async def _pay_all(self) -> None:
-        while heads := await self._log.heads(MessageFilter(owes=True), limit=_PAGE, oldest_first=True):
-            for head in heads:
-                await self._pay(fold(await self._log.events_of(head.stream)))
+    async def _pay_all(self) -> bool:
+        """Answers whether nothing is owed any more, but by streams that wait for a person."""
+        is_paid, after = True, 0
+        while True:
+            heads = await self._log.heads(MessageFilter(owes=True, after=after), limit=_PAGE, oldest_first=True)
+            for place in range(0, len(heads), _AT_ONCE):
+                is_paid &= await self._pay_each([head.stream for head in heads[place : place + _AT_ONCE]])
+            if len(heads) < _PAGE:
+                return is_paid
+            after = heads[-1].stream
+
+    async def _pay_each(self, streams: list[int]) -> bool:
+        troubles: list[TidingsError] = []
+
+        async def pay(stream: int) -> None:
+            try:
+                await self._pay(fold(await self._log.events_of(stream)))
+            except NONSENSE as error:
+                self._witness.note("fallback_parked", message=stream, error=str(error))
+            except LOG_TROUBLE as trouble:
+                troubles.append(trouble)
+
+        async with anyio.create_task_group() as group:
+            for stream in streams:
+                group.start_soon(pay, stream)
+        # A crowd before one conversation, or at the door, holds up nobody else.
+        if serious := [trouble for trouble in troubles if not isinstance(trouble, Overloaded)]:
+            raise serious[0]
+        return not troubles
 
     async def _pay(self, message: Message) -> None:
         """Accepts the fallback of one message, then records that it did."""
-        event: e.Event
-        try:
-            submission = await self._submission(message)
-            receipt = await self._intake.accept(message.tenant, submission)
-            event = e.FallbackStarted(message=receipt.id, channel=submission.channel)
-        except Invalid as invalid:
-            event = e.FallbackRefused(code=f"invalid:{invalid.at}")
-        except (CorruptLog, NotFound):
-            event = e.FallbackRefused(code="content_gone")
+        if not message.owes:
+            return
+        event = await self._begun(message)
 
         def decide(present: Message, _now_us: int) -> tuple[e.Event, ...]:
-            return (event,) if present.owes else ()
+            # One that was accepted is a fact, whatever its provider has told of the first one meanwhile.
+            is_news = not present.fallback and (present.owes or isinstance(event, e.FallbackStarted))
+            return (event,) if is_news else ()
 
         await self._errands.change(None, message.id, decide)
         self._witness.note("fallback", message=message.id, event=type(event).__name__)
 
-    async def _submission(self, message: Message) -> Submission:
+    async def _begun(self, message: Message) -> e.FallbackStarted | e.FallbackRefused:
+        """Accepts the first of the fallbacks that can be; what each of them owes in turn are those behind it."""
+        try:
+            private = await self._private_of(message)
+        except (CorruptLog, NotFound):
+            return e.FallbackRefused(code="content_gone")
+        code, fallbacks = "none", unsealed_fallbacks(private.fallbacks)
+        for place, first in enumerate(fallbacks):
+            submission = _submission(message, private, first, fallbacks[place + 1 :])
+            try:
+                receipt = await self._intake.accept(message.tenant, submission)
+            except Invalid as invalid:
+                # Its lane or channel is not configured any more.
+                code = f"invalid:{invalid.at}"
+            else:
+                return e.FallbackStarted(message=receipt.id, channel=await self._channel_of(receipt, first))
+        return e.FallbackRefused(code=code)
+
+    async def _channel_of(self, receipt: Receipt, first: Alternative) -> str:
+        """The channel of what was accepted: before a crash that may have been another of the fallbacks."""
+        if not receipt.duplicate:
+            return first.channel
+        head = await self._log.head_of(receipt.id)
+        assert head is not None, f"message {receipt.id} was accepted, and has no head"
+        return head.channel
+
+    async def _private_of(self, message: Message) -> Private:
         sealed = await self._log.sealed_of(message.id)
         if sealed is None:
             raise NotFound("the vault holds nothing of the message")
-        private = unseal(sealed, message.commitment)
-        fallbacks = unsealed_fallbacks(private.fallbacks)
-        if not fallbacks:
-            raise NotFound("the vault holds no fallback of the message")
-        first, *rest = fallbacks
-        return Submission(
-            channel=first.channel,
-            to=first.to,
-            content=first.content,
-            host=first.host,
-            subject=first.to,
-            idempotency_key=f"fallback/{ids.encode('msg', message.id)}",
-            reference=private.reference,
-            send_at_us=None,
-            expires_at_us=None,
-            lane=first.lane,
-            order=None,
-            priority=message.priority,
-            on_ambiguous=None,
-            policy=None,
-            zone=message.zone,
-            metadata=private.metadata,
-            trace="",
-            correlation=private.correlation,
-            request=b"fallback",
-            fallbacks=tuple(rest),
-            cause=message.id,
-            caused_by=ids.kind_of(message.channel),
-        )
+        return unseal(sealed, message.commitment)
+
+
+def _submission(message: Message, private: Private, first: Alternative, rest: tuple[Alternative, ...]) -> Submission:
+    return Submission(
+        channel=first.channel,
+        to=first.to,
+        content=first.content,
+        host=first.host,
+        subject=first.to,
+        idempotency_key=ids.encode("msg", message.id),
+        reference=private.reference,
+        send_at_us=None,
+        expires_at_us=None,
+        lane=first.lane,
+        order=None,
+        priority=message.priority,
+        on_ambiguous=None,
+        policy=None,
+        zone=message.zone,
+        metadata=private.metadata,
+        trace="",
+        correlation=private.correlation,
+        request=b"",
+        fallbacks=rest,
+        cause=message.id,
+        caused_by=ids.kind_of(message.channel),
+        key_of="fallback",
+    )

@@ -74,9 +74,11 @@ class Intake:
         parcels: Parcels,
         settings: Settings,
         first_up: Callable[[tuple[str, ...]], str],
+        noticed: Callable[[Message], None],
     ) -> None:
-        """`first_up` says of several lanes which one lets something out."""
+        """`first_up` says of several lanes which one lets something out; `noticed` hears of messages that have many."""
         self._first_up = first_up
+        self._noticed = noticed
         self._log = log
         self._clock = clock
         self._secrets = secrets
@@ -138,7 +140,8 @@ class Intake:
             raise Invalid("/policy", f"no policy is called {submission.policy!r}, expected one of: {known}")
         for place, name in enumerate(submission.failover):
             self._lane(submission.channel, name, f"/failover/{place}")
-        for place, other in enumerate(submission.fallbacks):
+        # Those of a fallback were there when the first message was accepted, and may be there again in time.
+        for place, other in enumerate(submission.fallbacks if submission.key_of != "fallback" else ()):
             self._lane(other.channel, other.lane, f"/fallback/{place}")
         if submission.failover:
             return self._lanes[submission.failover[0]]
@@ -163,6 +166,10 @@ class Intake:
     async def _find(self, tenant: str, submission: Submission, lane: Lane) -> Asked:
         policy = self._policies[submission.policy] if submission.policy is not None else lane.policy
         lanes = submission.failover or policy.lanes_from(lane.name)
+        if submission.lane in lanes:
+            # Who names a lane begins there, and goes round through the others.
+            first = lanes.index(submission.lane)
+            lanes = (*lanes[first:], *lanes[:first])
         lanes = tuple(name for name in lanes if name in self._lanes)
         if lanes:
             lane = self._lanes[self._first_up(lanes)]
@@ -236,8 +243,10 @@ class Intake:
         key = submission.idempotency_key
         if key is None:
             return None
-        # Keys of hooks are their senders', and no client may take one away from them.
+        # Keys of hooks are their senders', and others our own: no client may take one away from them.
         purpose = "hook_key" if submission.channel == "hook" else "idempotency_key"
+        if submission.key_of != "client":
+            purpose = f"{submission.key_of}_key"
         return Dedup(
             key_hash=self._secrets.keyed_hash(purpose, tenant, key),
             request_hash=self._secrets.keyed_hash("request", tenant, submission.request.decode()),
@@ -263,6 +272,8 @@ class Intake:
         await self._doubts.run(self._put_on_agenda)
 
     def _put_on_agenda(self, message: Message) -> None:
+        if message.lanes:
+            self._noticed(message)
         actor = self._roster.find(message.conversation)
         if actor is not None and actor.arrived(message):
             # Asked first, since going through all that waits there costs more than the acceptance in a long line.
@@ -314,7 +325,7 @@ def _private(submission: Submission) -> Private:
         reference=submission.reference,
         metadata=submission.metadata,
         correlation=submission.correlation,
-        idempotency_key=submission.idempotency_key,
+        idempotency_key=submission.idempotency_key if submission.key_of == "client" else None,
         fallbacks=sealed_fallbacks(submission.fallbacks),
     )
 

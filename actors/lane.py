@@ -187,6 +187,7 @@ class LaneActor:
         """Goes on under this configuration; a changed policy is recorded as a new version."""
         await self._record(lambda _: self._adoption(lane))
         self.lane, self.is_served = lane, True
+        self._came_up()
 
     def _adoption(self, lane: Lane) -> list[e.Event]:
         events: list[e.Event] = [] if self.version else [e.LaneOpened(name=lane.name, channel=lane.channel)]
@@ -195,10 +196,25 @@ class LaneActor:
             events.append(e.PolicyAdopted(version=self.policy_version + 1, body=body))
         return events
 
+    def retire(self) -> None:
+        """It is not configured any more: it keeps its messages and lets nothing out."""
+        self.is_served = False
+        self._went_down(self._clock.now_us())
+
     @property
     def policy(self) -> Policy:
         """The policy in force."""
         return self.lane.policy
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it lets anything out, and not just a probe."""
+        return self.is_served and self.down_since_us is None
+
+    def wants_probe(self, now_us: int) -> bool:
+        """Whether nothing but its breaker is in the way, which would let a probe out now."""
+        room_us = self.room_at(now_us)
+        return self.breaker.open_until_us is not None and room_us != UNKNOWN and room_us <= now_us
 
     # -- record, then fold
 
@@ -285,7 +301,7 @@ class LaneActor:
         self.stirred()
 
     def _came_up(self) -> None:
-        if self.paused_by is None and self.breaker.open_until_us is None:
+        if self.is_served and self.paused_by is None and self.breaker.open_until_us is None:
             self.down_since_us = None
         self.stirred()
 

@@ -4,16 +4,17 @@ This file answers for no receipt being lost that its provider was told we have. 
 kept as a stray stream until its message turns up, or for a bounded time. Strays are written here alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from actors.bell import Bell
 from actors.errands import Errands
+from actors.sender import LOG_TROUBLE, NONSENSE
 from core import events as e
 from core import ids
-from core.errors import AppendUnknown, NotFound, Overloaded, Refused, StreamConflict
+from core.errors import NotFound, Overloaded, StreamConflict
 from core.ids import Mint, shard_of
-from core.message import Message
+from core.message import Message, fold
 from core.news import Receipt
 from core.policies import DAY_US, SECOND_US
 from core.ports import Clock, Log, Secrets, Witness
@@ -44,17 +45,30 @@ class Receipts:
     """The desk for receipts. `run` hands strays to their messages as those turn up."""
 
     def __init__(
-        self, *, log: Log, clock: Clock, secrets: Secrets, mint: Mint, errands: Errands, witness: Witness
+        self,
+        *,
+        log: Log,
+        clock: Clock,
+        secrets: Secrets,
+        mint: Mint,
+        errands: Errands,
+        witness: Witness,
+        lanes_of: Callable[[str], tuple[str, ...]],
     ) -> None:
+        """`lanes_of` names the lanes of one account at a provider, by any of them: they share its ids."""
         self._log = log
         self._clock = clock
         self._secrets = secrets
         self._mint = mint
         self._errands = errands
         self._witness = witness
-        self._strays: dict[bytes, list[Stray]] = {}
-        self._count = 0
-        # Names whose message has turned up, and that message.
+        self._lanes_of = lanes_of
+        # In the order in which they came, and the same by name. `_writing` more are on their way to the log.
+        self._waiting: dict[int, Stray] = {}
+        self._strays: dict[bytes, dict[int, Stray]] = {}
+        self._writing = 0
+        # Names whose message may be in the log already; those whose message has turned up, and that message.
+        self._unsettled: dict[bytes, None] = {}
         self._claims: dict[bytes, int] = {}
         self._bell = Bell(clock)
 
@@ -64,46 +78,54 @@ class Receipts:
         """How a provider's id is found without being kept."""
         return self._secrets.keyed_hash("provider_id", lane, provider_id)
 
-    def alias_of(self, message: Message) -> Alias:
-        """The name under which receipts find a message that its provider has taken."""
-        name = self.name_of(message.lane, message.provider_id)
-        return Alias(space=SPACE, tenant=NO_TENANT, name=name, stream=message.id)
+    def names_of(self, message: Message) -> tuple[Alias, ...]:
+        """The names under which receipts find a message that its provider has taken, one for each of its lanes."""
+        return tuple(
+            Alias(space=SPACE, tenant=NO_TENANT, name=self.name_of(lane, message.provider_id), stream=message.id)
+            for lane in self._lanes_of(message.lane)
+        )
 
     # -- a receipt comes
 
     async def take(self, lanes: Sequence[str], receipt: Receipt) -> int | None:
-        """Has a receipt of one of these lanes recorded; answers its message, None where it is kept as a stray.
+        """Has a receipt of one of these lanes recorded; answers its message, None where nobody knows it (yet).
 
         Raises Refused or AppendUnknown where nothing can be promised: the provider has to come again.
         """
         stream = await self._find(lanes, receipt)
         if stream is not None:
-            await self._errands.receive(stream, receipt)
-            return stream
-        if receipt.provider_id and lanes:
-            return await self._keep(lanes[0], receipt)
-        self._witness.note("receipt_unknown", status=receipt.status)
-        return None
+            await self._errands.receive(stream, receipt, lanes)
+        # Every message of ours is durable before it is sent, so one that is called by an id of ours and is not there
+        # was never ours: another sender shares the account.
+        elif receipt.provider_id and lanes and not receipt.echo:
+            await self._keep(lanes[0], receipt)
+        else:
+            self._witness.note("receipt_unknown", status=receipt.status)
+        return stream
 
     async def _find(self, lanes: Sequence[str], receipt: Receipt) -> int | None:
         echoed = ids.decode("msg", receipt.echo) if receipt.echo else None
-        if echoed is not None:
-            head = await self._log.head_of(echoed)
-            if head is not None and head.kind == "msg" and head.lane in lanes:
-                return echoed
+        if echoed is not None and await self._went_through(echoed, lanes):
+            return echoed
         if receipt.provider_id:
             for lane in lanes:
                 found = await self._log.aliased(SPACE, NO_TENANT, self.name_of(lane, receipt.provider_id))
                 if found:
-                    return found[0]
+                    return found[-1]
         return None
 
-    async def _keep(self, lane: str, receipt: Receipt) -> int | None:
+    async def _went_through(self, stream: int, lanes: Sequence[str]) -> bool:
+        """Whether this is a message that is in one of these lanes, or was tried there before it went on in another."""
+        head = await self._log.head_of(stream)
+        if head is None or head.kind != "msg":
+            return False
+        return head.lane in lanes or fold(await self._log.events_of(stream)).attempt_in(lanes) > 0
+
+    async def _keep(self, lane: str, receipt: Receipt) -> None:
         name = self.name_of(lane, receipt.provider_id)
-        kept = self._strays.setdefault(name, [])
-        if any(stray.event.status == receipt.status for stray in kept):
-            return None
-        if self._count >= STRAYS_MAX:
+        if any(stray.event.status == receipt.status for stray in self._strays.get(name, {}).values()):
+            return
+        if len(self._waiting) + self._writing >= STRAYS_MAX:
             raise Overloaded(f"{STRAYS_MAX} receipts wait for messages that nobody knows")
         event = e.StrayKept(
             lane=lane,
@@ -113,16 +135,17 @@ class Receipts:
             code=receipt.code,
             failure=receipt.failure,
         )
-        stray = Stray(self._mint.next(self._clock.now_us()), event, self._clock.now_us())
-        await self._append(stray, 1, event, status="waiting")
-        kept.append(stray)
-        self._count += 1
+        now_us = self._clock.now_us()
+        stray = Stray(self._mint.next(now_us), event, now_us)
+        self._writing += 1
+        try:
+            await self._append(stray, 1, event, status="waiting")
+        finally:
+            self._writing -= 1
+        self._remember(stray)
         # Its message may have been taken while this was being written.
-        found = await self._log.aliased(SPACE, NO_TENANT, name)
-        if found:
-            self._claims[name] = found[0]
+        self._unsettled[name] = None
         self._bell.ring()
-        return found[0] if found else None
 
     # -- a message turns up
 
@@ -130,68 +153,74 @@ class Receipts:
         """A message has its provider's id from here on: what waited under it is handed over soon."""
         if not self._strays or not message.provider_id:
             return
-        name = self.name_of(message.lane, message.provider_id)
-        if name in self._strays:
-            self._claims[name] = message.id
-            self._bell.ring()
+        for alias in self.names_of(message):
+            if alias.name in self._strays:
+                self._claims[alias.name] = message.id
+                self._bell.ring()
 
     async def run(self) -> None:
         """Hands over what was claimed and drops what nobody claimed in time, until cancelled."""
-        unsettled = set(self._strays)
+        # What was kept when the former process ended may have been claimed meanwhile.
+        self._unsettled = dict.fromkeys(self._strays)
         while True:
             try:
-                await self._look_for(unsettled)
+                await self._look_for_messages()
                 await self._settle()
                 wake_us = await self._drop_old()
-            except (Refused, AppendUnknown) as error:
+            except LOG_TROUBLE as error:
                 self._witness.note("strays_refused", error=type(error).__name__)
-                await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
-                continue
+                wake_us = self._clock.now_us() + _AGAIN_US
             await self._bell.wait(wake_us)
 
-    async def _look_for(self, names: set[bytes]) -> None:
-        """What was kept when the former process ended may have been claimed meanwhile."""
-        for name in sorted(names):
+    async def _look_for_messages(self) -> None:
+        while self._unsettled:
+            name = next(iter(self._unsettled))
             found = await self._log.aliased(SPACE, NO_TENANT, name)
             if found:
-                self._claims[name] = found[0]
-            names.discard(name)
+                self._claims[name] = found[-1]
+            self._unsettled.pop(name, None)
 
     async def _settle(self) -> None:
         while self._claims:
             name, stream = next(iter(self._claims.items()))
             while kept := self._strays.get(name):
-                await self._hand_over(kept[0], stream)
-                await self._end(name, kept[0], e.StrayClaimed(message=stream), "claimed")
-            self._claims.pop(name)
+                stray = next(iter(kept.values()))
+                if not await self._hand_over(stray, stream):
+                    break
+                await self._end(stray, e.StrayClaimed(message=stream), "claimed")
+            self._claims.pop(name, None)
 
-    async def _hand_over(self, stray: Stray, stream: int) -> None:
+    async def _hand_over(self, stray: Stray, stream: int) -> bool:
+        """Answers whether its message has it, or will never ask for it."""
         told = stray.event
+        receipt = Receipt(status=told.status, at_us=told.told_us, code=told.code, failure=told.failure)
         try:
-            await self._errands.receive(
-                stream, Receipt(status=told.status, at_us=told.told_us, code=told.code, failure=told.failure)
-            )
+            await self._errands.receive(stream, receipt, self._lanes_of(told.lane))
         except NotFound:
-            pass  # The message was erased: nobody needs to know any more.
+            return True  # The message was erased: nobody needs to know any more.
+        except NONSENSE as error:
+            # Its stream waits for a person or a newer release; so does this, as long as it is kept.
+            self._witness.note("stray_parked", message=stream, error=str(error))
+            return False
+        return True
 
     async def _drop_old(self) -> int | None:
         """Ends what waited in vain; answers when the next one's time is over."""
-        while oldest := min(((kept[0].kept_us, name) for name, kept in self._strays.items()), default=None):
-            kept_us, name = oldest
-            if kept_us + KEPT_FOR_US > self._clock.now_us():
-                return kept_us + KEPT_FOR_US
-            await self._end(name, self._strays[name][0], e.StrayDropped(), "dropped")
+        while oldest := next(iter(self._waiting.values()), None):
+            if oldest.kept_us + KEPT_FOR_US > self._clock.now_us():
+                return oldest.kept_us + KEPT_FOR_US
+            await self._end(oldest, e.StrayDropped(), "dropped")
         return None
 
-    async def _end(self, name: bytes, stray: Stray, event: e.Event, status: str) -> None:
+    async def _end(self, stray: Stray, event: e.Event, status: str) -> None:
         try:
             await self._append(stray, 2, event, status=status)
         except StreamConflict:
             pass  # An earlier end of unknown result had landed.
-        kept = self._strays[name]
-        kept.remove(stray)
-        self._count -= 1
-        if not kept:
+        name = stray.event.name
+        del self._waiting[stray.stream]
+        del self._strays[name][stray.stream]
+        if not self._strays[name]:
             del self._strays[name]
 
     # -- what is kept
@@ -200,8 +229,11 @@ class Receipts:
         """One stray stream, at the start: those that still wait are kept in mind."""
         event = recorded[0].event
         if isinstance(event, e.StrayKept) and len(recorded) == 1:
-            self._strays.setdefault(event.name, []).append(Stray(recorded[0].stream, event, recorded[0].at_us))
-            self._count += 1
+            self._remember(Stray(recorded[0].stream, event, recorded[0].at_us))
+
+    def _remember(self, stray: Stray) -> None:
+        self._waiting[stray.stream] = stray
+        self._strays.setdefault(stray.event.name, {})[stray.stream] = stray
 
     async def _append(self, stray: Stray, version: int, event: e.Event, *, status: str) -> None:
         at_us = self._clock.now_us()

@@ -106,7 +106,7 @@ class Sender:
         if attempt is None:
             return actor
         if isinstance(attempt, Inquiry):
-            return await self._inquire(actor, attempt, channel)
+            return await self._inquire(permit, actor, attempt, channel)
         moved(actor)
         departure = Departure(permit, self._governor, self._clock, lambda: moved(actor))
         flight = await self._fly(actor, attempt, departure, channel)
@@ -120,7 +120,9 @@ class Sender:
         self._tell(permit, attempt, flight)
         return actor
 
-    async def _inquire(self, actor: ConversationActor, inquiry: Inquiry, channel: Channel) -> ConversationActor:
+    async def _inquire(
+        self, permit: Permit, actor: ConversationActor, inquiry: Inquiry, channel: Channel
+    ) -> ConversationActor | Trouble:
         """Asks a provider what became of an attempt, and has the answer recorded. Sends nothing."""
         try:
             taken = await self._look_up(inquiry.message, channel)
@@ -136,15 +138,21 @@ class Sender:
         return actor
 
     async def _look_up(self, message: Message, channel: Channel) -> Taken | None:
+        """What the provider knows of it; None for whatever keeps it from telling: then the policy decides."""
+        if not isinstance(channel, LooksUp):
+            return None
         try:
             parcel = await self._parcels.of(message, message.attempt)
-        except (Refused, CorruptLog):
-            return None  # What cannot be asked about is decided by the policy.
-        if parcel is None or not isinstance(channel, LooksUp):
-            return None
-        parcel = replace(parcel, deadline_us=self._clock.now_us() + _INQUIRY_US)
-        with anyio.move_on_after((_INQUIRY_US + _OVERDUE_US) / SECOND_US):
-            return await channel.look_up(parcel, message.started_us)
+            if parcel is None:
+                return None
+            parcel = replace(parcel, deadline_us=self._clock.now_us() + _INQUIRY_US)
+            with anyio.move_on_after((_INQUIRY_US + _OVERDUE_US) / SECOND_US):
+                return await channel.look_up(parcel, message.started_us)
+            self._witness.note("look_up_overdue", lane=message.lane, message=message.id)
+        except (Refused, CorruptLog) as error:
+            self._witness.note("look_up_refused", message=message.id, error=type(error).__name__)
+        except Exception as bug:  # A channel's bug must not lose the message: nothing is known, as before.
+            self._witness.note("look_up_bug", lane=message.lane, message=message.id, error=type(bug).__name__)
         return None
 
     async def _spread(self, lane: LaneActor, outcome: Rate, permit: Permit) -> None:

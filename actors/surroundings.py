@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from core import events as e
+from core.failover import IsUp
 from core.message import Message
 from core.ports import Chance, Clock, Log
 from core.records import Alias
@@ -17,14 +18,17 @@ Decide = Callable[[Message, int], tuple[e.Event, ...]]
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What every conversation shares. `terms_of` gives policy, version and time zone for a message.
 
-    `names_of` gives the names under which the provider's own id of a taken message is to be found; `noticed` hears of a
-    message from which something may follow: receipts may wait for it, it changed its lane, or owes its fallback.
+    `is_up` says whether a lane lets anything out. `names_of` gives the names under which the provider's own id of a
+    taken message is to be found; `noticed` hears of a message from which something may follow: receipts may wait for
+    it, it waits in one of several lanes, or owes its fallback. It hears of it even where nobody can tell whether that
+    is durable, so it has to look for itself.
     """
 
     log: Log
     clock: Clock
     chance: Chance
     terms_of: Callable[[Message], Terms]
+    is_up: IsUp
     names_of: Callable[[Message], tuple[Alias, ...]]
     noticed: Callable[[Message], None]
     window_max: int

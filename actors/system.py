@@ -83,6 +83,7 @@ class System:
             clock=clock,
             chance=self._world.chance_of(self._seed),
             terms_of=self._terms.of,
+            is_up=self._is_up,
             window_max=bounds.window_max,
             mail_max=bounds.mail_max,
         )
@@ -114,6 +115,7 @@ class System:
         )
         self.intake = Intake(
             first_up=self.failover.first_up,
+            noticed=self.failover.noticed,
             log=log,
             clock=clock,
             secrets=world.secrets,
@@ -124,7 +126,13 @@ class System:
             settings=self._settings,
         )
         self.receipts = Receipts(
-            log=log, clock=clock, secrets=world.secrets, mint=mint, errands=self.errands, witness=world.witness
+            log=log,
+            clock=clock,
+            secrets=world.secrets,
+            mint=mint,
+            errands=self.errands,
+            witness=world.witness,
+            lanes_of=self._lanes_of,
         )
         self.hooks = Hooks(
             peers=self.intake.peers,
@@ -145,12 +153,20 @@ class System:
     def _names_of(self, message: Message) -> tuple[Alias, ...]:
         """Under which names its provider's receipts will look for a message that was taken."""
         lane = self.errands.lane_actors.get(message.lane)
-        return (self.receipts.alias_of(message),) if lane is not None and lane.lane.has_receipts else ()
+        return self.receipts.names_of(message) if lane is not None and lane.lane.has_receipts else ()
 
     def _noticed(self, message: Message) -> None:
         self.receipts.noticed(message)
         self.fallbacks.noticed(message)
         self.failover.noticed(message)
+
+    def _is_up(self, lane: str) -> bool:
+        return self.failover.is_up(lane)
+
+    def _stirred(self) -> None:
+        """A lane went down or came up."""
+        self.failover.stirred()
+        self.scheduler.ring()
 
     def _siblings_of(self, lane: LaneActor) -> list[LaneActor]:
         """The other lanes of the same account at a provider."""
@@ -163,6 +179,11 @@ class System:
             if other is not lane
             and (other.lane.provider, other.lane.account) == (lane.lane.provider, lane.lane.account)
         ]
+
+    def _lanes_of(self, name: str) -> tuple[str, ...]:
+        """A lane and those that share its account at a provider."""
+        lane = self.errands.lane_actors.get(name)
+        return (name,) if lane is None else (name, *(other.lane.name for other in self._siblings_of(lane)))
 
     @classmethod
     async def open(cls, world: World, settings: Settings, channels: Mapping[str, Channel]) -> "System":
@@ -274,7 +295,8 @@ class System:
             self._governor.adopt(lane.name, lane.policy.limits)
             self.scheduler.serve(actor)
         for name in actors.keys() - {lane.name for lane in settings.lanes}:
-            actors[name].is_served = False
+            if actors[name].is_served:
+                actors[name].retire()
         self._terms.adopt(settings, {name: actor.policy_version for name, actor in actors.items()})
         return fresh
 
@@ -283,7 +305,7 @@ class System:
         known = [head.stream for head in await self._world.log.heads_of_kind("lane") if head.lane == lane.name]
         stream = known[0] if known else self._mint.next(self._world.clock.now_us())
         actor = LaneActor(lane, stream, log=self._world.log, clock=self._world.clock, witness=self._world.witness)
-        actor.stirred = self.failover.stirred
+        actor.stirred = self._stirred
         if known:
             actor.replay(await self._world.log.events_of(stream))
         return actor

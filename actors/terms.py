@@ -5,8 +5,7 @@ from datetime import tzinfo
 from typing import Final
 
 from core.message import Message
-from core.policies import Policy
-from core.settings import Settings
+from core.settings import Lane, Settings
 from core.starts import Terms
 
 _KNOWN_MAX: Final = 10_000
@@ -18,14 +17,14 @@ class TermsBook:
     def __init__(self, settings: Settings, zone_of: Callable[[str], tzinfo]) -> None:
         self._zone_of = zone_of
         self._known: dict[tuple[str, str | None, str | None], Terms] = {}
-        self._lanes: dict[str, Policy] = {}
+        self._lanes: dict[str, Lane] = {}
         self._versions: Mapping[str, int] = {}
         self.adopt(settings, {})
 
     def adopt(self, settings: Settings, versions: Mapping[str, int]) -> None:
         """Goes on under these settings; `versions` are the policy versions by lane."""
         # A lane that was taken out may have attempts in flight: they end under the policy that they began under.
-        self._lanes |= {lane.name: lane.policy for lane in settings.lanes}
+        self._lanes |= {lane.name: lane for lane in settings.lanes}
         self._policies = settings.policies
         self._versions = versions
         self._known.clear()
@@ -42,7 +41,13 @@ class TermsBook:
 
     def _look_up(self, message: Message) -> Terms:
         policy = self._policies.get(message.policy) if message.policy is not None else None
+        lane = self._lanes.get(message.lane)
         if policy is None:
-            policy = self._lanes.get(message.lane) or self._policies[message.channel]
+            policy = lane.policy if lane is not None else self._policies[message.channel]
         zone = message.zone or (policy.quiet_hours.zone if policy.quiet_hours is not None else "UTC")
-        return Terms(policy=policy, version=self._versions.get(message.lane, 0), zone=self._zone_of(zone))
+        return Terms(
+            policy=policy,
+            version=self._versions.get(message.lane, 0),
+            zone=self._zone_of(zone),
+            has_receipts=lane is not None and lane.has_receipts,
+        )

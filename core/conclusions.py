@@ -9,7 +9,8 @@ import msgspec
 
 from core import events as e
 from core.circuit import cooldown_us
-from core.conversation import Conversation
+from core.conversation import Conversation, parks_after
+from core.failover import IsUp, every_lane, is_further, may_move, next_lane
 from core.message import Message
 from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Taken, Transient, Window, is_fault
 from core.peers import told_of_peer
@@ -35,16 +36,30 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def conclude(
-    conversation: Conversation, message: Message, flight: Flight, policy: Policy, *, now_us: int, chance: float
+    conversation: Conversation,
+    message: Message,
+    flight: Flight,
+    policy: Policy,
+    *,
+    now_us: int,
+    chance: float,
+    is_up: IsUp = every_lane,
+    has_receipts: bool = False,
 ) -> Decision:
-    """What an attempt's outcome leads to, for the message and for its conversation."""
+    """What an attempt's outcome leads to, for the message and for its conversation.
+
+    `is_up` says which lanes let anything out; `has_receipts`: the provider still tells what becomes of what it took.
+    """
     assert message.in_flight, f"message {message.id} has no attempt in flight to conclude"
-    if isinstance(flight.outcome, Taken):
-        events: tuple[e.Event, ...] = (_taken(message, flight, flight.outcome, now_us),)
+    outcome = flight.outcome
+    if isinstance(outcome, Taken):
+        events: tuple[e.Event, ...] = (_taken(message, flight, outcome, now_us),)
     else:
-        events = _failed(conversation, message, flight, policy, now_us=now_us, chance=chance)
-    circuit = _circuit_events(conversation, flight.outcome, policy, now_us, probe=message.probe)
-    return Decision(message=events, conversation=(*circuit, *told_of_peer(conversation, flight.outcome, message)))
+        due_us = _next_try_us(conversation, message, outcome, policy, now_us=now_us, chance=chance)
+        events = _failed(message, flight, policy, due_us, now_us=now_us, is_up=is_up)
+    circuit = _circuit_events(conversation, outcome, policy, now_us, probe=message.probe)
+    told = told_of_peer(conversation, outcome, message, is_final=not has_receipts)
+    return Decision(message=events, conversation=(*circuit, *told))
 
 
 def abort(message: Message, now_us: int) -> tuple[e.Event, ...]:
@@ -68,29 +83,32 @@ def _taken(message: Message, flight: Flight, outcome: Taken, now_us: int) -> e.E
 
 
 def _failed(
-    conversation: Conversation, message: Message, flight: Flight, policy: Policy, *, now_us: int, chance: float
+    message: Message, flight: Flight, policy: Policy, due_us: int | None, *, now_us: int, is_up: IsUp
 ) -> tuple[e.Event, ...]:
+    """The failed attempt and what follows; `due_us` is when its schedule has it tried again, None where it is through.
+
+    A round through all lanes of a failover is one try as the schedule counts them, so going further in it is free.
+    """
     outcome = flight.outcome
     assert not isinstance(outcome, Taken), "a taken attempt has not failed"
-    due_us = _next_try_us(conversation, message, outcome, policy, now_us=now_us, chance=chance)
-    lane = _next_lane(message, outcome)
-    moves_on = lane is not None and lane != message.lanes[0]
-    if moves_on:
-        due_us = now_us
-    # A round through all lanes of a failover is one try as its schedule counts them.
-    is_free = isinstance(outcome, Rate | Hold | Config) or _goes_by_template(message, outcome)
-    used = not is_free and not moves_on
-    after = _aftermath(message, outcome, policy, due_us, now_us=now_us)
-    ended = any(isinstance(event, _NO_NEXT_TRY) for event in after)
-    if any(isinstance(event, e.ReconcileStarted) for event in after):
-        due_us = now_us + policy.reconcile_us
-    elif lane is not None and due_us is not None and not ended:
+    lane = next_lane(message, is_up) if may_move(outcome) else None
+    moves_on = is_further(message, lane)
+    after = _aftermath(message, outcome, policy, now_us if moves_on else due_us, now_us=now_us)
+    if any(isinstance(event, _NO_NEXT_TRY) for event in after):
+        moves_on, due_us = False, None
+    elif any(isinstance(event, e.ReconcileStarted) for event in after):
+        # Where it goes on is decided when the doubt is over.
+        moves_on, due_us = False, now_us + policy.reconcile_us
+    elif lane is not None:
+        due_us = now_us if moves_on else due_us
+        assert due_us is not None, f"message {message.id} goes on in {lane}, and nothing says when"
         after = (*after, e.LaneChanged(lane=lane, due_us=due_us, reason="failed"))
+    is_free = isinstance(outcome, Rate | Hold | Config | Window)
     failed = e.AttemptFailed(
         attempt=message.in_flight,
         outcome=outcome,
-        used=used,
-        due_us=None if ended else due_us,
+        used=not is_free and not moves_on,
+        due_us=due_us,
         sent_at_us=flight.sent_us,
         took_us=flight.took_us,
     )
@@ -100,17 +118,6 @@ def _failed(
 def _goes_by_template(message: Message, outcome: Outcome) -> bool:
     """Whether only free text was refused, and what stands in for it has not been tried."""
     return isinstance(outcome, Window) and message.has_template and not message.by_template
-
-
-def _next_lane(message: Message, outcome: Outcome) -> str | None:
-    """The lane that a failed message goes on in, None where it stays: what another account may do better moves it."""
-    if message.lane not in message.lanes or len(message.lanes) == 1:
-        return None
-    if not isinstance(outcome, Transient | Ambiguous | Config | Hold | Rate):
-        return None
-    if isinstance(outcome, Rate) and outcome.scope == "pair":
-        return None
-    return message.lanes[(message.lanes.index(message.lane) + 1) % len(message.lanes)]
 
 
 def _next_try_us(
@@ -163,8 +170,7 @@ def _aftermath(
     message: Message, outcome: Outcome, policy: Policy, due_us: int | None, *, now_us: int
 ) -> tuple[e.Event, ...]:
     """What follows the failed attempt at once: its proof, the end, a hold, a doubt and its end; mostly nothing."""
-    if is_fault(outcome) and message.receipts and message.receipts[-1][2] == message.in_flight:
-        # The provider told of it before its answer came, or in place of its answer.
+    if _is_proved(message, outcome):
         return (e.AttemptProved(attempt=message.in_flight, evidence="receipt"),)
     if isinstance(outcome, Ambiguous):
         if message.cancel is None and policy.reconcile_us:
@@ -175,7 +181,18 @@ def _aftermath(
         return (e.MessageCancelled(reason=message.cancel),)
     if due_us is None:
         return (e.MessageDead(reason="exhausted" if is_fault(outcome) else "refused"),)
-    return _parked(message, outcome, policy)
+    return _parked(policy, outcome, message.faults + 1)
+
+
+def _is_proved(message: Message, outcome: Outcome) -> bool:
+    """Whether its provider told while the attempt was out that it has the message, from this attempt or one before.
+
+    Of a failure nobody knows which attempt it is about, where more than one may have arrived. It proves what else
+    would be in doubt; an attempt that certainly was not taken has nothing to do with it.
+    """
+    if any(told.status != "failed" for told in message.receipts):
+        return True
+    return isinstance(outcome, Ambiguous) and any(told.attempt == message.in_flight for told in message.receipts)
 
 
 def _resolved(message: Message, policy: Policy, due_us: int | None) -> tuple[e.Event, ...]:
@@ -190,11 +207,11 @@ def _resolved(message: Message, policy: Policy, due_us: int | None) -> tuple[e.E
         return doubt, e.MessageDead(reason="ambiguous")
     if due_us is None:
         return doubt, e.MessageDead(reason="exhausted")
-    return doubt, *_parked(message, Ambiguous(), policy)
+    return doubt, *_parked(policy, Ambiguous(), message.faults + 1)
 
 
-def _parked(message: Message, outcome: Outcome, policy: Policy) -> tuple[e.Event, ...]:
-    if policy.poison.kind == "park" and is_fault(outcome) and message.faults + 1 >= policy.circuit.failures:
+def _parked(policy: Policy, outcome: Outcome, faults: int) -> tuple[e.Event, ...]:
+    if is_fault(outcome) and parks_after(faults, policy):
         return (e.MessageHeld(by="parked"),)
     return ()
 

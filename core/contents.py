@@ -8,7 +8,7 @@ in. Whatever is wrong with a request is raised as errors.Invalid with a JSON poi
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -84,13 +84,17 @@ class Alternative(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc
     lane: str | None = None
 
 
+KeyOf = Literal["client", "fallback", "fanout", "plan"]
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A request that is well-formed: typed, checked, and in normal form.
 
     `content` is the JSON of the channel's content struct; `host` the lower-case host of a webhook's URL, else None;
     `subject` the normal form of the address, by which the peer is known. `request` is everything that was asked for
     but the key itself, in one canonical order, empty where there is no key that it could be compared under. `cause` is
-    the stream that led to it, 0 where none did, and `caused_by` what that is.
+    the stream that led to it, 0 where none did, and `caused_by` what that is. `key_of` says whose key it is: the client
+    chose it, or it is one of our own, which no client's ever equals.
     """
 
     channel: str
@@ -117,6 +121,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     fallback_by_us: int | None = None
     cause: int = 0
     caused_by: CausedBy = ""
+    key_of: KeyOf = "client"
 
 
 def submission_of(

@@ -2,7 +2,7 @@
 
 This file answers for the fold over a conversation's own events, and for when it next wants each lane. What happens to a
 message when its turn comes is decided in starts.py, what an attempt leads to in conclusions.py, what the other side
-tells afterwards in tidings.py.
+tells afterwards in receipts.py and peers.py.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,8 +23,9 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the events of a `conv` stream come to. `version` 0: nothing was ever recorded of it.
 
     `refusals` are those of its peer's own limiter in a row. `window_until_us` is when the peer's reply window closes:
-    None where nothing is known of it, 0 where the provider said that it is closed. `suppressed` says what is no longer
-    sent there and why, `strikes` how many messages in a row could not reach the address.
+    None where nothing is known of it, 0 where the provider said that it is closed. `unwanted` is what its owner does
+    not want to get, `is_unreachable` says that its address is dead, `strikes` how many messages in a row could not
+    reach it.
     """
 
     id: int
@@ -35,14 +36,26 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     changed_us: int = 0
     refusals: int = 0
     window_until_us: int | None = None
-    suppressed: Literal["all", "marketing"] | None = None
-    suppressed_by: Literal["recipient", "optout"] | None = None
+    unwanted: Literal["all", "marketing"] | None = None
+    is_unreachable: bool = False
     strikes: int = 0
 
     @property
     def blocked_until_us(self) -> int:
         """Nothing of it goes out before this instant: its circuit is open, or the provider asked for a pause."""
         return max(self.circuit.open_until_us or 0, self.paused_until_us)
+
+    @property
+    def suppressed(self) -> Literal["all", "marketing"] | None:
+        """What is no longer sent there. A dead address does not undo what its owner said, nor the other way round."""
+        return "all" if self.is_unreachable else self.unwanted
+
+    @property
+    def suppressed_by(self) -> Literal["recipient", "optout"] | None:
+        """Why that is: the address is dead, or its owner said so."""
+        if self.is_unreachable:
+            return "recipient"
+        return None if self.unwanted is None else "optout"
 
     def refuses(self, message: Message) -> bool:
         """Whether this message is not sent there any more: the address is dead, or its owner wants none like it."""
@@ -90,10 +103,17 @@ def _changes(conversation: Conversation, event: e.Event) -> dict[str, object]:
             return {"window_until_us": 0}
         case e.PeerStruck():
             return {"strikes": event.strikes}
+        case e.PeerSuppressed(reason="optout"):
+            return {"unwanted": event.scope}
         case e.PeerSuppressed():
-            return {"suppressed": event.scope, "suppressed_by": event.reason}
+            return {"is_unreachable": True}
+        case e.PeerRestored(by="peer"):
+            return {"unwanted": None}
+        case e.PeerRestored(by="reached"):
+            # That an address works does not say that its owner wants to hear from us.
+            return {"is_unreachable": False, "strikes": 0}
         case e.PeerRestored():
-            return {"suppressed": None, "suppressed_by": None, "strikes": 0}
+            return {"unwanted": None, "is_unreachable": False, "strikes": 0}
         case _:
             raise Impossible(f"{type(event).__name__} is no event of a conversation")
 
@@ -198,3 +218,8 @@ def skips_at(message: Message, policy: Policy) -> int | None:
     if message.failing_us is None:
         return None  # It was released, and has not failed since.
     return message.failing_us + policy.poison.skip_after_us
+
+
+def parks_after(faults: int, policy: Policy) -> bool:
+    """Whether a message with so many faults in a row is held for a person: as many as open its circuit."""
+    return policy.poison.kind == "park" and faults >= policy.circuit.failures

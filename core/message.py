@@ -15,10 +15,12 @@ from core.message_state import (
     CONCLUDED,
     FALLBACK_DUE,
     OPEN,
+    RANK,
     TAKEN,
     WAITING,
     Message,
     Status,
+    Told,
 )
 from core.outcomes import is_fault
 from core.records import Head, Recorded
@@ -46,12 +48,10 @@ ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
     e.MessageDead: WAITING | {"held"},
     e.LaneChanged: WAITING,
     e.ReceiptSeen: OPEN | CONCLUDED,
-    e.FallbackStarted: frozenset({"dead", "cancelled", "expired", "failed"}),
+    # Its provider may tell of success while its fallback is being accepted, which then is a fact all the same.
+    e.FallbackStarted: TAKEN | {"dead", "cancelled", "expired"},
     e.FallbackRefused: frozenset({"dead", "cancelled", "expired", "failed"}),
 }
-
-# Of what a provider told of a message the furthest counts, whatever order it came in; a failure counts over sent alone.
-_RANK: Final[dict[str, int]] = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
 
 
 def fold(recorded: Sequence[Recorded]) -> Message:
@@ -111,7 +111,7 @@ def evolve(message: Message, event: e.Event, at_us: int) -> Message:
 def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:  # A line an event.
     match event:
         case e.AttemptStarted():
-            return _started(event, at_us)
+            return _started(message, event, at_us)
         case e.AttemptTaken():
             return _taken(message, event)
         case e.AttemptFailed():
@@ -119,7 +119,7 @@ def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:
         case e.AttemptAborted():
             return {"status": _resting(message), "in_flight": 0, "due_us": event.due_us}
         case e.ReconcileStarted():
-            return {"doubt_us": event.until_us}
+            return {"doubt_us": event.until_us, "doubted_us": at_us}
         case e.AttemptProved():
             return _proved(message, event)
         case e.AmbiguityResolved():
@@ -151,8 +151,12 @@ def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:
             return _ended(event)
 
 
-def _started(event: e.AttemptStarted, at_us: int) -> dict[str, object]:
+def _started(message: Message, event: e.AttemptStarted, at_us: int) -> dict[str, object]:
+    tried_in = message.tried_in
+    if message.lanes:
+        tried_in = (*(tried for tried in tried_in if tried[0] != event.lane), (event.lane, event.attempt))
     return {
+        "tried_in": tried_in,
         "status": "sending",
         "lane": event.lane,
         "attempt": event.attempt,
@@ -168,46 +172,46 @@ def _started(event: e.AttemptStarted, at_us: int) -> dict[str, object]:
 
 def _taken(message: Message, event: e.AttemptTaken) -> dict[str, object]:
     return {
-        "status": _furthest(event.status, message),
+        **_standing(message.told, event.status, event.code),
         "in_flight": 0,
         "due_us": None,
-        "code": event.code,
         "detail": "",
-        "provider_id": event.provider_id,
+        "taken_as": event.status,
+        "taken_code": event.code,
+        "provider_id": event.provider_id or message.provider_id,
     }
 
 
 def _proved(message: Message, event: e.AttemptProved) -> dict[str, object]:
     return {
-        "status": _furthest("sent", message),
+        **_standing(message.told, "sent", event.code),
         "due_us": None,
         "doubt_us": None,
         "held_by": None,
-        "code": event.code,
         "detail": "",
-        "provider_id": event.provider_id,
+        "taken_as": "sent",
+        "taken_code": event.code,
+        "provider_id": event.provider_id or message.provider_id,
     }
 
 
 def _told(message: Message, event: e.ReceiptSeen, at_us: int) -> dict[str, object]:
-    after = replace(message, receipts=(*message.receipts, (event.status, at_us, event.attempt)))
-    changes: dict[str, object] = {"receipts": after.receipts}
-    if event.provider_id and not message.provider_id:
-        changes["provider_id"] = event.provider_id
+    told = Told(status=event.status, at_us=at_us, attempt=event.attempt, code=event.code)
+    receipts = (*message.receipts, told)
+    changes: dict[str, object] = {"receipts": receipts, "provider_id": message.provider_id or event.provider_id}
     if message.status in TAKEN:
-        changes["status"] = _furthest(message.status, after)
-        if changes["status"] == "failed" != message.status:
-            changes |= {"reason": "failed", "code": event.code}
+        furthest = replace(message, receipts=receipts).told
+        changes |= _standing(furthest, message.taken_as, message.taken_code)
     return changes
 
 
-def _furthest(status: Status, message: Message) -> Status:
-    """How far receipts for its last attempt raise a message that is taken."""
-    furthest = status
-    for told, _, attempt in message.receipts:
-        if attempt == message.attempt and _RANK[told] > _RANK[furthest]:
-            furthest = told
-    return furthest
+def _standing(told: Told | None, taken_as: Status, taken_code: str) -> dict[str, object]:
+    """Where a taken message stands: as far as its receipts raise it, whether they came before the answer or after."""
+    if told is None or RANK[told.status] <= RANK[taken_as]:
+        return {"status": taken_as, "code": taken_code, "reason": ""}
+    if told.status == "failed":
+        return {"status": "failed", "code": told.code, "reason": "failed"}
+    return {"status": told.status, "code": taken_code, "reason": ""}
 
 
 def _failed(message: Message, event: e.AttemptFailed, at_us: int) -> dict[str, object]:

@@ -4,6 +4,7 @@ This file answers for the shape of that state and for what follows from it at on
 message.py.
 """
 
+from collections.abc import Collection
 from typing import Final, Literal
 
 import msgspec
@@ -23,18 +24,30 @@ TAKEN: Final = frozenset({"sent", "delivered", "read", "failed"})
 CONCLUDED: Final = TAKEN | {"dead", "cancelled", "expired"}
 
 _UNDELIVERED: Final = frozenset({"dead", "expired", "cancelled", "failed"})
+# Of what a provider told of a message the furthest counts, whatever order it came in; a failure counts over sent alone.
+RANK: Final[dict[str, int]] = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
 # The reason of a message that is cancelled because the time of its fallback has come.
 FALLBACK_DUE: Final = "fallback"
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One status that the provider told: when that was recorded, of which attempt, and the provider's code."""
+
+    status: e.ReceiptStatus
+    at_us: int
+    attempt: int
+    code: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the events of one message come to. Instants and spans are microseconds.
 
     `used` counts attempts that the schedule spent in this round (a redrive begins a new one), `attempt` all that ever
-    started; `in_flight` is the running attempt or 0. `failing_us` is when it first failed in this round. `doubt_us` is
-    until when evidence is awaited for an attempt of unknown fate. `receipts` are the statuses told so far, each
-    with the instant of its recording and the attempt that was the last one then. `fallback` is the message that took
-    its place; `is_redriven` says that a person wanted it tried again.
+    started; `in_flight` is the running attempt or 0. `tried_in` names the last attempt of each lane, where it may go
+    through several. `failing_us` is when it first failed in this round. `doubt_us` is until when evidence is awaited
+    for an attempt of unknown fate, since `doubted_us`. `taken_as` and `taken_code` are what its provider answered,
+    `receipts` what it told besides. `fallback` is the message that took its place; `is_redriven` says that a person
+    wanted it tried again.
     """
 
     id: int
@@ -69,6 +82,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     started_us: int = 0
     deadline_us: int = 0
     probe: bool = False
+    tried_in: tuple[tuple[str, int], ...] = ()
     used: int = 0
     faults: int = 0
     failing_us: int | None = None
@@ -81,7 +95,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     provider_id: str = ""
     by_template: bool = False
     doubt_us: int | None = None
-    receipts: tuple[tuple[e.ReceiptStatus, int, int], ...] = ()
+    doubted_us: int = 0
+    taken_as: Literal["sent", "delivered"] = "sent"
+    taken_code: str = ""
+    receipts: tuple[Told, ...] = ()
     fallback: int = 0
     is_redriven: bool = False
 
@@ -92,10 +109,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def ends_us(self) -> int | None:
-        """When its time ends, if it is not through by then: it expires, or another channel takes over."""
-        if self.expires_us is None or self.fallback_by_us is None:
-            return self.fallback_by_us if self.expires_us is None else self.expires_us
-        return min(self.expires_us, self.fallback_by_us)
+        """When its time ends, if it is not through by then: it expires, or another channel takes over.
+
+        While it is in doubt it may have arrived, so no other channel takes over before that is settled.
+        """
+        gives_way_us = self.fallback_by_us if self.fallbacks and self.doubt_us is None else None
+        if self.expires_us is None or gives_way_us is None:
+            return gives_way_us if self.expires_us is None else self.expires_us
+        return min(self.expires_us, gives_way_us)
 
     @property
     def agenda_us(self) -> int | None:
@@ -110,11 +131,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether it ended undelivered and what should take its place has not been accepted yet."""
         if not self.fallbacks or self.status not in _UNDELIVERED:
             return False
-        return self.status != "cancelled" or self.reason == FALLBACK_DUE
+        if self.status == "cancelled" and self.reason != FALLBACK_DUE:
+            return False
+        # Its provider may tell after all that it has the message: then nothing takes its place.
+        return self.told is None or self.told.status == "failed"
+
+    @property
+    def told(self) -> Told | None:
+        """The furthest that its provider told of it. A failure is about its own attempt; a success is about all."""
+        counted = (one for one in self.receipts if one.status != "failed" or one.attempt == self.attempt)
+        return max(counted, key=lambda one: RANK[one.status], default=None)
 
     def receipt_at(self, status: e.ReceiptStatus) -> int | None:
         """When the provider's word for a status was recorded, None while it has not come."""
-        return next((at_us for told, at_us, _ in self.receipts if told == status), None)
+        return next((one.at_us for one in self.receipts if one.status == status), None)
+
+    def attempt_in(self, lanes: Collection[str]) -> int:
+        """Its last attempt in any of these lanes, 0 where it was never tried there."""
+        if not self.lanes:
+            return self.attempt if self.lane in lanes else 0
+        return max((attempt for lane, attempt in self.tried_in if lane in lanes), default=0)
 
     @property
     def line(self) -> int:

@@ -16,22 +16,35 @@ from core.policies import DAY_US
 STRIKES_MAX: Final = 3
 # A person's message lets free text follow for so long (WhatsApp's customer service window).
 WINDOW_US: Final = DAY_US
+# A device's token is dead, which its registration tells, and the user's conversation goes on with the next one; a
+# handler's word that it wants a hook no more is about that hook.
+_NO_ADDRESS: Final = frozenset({"push", "hook"})
 
 
-def told_of_peer(conversation: Conversation, outcome: Outcome, message: Message) -> tuple[e.Event, ...]:
-    """What an outcome, or a later failure of the same kind, leads to for the conversation."""
+def told_of_peer(
+    conversation: Conversation, outcome: Outcome, message: Message, *, is_final: bool
+) -> tuple[e.Event, ...]:
+    """What an outcome, or a later failure of the same kind, leads to for the conversation.
+
+    `is_final`: nothing more will be heard of what was taken. Else only a receipt shows that it arrived.
+    """
     match outcome:
         case Taken():
-            return _reached(conversation)
+            paced = (e.PaceRestored(),) if conversation.refusals else ()
+            return (*paced, *reached(conversation)) if is_final else paced
         case Window():
             return () if conversation.window_until_us == 0 else (e.WindowClosed(code=outcome.code),)
         case OptOut():
             return _unwilling(conversation, code=outcome.code, marketing=outcome.marketing)
-        # A device's token is dead, which its registration tells; the conversation goes on with its next token.
-        case Recipient() if message.channel != "push":
+        case Recipient() if message.channel not in _NO_ADDRESS:
             return _unreachable(conversation, outcome)
         case _:
             return ()
+
+
+def reached(conversation: Conversation) -> tuple[e.Event, ...]:
+    """What it leads to that a message certainly arrived: the address works."""
+    return (e.PeerRestored(by="reached"),) if conversation.is_unreachable or conversation.strikes else ()
 
 
 def told_by_peer(conversation: Conversation, news: PeerNews, now_us: int) -> tuple[e.Event, ...]:
@@ -43,26 +56,19 @@ def told_by_peer(conversation: Conversation, news: PeerNews, now_us: int) -> tup
         case "stopped":
             return _unwilling(conversation, code="stopped", marketing=news.marketing)
         case "resumed":
-            if conversation.suppressed_by != "optout" or (news.marketing and conversation.suppressed == "all"):
+            if conversation.unwanted is None or (news.marketing and conversation.unwanted == "all"):
                 return ()
             return (e.PeerRestored(by="peer", marketing=news.marketing),)
 
 
-def _reached(conversation: Conversation) -> tuple[e.Event, ...]:
-    paced = (e.PaceRestored(),) if conversation.refusals else ()
-    if conversation.suppressed_by == "recipient" or conversation.strikes:
-        return (*paced, e.PeerRestored(by="reached"))
-    return paced
-
-
 def _unwilling(conversation: Conversation, *, code: str, marketing: bool) -> tuple[e.Event, ...]:
-    if conversation.suppressed == "all" or (conversation.suppressed == "marketing" and marketing):
+    if conversation.unwanted == "all" or (conversation.unwanted == "marketing" and marketing):
         return ()
     return (e.PeerSuppressed(scope="marketing" if marketing else "all", reason="optout", code=code),)
 
 
 def _unreachable(conversation: Conversation, outcome: Recipient) -> tuple[e.Event, ...]:
-    if conversation.suppressed == "all":
+    if conversation.is_unreachable:
         return ()
     strikes = conversation.strikes + 1
     if outcome.soft and strikes < STRIKES_MAX:

@@ -8,33 +8,40 @@ from datetime import tzinfo
 import msgspec
 
 from core import events as e
-from core.conversation import Conversation, skips_at
+from core.conversation import Conversation, parks_after, skips_at
+from core.failover import IsUp, every_lane, is_further, next_lane
 from core.message import FALLBACK_DUE, WAITING, Message
 from core.policies import Policy, delay_us
 from core.quiet import allowed_at
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy an attempt is decided under, its version in the lane's stream, and the recipient's time zone."""
+    """The policy an attempt is decided under, its version in the lane's stream, and the recipient's time zone.
+
+    `has_receipts`: the lane's provider still tells what becomes of a message that it took.
+    """
 
     policy: Policy
     version: int
     zone: tzinfo
+    has_receipts: bool = False
 
 
-def tidy(message: Message, policy: Policy, now_us: int, chance: float = 0.5) -> tuple[e.Event, ...]:
+def tidy(
+    message: Message, policy: Policy, now_us: int, *, chance: float = 0.5, is_up: IsUp = every_lane
+) -> tuple[e.Event, ...]:
     """What time alone has decided about a waiting message: its end, its step aside, the end of a doubt. Mostly nothing.
 
-    `chance` spreads the wait that follows a vain doubt.
+    `chance` spreads the wait that follows a vain doubt; `is_up` says which lanes let anything out.
     """
     if message.status not in WAITING:
         return ()
     if message.expires_us is not None and message.expires_us <= now_us:
         return (*_doubt_ends(message, "fail"), e.MessageExpired())
-    if message.fallback_by_us is not None and message.fallback_by_us <= now_us and message.doubt_us is None:
-        return (e.MessageCancelled(reason=FALLBACK_DUE),)
     if message.doubt_us is not None and message.doubt_us <= now_us:
-        return _in_vain(message, policy, now_us=now_us, chance=chance)
+        return _in_vain(message, policy, now_us=now_us, chance=chance, is_up=is_up)
+    if message.ends_us is not None and message.ends_us <= now_us:
+        return (e.MessageCancelled(reason=FALLBACK_DUE),)
     # Only what has failed can be given up: a message that waited long for its first try still gets it.
     if message.failing_us is not None and now_us - message.failing_us >= policy.give_up_after_us:
         return (*_doubt_ends(message, "fail"), e.MessageDead(reason="gave_up"))
@@ -50,24 +57,37 @@ def _doubt_ends(message: Message, resolution: e.OnAmbiguous) -> tuple[e.Event, .
     return (e.AmbiguityResolved(attempt=message.attempt, resolution=resolution, evidence="policy"),)
 
 
-def _in_vain(message: Message, policy: Policy, *, now_us: int, chance: float) -> tuple[e.Event, ...]:
+def _in_vain(message: Message, policy: Policy, *, now_us: int, chance: float, is_up: IsUp) -> tuple[e.Event, ...]:
     """No evidence came: the policy decides about an attempt of unknown fate."""
     resolution = message.on_ambiguous or policy.on_ambiguous
     if resolution == "hold":
         return (*_doubt_ends(message, "hold"), e.MessageHeld(by="unknown"))
     if resolution == "fail":
         return (*_doubt_ends(message, "fail"), e.MessageDead(reason="ambiguous"))
-    # The attempt was used up when its answer did not come, and the wait for evidence is part of what follows it.
-    wait_us = delay_us(policy.retry, message.used, chance)
-    if wait_us is None:
+    if message.fallbacks and message.fallback_by_us is not None and message.fallback_by_us <= now_us:
+        return (*_doubt_ends(message, "fail"), e.MessageCancelled(reason=FALLBACK_DUE))
+    return _resent(message, policy, now_us=now_us, chance=chance, is_up=is_up)
+
+
+def _resent(message: Message, policy: Policy, *, now_us: int, chance: float, is_up: IsUp) -> tuple[e.Event, ...]:
+    """When and where it is sent again: at once in a further lane of its failover, else as its schedule says."""
+    lane = next_lane(message, is_up)
+    due_us: int | None = now_us
+    if not is_further(message, lane):
+        # The attempt was used up when its answer did not come, and the wait for evidence is part of what follows it.
+        wait_us = delay_us(policy.retry, message.used, chance)
+        due_us = None if wait_us is None else max(now_us, message.doubted_us + wait_us)
+    if due_us is None:
         return (*_doubt_ends(message, "fail"), e.MessageDead(reason="exhausted"))
-    due_us = max(now_us, message.changed_us + wait_us)
-    resolved = e.AmbiguityResolved(attempt=message.attempt, resolution="resend", evidence="policy", due_us=due_us)
-    return (resolved,)
+    if parks_after(message.faults, policy):
+        return (*_doubt_ends(message, "resend"), e.MessageHeld(by="parked"))
+    again = e.AmbiguityResolved(attempt=message.attempt, resolution="resend", evidence="policy", due_us=due_us)
+    return (again,) if lane is None else (again, e.LaneChanged(lane=lane, due_us=due_us, reason="failed"))
 
 
 def begin(conversation: Conversation, message: Message, terms: Terms, now_us: int) -> e.Event:
     """The intent to send a due message, its deferral to the end of quiet hours, or its end where nobody wants it."""
+    assert message.doubt_us is None, f"message {message.id} is in doubt, so it may be out there already"
     policy = terms.policy
     # A person who has a dead letter tried again knows that the address was given up.
     if conversation.refuses(message) and not message.is_redriven:

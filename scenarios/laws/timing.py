@@ -44,10 +44,8 @@ def _waits_as_scheduled(story: Story, policy: Policy) -> Iterator[Finding]:
         if not isinstance(event, e.AttemptFailed):
             continue
         follows = _follows(story, entry)
-        moves = follows.get("LaneChanged")
-        is_free = isinstance(event.outcome, Rate | Hold | Config | Window) or (
-            moves is not None and _moves_on(story, moves)
-        )
+        moves_on = _moves_on(story, event, follows.get("LaneChanged"))
+        is_free = isinstance(event.outcome, Rate | Hold | Config | Window) or moves_on
         used += not is_free
         if event.used == is_free:
             yield _finding(story, entry, f"{event.outcome.code} {'uses' if is_free else 'must use'} up an attempt")
@@ -55,7 +53,7 @@ def _waits_as_scheduled(story: Story, policy: Policy) -> Iterator[Finding]:
             continue
         if "ReconcileStarted" in follows:
             least_us = most_us = policy.reconcile_us
-        elif moves is not None and _moves_on(story, moves):
+        elif moves_on:
             least_us = most_us = 0
         else:
             least_us, most_us = _wait_us(event, policy, used)
@@ -75,10 +73,13 @@ def _follows(story: Story, failed: Recorded) -> dict[str, e.Event]:
     return found
 
 
-def _moves_on(story: Story, moves: e.Event) -> bool:
+def _moves_on(story: Story, failed: e.AttemptFailed, moves: e.Event | None) -> bool:
     """Whether a failed message goes on in a further lane of its failover, before its round is over."""
-    assert isinstance(moves, e.LaneChanged), moves
-    return moves.reason == "failed" and moves.lane != story.accepted.lanes[0]
+    if not isinstance(moves, e.LaneChanged) or moves.reason != "failed":
+        return False
+    lanes = story.accepted.lanes
+    left = next(attempt.lane for attempt in story.attempts if attempt.number == failed.attempt)
+    return lanes.index(moves.lane) > lanes.index(left)
 
 
 def _wait_us(event: e.AttemptFailed, policy: Policy, used: int) -> tuple[int, int]:

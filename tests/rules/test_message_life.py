@@ -118,9 +118,9 @@ LEADS: Final[dict[Status, dict[str, Status]]] = {
         "dead": "dead",
     },
     "dead": {"redriven": "queued", "fallback": "dead", "no fallback": "dead"},
-    "sent": {"told delivered": "delivered", "told read": "read", "told failed": "failed"},
-    "delivered": {"told read": "read"},
-    "read": {},
+    "sent": {"told delivered": "delivered", "told read": "read", "told failed": "failed", "fallback": "sent"},
+    "delivered": {"told read": "read", "fallback": "delivered"},
+    "read": {"fallback": "read"},
     "failed": {
         "told delivered": "delivered",
         "told read": "read",
