@@ -169,3 +169,6 @@ def refusing(path: Path, opening: Callable[[], Result]) -> Result:
             size_bytes = path.stat().st_size
             raise CorruptLog(f"{path} ({size_bytes} bytes) is damaged: {error}; restore a copy") from error
         raise StoreRefused(f"{path} cannot be opened: {error}") from error
+    except UnicodeDecodeError as error:
+        # SQLite names what it cannot make sense of, and in a damaged schema even the names are no text.
+        raise CorruptLog(f"{path} is damaged: its schema is no text; restore a copy") from error

@@ -12,32 +12,44 @@ from core.records import Acceptance, Append, Head
 from eventstore.batches import Entry, check_versions
 from eventstore.codec import EventRow
 from eventstore.numbering import Numbering
-from eventstore.sqlite.rows import AliasRow, HeadRow, SealedRow, alias_row, head_row, sealed_row
+from eventstore.sqlite.bulk import Bulk, Row
+from eventstore.sqlite.rows import AliasRow, SealedRow, alias_row, head_row, sealed_row
 from eventstore.tallying import Counts, count
 
-_EVENT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_HEAD: Final = "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_EVENT: Final = Bulk("INSERT INTO event", 12)
+_HEAD: Final = Bulk("INSERT INTO head", 20)
 # What changes in a message's life, and nothing else: SQLite rewrites the index entries of every column that is named,
-# changed or not, and most messages are written three times.
-_MESSAGE_HEAD: Final = """
-UPDATE head SET version = ?, status = ?, lane = ?, due_us = ?, line = ?, place = ?, attempts = ?, changed_us = ?,
-  code = ?, owes = ? WHERE stream = ? AND version = ?"""
+# changed or not, and most messages are written three times. `stream` and the version before are the last of a row.
+_MESSAGE_HEAD: Final = Bulk(
+    """
+UPDATE head SET version = new.column1, status = new.column2, lane = new.column3, due_us = new.column4,
+  line = new.column5, place = new.column6, attempts = new.column7, changed_us = new.column8, code = new.column9,
+  owes = new.column10 FROM (""",
+    12,
+    ") AS new WHERE stream = new.column11 AND head.version = new.column12",
+)
 _OTHER_HEAD: Final = """
 UPDATE head SET kind = ?, shard = ?, tenant = ?, version = ?, status = ?, channel = ?, lane = ?, conversation = ?,
   priority = ?, host = ?, due_us = ?, line = ?, place = ?, attempts = ?, accepted_us = ?, changed_us = ?, code = ?,
   cause = ?, owes = ? WHERE stream = ? AND version = ?"""
-_SEALED: Final = "INSERT INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SEALED: Final = Bulk("INSERT INTO vault", 7)
 _RESEALED: Final = "REPLACE INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
 _NAMED: Final = "INSERT INTO alias VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _UNNAMED: Final = "DELETE FROM alias WHERE space = ? AND tenant = ? AND name = ? AND stream = ?"
 # A peer has one conversation for ever. Another one under the same address would break its order, so it breaks the
 # column's NOT NULL instead, and with it this call alone.
-_ADDRESS: Final = """
-INSERT INTO address VALUES (?, ?, ?, ?) ON CONFLICT (tenant, channel, subject)
-  DO UPDATE SET conversation = NULL WHERE conversation <> excluded.conversation"""
-_TALLY: Final = """
-INSERT INTO tally VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, channel, lane, status)
-  DO UPDATE SET messages = messages + excluded.messages, attempts = attempts + excluded.attempts"""
+_ADDRESS: Final = Bulk(
+    "INSERT INTO address",
+    4,
+    """ON CONFLICT (tenant, channel, subject)
+  DO UPDATE SET conversation = NULL WHERE conversation <> excluded.conversation""",
+)
+_TALLY: Final = Bulk(
+    "INSERT INTO tally",
+    6,
+    """ON CONFLICT (tenant, channel, lane, status)
+  DO UPDATE SET messages = messages + excluded.messages, attempts = attempts + excluded.attempts""",
+)
 _SNAPSHOT: Final = """
 INSERT INTO snapshot VALUES (?, ?, ?) ON CONFLICT (stream)
   DO UPDATE SET version = excluded.version, body = excluded.body WHERE version <= excluded.version"""
@@ -95,11 +107,11 @@ class Sheet:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Writes all rows. Raises StreamConflict or sqlite3.IntegrityError where the store says otherwise."""
-        connection.executemany(_EVENT, self._events)
+        _EVENT.run(connection, self._events)
         self._write_heads(connection)
         if self._sealed:
-            connection.executemany(_SEALED, self._sealed)
-            connection.executemany(_ADDRESS, [(*address, peer) for address, peer in self._addresses.items()])
+            _SEALED.run(connection, self._sealed)
+            _ADDRESS.run(connection, [(*address, peer) for address, peer in self._addresses.items()])
         if self._resealed:
             connection.executemany(_RESEALED, self._resealed.values())
         if self._aliases:
@@ -107,14 +119,14 @@ class Sheet:
                 connection.executemany(statement, [row for row, now in self._aliases.items() if now is leads])
         if self._counts:
             rows = [(*key, messages, attempts) for key, (messages, attempts) in self._counts.items()]
-            connection.executemany(_TALLY, rows)
+            _TALLY.run(connection, rows)
         if self._snapshots:
             connection.executemany(_SNAPSHOT, self._snapshots)
 
     def _write_heads(self, connection: sqlite3.Connection) -> None:
-        fresh: list[HeadRow] = []
-        messages: list[tuple[str | int | None, ...]] = []
-        others: list[tuple[str | int | None, ...]] = []
+        fresh: list[Row] = []
+        messages: list[Row] = []
+        others: list[Row] = []
         for stream, head in self._heads.items():
             before = self._before[stream]
             if before == 0:
@@ -123,14 +135,14 @@ class Sheet:
                 messages.append((*_changing(head), stream, before))
             else:
                 others.append((*head_row(head)[1:], stream, before))
-        if fresh:
-            connection.executemany(_HEAD, fresh)
-        for statement, rows in ((_MESSAGE_HEAD, messages), (_OTHER_HEAD, others)):
-            if rows and connection.executemany(statement, rows).rowcount != len(rows):
-                raise StreamConflict(f"{_named(rows)}: the store's version is another than this append follows on")
+        _HEAD.run(connection, fresh)
+        if _MESSAGE_HEAD.run(connection, messages) != len(messages):
+            raise _contradicted(messages)
+        if others and connection.executemany(_OTHER_HEAD, others).rowcount != len(others):
+            raise _contradicted(others)
 
 
-def _changing(head: Head) -> tuple[str | int | None, ...]:
+def _changing(head: Head) -> Row:
     return (
         head.version,
         head.status,
@@ -145,6 +157,7 @@ def _changing(head: Head) -> tuple[str | int | None, ...]:
     )
 
 
-def _named(rows: list[tuple[str | int | None, ...]]) -> str:
+def _contradicted(rows: list[Row]) -> StreamConflict:
     *_, stream, before = rows[0]
-    return f"stream {stream} after version {before}" if len(rows) == 1 else f"one of {len(rows)} streams"
+    named = f"stream {stream!r} after version {before!r}" if len(rows) == 1 else f"one of {len(rows)} streams"
+    return StreamConflict(f"{named}: the store's version is another than this append follows on")
