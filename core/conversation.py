@@ -178,7 +178,9 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
 
 def is_spoken_for(message: Message, messages: Iterable[Message]) -> bool:
     """Whether `dues` of these says the same without this one: one before it in its line speaks for it."""
-    if message.line != FIFO_LINE or message.ends_us is not None or message.failing_us is not None:
+    if message.line != FIFO_LINE or message.in_flight:
+        return False
+    if message.ends_us is not None or message.failing_us is not None:
         return False
     place = message.first_due_us, message.id
     return any(other.line == FIFO_LINE and (other.first_due_us, other.id) < place for other in messages)

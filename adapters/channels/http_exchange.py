@@ -9,8 +9,9 @@ import math
 import socket
 import ssl
 from asyncio import Event
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Final
 
 from aiohttp import (
@@ -63,16 +64,21 @@ class Connections:
         self._in_flight = 0
         self._settled: Event | None = None
 
-    @contextmanager
-    def in_use(self) -> Iterator[ClientSession]:
+    def in_use(self) -> AbstractContextManager[ClientSession]:
         """The session, which is not closed meanwhile."""
+        return self  # One made from a generator would cost each request more than all that it does.
+
+    def __enter__(self) -> ClientSession:
+        session = self._opened()
         self._in_flight += 1
-        try:
-            yield self._opened()
-        finally:
-            self._in_flight -= 1
-            if self._in_flight == 0 and self._settled is not None:
-                self._settled.set()
+        return session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._in_flight -= 1
+        if self._in_flight == 0 and self._settled is not None:
+            self._settled.set()
 
     async def close(self) -> None:
         """Closes every connection, once the requests that are under way have ended: their deadlines bound that."""

@@ -8,17 +8,18 @@ of this attempt, `webhook-signature` one entry a secret (a lane without secrets 
 from 1.
 """
 
+from asyncio import timeout
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientTimeout
 from aiohttp.abc import AbstractResolver
 
 from adapters.channels.accounts import WebhookSettings
 from adapters.channels.endpoint_answers import answered, drained, unanswered
-from adapters.channels.http_exchange import BROKEN, Body, Connections, trust, within
+from adapters.channels.http_exchange import BROKEN, Body, Connections, trust
 from adapters.channels.networks import Networks
 from adapters.channels.signing import Signer
 from core.content_shapes import WebhookContent
@@ -28,6 +29,7 @@ from core.ports import Clock, Parcel
 
 _DECODER: Final = msgspec.json.Decoder(WebhookContent)
 _ENCODER: Final = msgspec.json.Encoder()
+_UNBOUND: Final = ClientTimeout(total=None)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -74,13 +76,15 @@ class WebhookChannel:
             return Transient(code="timeout")
         body = Body(*_rendered(parcel), handed_over)
         try:
-            response = await session.post(
-                parcel.to,
-                data=body,
-                headers=self._headers(parcel, now_us, body.content),
-                allow_redirects=False,
-                timeout=within(left_us),
-            )
+            # Bounded here: a bound of the client's own is looked at several times a request.
+            async with timeout(left_us / SECOND_US):
+                response = await session.post(
+                    parcel.to,
+                    data=body,
+                    headers=self._headers(parcel, now_us, body.content),
+                    allow_redirects=False,
+                    timeout=_UNBOUND,
+                )
         except BROKEN as error:
             return unanswered(error, left=body.left)
         outcome = answered(response, self._clock.now_us())

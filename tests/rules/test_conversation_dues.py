@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core import events as e
-from core.conversation import Conversation, Due, dues, skips_at
+from core.conversation import Conversation, Due, dues, is_spoken_for, skips_at
 from core.message import Message
 from core.outcomes import Rate
 from core.policies import HOUR_US, SECOND_US, Poison, Policy
@@ -239,3 +239,23 @@ def test_a_line_never_has_two_in_flight(messages: list[Message], conversation: C
     for due in dues(conversation, messages, lambda _: PLAIN):
         message = by_id[due.message]
         assert message.line != 0 or due.due_us == message.expires_us
+
+
+@given(messages=_conversations(), conversation=st.sampled_from([CALM, OPEN]), skip=st.booleans())
+def test_who_is_spoken_for_changes_nothing(messages: list[Message], conversation: Conversation, *, skip: bool) -> None:
+    """Where another of its line speaks for a message, the conversation wants the same at the same time without it."""
+    policy = SKIP if skip else PLAIN
+    for number, message in enumerate(messages):
+        if is_spoken_for(message, messages):
+            others = messages[:number] + messages[number + 1 :]
+            without = dues(conversation, others, lambda _: policy)
+            assert dues(conversation, messages, lambda _: policy) == without
+
+
+def test_a_later_one_of_a_line_is_spoken_for() -> None:
+    """One that is due behind another of its line is spoken for; the first, a loose one and one that expires are not."""
+    first, second = waiting(1), waiting(2)
+    assert is_spoken_for(second, [first, second])
+    assert not is_spoken_for(first, [first, second])
+    assert not is_spoken_for(waiting(3, order="any"), [first])
+    assert not is_spoken_for(waiting(3, expires_us=LATER_US), [first])
