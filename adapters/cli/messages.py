@@ -27,6 +27,7 @@ def _list(
     lane: Annotated[str | None, typer.Option(help="Of this lane")] = None,
     conversation: Annotated[str | None, typer.Option(help="Of this conversation")] = None,
     reference: Annotated[str | None, typer.Option(help="With this reference")] = None,
+    cause: Annotated[str | None, typer.Option(help="What this hook or message led to")] = None,
     before: Annotated[str | None, typer.Option(help="Older than this message")] = None,
     limit: Annotated[int, typer.Option(help="So many at most", min=1)] = 50,
     url: Url = None,
@@ -43,6 +44,7 @@ def _list(
         "lane": lane,
         "conversation": conversation,
         "reference": reference,
+        "cause": cause,
     }
     found: list[Answer] = []
     following = before

@@ -48,6 +48,10 @@ def _send(
     priority: Annotated[int | None, typer.Option(help="0 to 9")] = None,
     policy: Annotated[str | None, typer.Option(help="Under this policy")] = None,
     on_ambiguous: Annotated[str | None, typer.Option(help="resend, hold or fail")] = None,
+    failover: Annotated[list[str] | None, typer.Option(help="Through these lanes, in order; once for each")] = None,
+    fallback: Annotated[list[str] | None, typer.Option(help="What takes its place, as JSON; once for each")] = None,
+    fallback_by: Annotated[str | None, typer.Option(help="When the fallback takes its place at the latest")] = None,
+    cause: Annotated[str | None, typer.Option(help="The hook or message that led to it")] = None,
     metadata: Annotated[str | None, typer.Option(help="A JSON object of your own")] = None,
     url: Url = None,
     key: Key = None,
@@ -59,8 +63,10 @@ def _send(
     given = _some(subject=subject, text=text, html=html, title=title, body=body, type=type_, data=_json(payload))
     when = _some(send_at=send_at, expires_at=expires_at, order=order, priority=priority)
     how = _some(lane=lane, policy=policy, on_ambiguous=on_ambiguous, metadata=_json(metadata))
-    names = _some(idempotency_key=idempotency_key, reference=reference)
-    asked = {"channel": channel, "to": to, "content": _content(channel, content, given), **when, **how, **names}
+    names = _some(idempotency_key=idempotency_key, reference=reference, cause=cause)
+    instead = [_json(one) for one in fallback or ()]
+    ways = _some(failover=failover or None, fallback=instead or None, fallback_by=fallback_by)
+    asked = {"channel": channel, "to": to, "content": _content(channel, content, given), **when, **how, **names, **ways}
     answer = reach(url, key, data, tenant).post("v1", "messages", body=asked)
     if json_:
         as_json(answer)

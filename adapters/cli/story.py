@@ -21,13 +21,16 @@ _DEAD: Final = {
     "gave_up": "it was tried for too long",
     "refused": "the provider will never take it",
     "ambiguous": "it may have been sent, and it must not go out twice",
+    "suppressed": "its address is dead, or its owner wants no such messages",
 }
+_WHY_CANCELLED: Final = {"fallback": "the time of its fallback has come"}
 
 
 def told(state: Mapping[str, object], events: Sequence[Event]) -> Iterator[str]:
     """The lines of a message's story; times are UTC."""
     yield f"{state['id']}: {state['channel']} through lane {state['lane']}"
-    yield f"tenant {state['tenant']}, {state['conversation']}; times are UTC"
+    reference = f", reference {state['reference']}" if state.get("reference") else ""
+    yield f"tenant {state['tenant']}, {state['conversation']}{reference}; times are UTC"
     yield ""
     for event in events:
         yield f"{instant(event['at'])}  {_sentence(event)}"
@@ -45,12 +48,14 @@ def _sentence(event: Event) -> str:
 def _accepted(event: Event, data: Event) -> str:
     due = "due at once" if _seconds(event["at"], data["due"]) <= 0 else f"due {instant(data['due'])}"
     expires = f", expires {instant(data['expires'])}" if data.get("expires") else ""
-    return f"Accepted, {due}{expires}."
+    cause = f", caused by {event['cause']}" if event.get("cause") else ""
+    return f"Accepted, {due}{expires}{cause}."
 
 
 def _started(_event: Event, data: Event) -> str:
     probe = ", as the probe of an open circuit" if data["probe"] else ""
-    return f"Attempt {data['attempt']} began on lane {data['lane']}{probe}."
+    template = ", by template, since free text is not taken now" if data.get("by_template") else ""
+    return f"Attempt {data['attempt']} began on lane {data['lane']}{probe}{template}."
 
 
 def _taken(_event: Event, data: Event) -> str:
@@ -75,10 +80,22 @@ def _aborted(event: Event, data: Event) -> str:
     return f"Attempt {data['attempt']} was given up before anything was sent: {why}. Next try {_next(event, data)}."
 
 
-def _resolved(_event: Event, data: Event) -> str:
+def _reconciling(_event: Event, data: Event) -> str:
+    return f"Nobody knows what became of attempt {data['attempt']}: evidence is awaited until {instant(data['until'])}."
+
+
+def _proved(_event: Event, data: Event) -> str:
+    evidence = {"receipt": "a receipt shows it", "look_up": "its provider was asked"}
+    provider = f" It calls the message {data['provider_id']}." if data["provider_id"] else ""
+    return f"Attempt {data['attempt']} was taken after all: {evidence[str(data['evidence'])]}.{provider}"
+
+
+def _resolved(event: Event, data: Event) -> str:
     resolution = {"resend": "it is sent again", "hold": "it is held", "fail": "it counts as failed"}
     by = "a person" if data["evidence"] == "operator" else "policy"
-    return f"The unknown end of attempt {data['attempt']} was decided by {by}: {resolution[str(data['resolution'])]}."
+    again = f" Next try {_next(event, data)}." if data.get("due") else ""
+    decided = resolution[str(data["resolution"])]
+    return f"The unknown end of attempt {data['attempt']} was decided by {by}: {decided}.{again}"
 
 
 def _held(_event: Event, data: Event) -> str:
@@ -94,12 +111,29 @@ def _redriven(event: Event, data: Event) -> str:
     return f"Redriven{by}: its schedule begins anew, next try {_next(event, data)}."
 
 
+def _changed_lane(event: Event, data: Event) -> str:
+    why = {"failed": "its attempt came to nothing", "down": "its lane lets nothing out"}[str(data["reason"])]
+    return f"Goes on in lane {data['lane']}, since {why}: next try {_next(event, data)}."
+
+
+def _receipt(_event: Event, data: Event) -> str:
+    code = f" ({data['code']})" if data["code"] else ""
+    at = f", as of {instant(data['told'])}" if data.get("told") else ""
+    return f"Its provider tells of it: {data['status']}{code}{at}."
+
+
+def _cancelled(_event: Event, data: Event) -> str:
+    return f"Cancelled ({_WHY_CANCELLED.get(str(data['reason']), data['reason'])})."
+
+
 _TELLERS: Final[Mapping[str, Callable[[Event, Event], str]]] = {
     "MessageAccepted": _accepted,
     "AttemptStarted": _started,
     "AttemptTaken": _taken,
     "AttemptFailed": _failed,
     "AttemptAborted": _aborted,
+    "ReconcileStarted": _reconciling,
+    "AttemptProved": _proved,
     "AmbiguityResolved": _resolved,
     "MessageDeferred": lambda _, data: f"Deferred by quiet hours until {instant(data['due'])}.",
     "MessageHeld": _held,
@@ -108,9 +142,13 @@ _TELLERS: Final[Mapping[str, Callable[[Event, Event], str]]] = {
     "MessageRescheduled": lambda _, data: f"Moved to {instant(data['due'])}.",
     "MessageRedriven": _redriven,
     "CancelRequested": lambda _, data: f"A cancel came while an attempt was out ({data['reason']}).",
-    "MessageCancelled": lambda _, data: f"Cancelled ({data['reason']}).",
+    "MessageCancelled": _cancelled,
     "MessageExpired": lambda _event, _data: "Expired before it could be delivered.",
     "MessageDead": _dead,
+    "LaneChanged": _changed_lane,
+    "ReceiptSeen": _receipt,
+    "FallbackStarted": lambda _, data: f"{data['message']} took its place, through {data['channel']}.",
+    "FallbackRefused": lambda _, data: f"What should have taken its place cannot be accepted ({data['code']}).",
 }
 
 
@@ -119,6 +157,10 @@ def _standing(state: Mapping[str, object]) -> str:
     match status:
         case "held":
             return f"Now: held after {tries}, since {_HELD_BY.get(str(state['held_by']), state['held_by'])}."
+        case "retrying" if state.get("reconciling_until"):
+            return f"Now: in doubt after {tries}, and evidence is awaited until {instant(state['reconciling_until'])}."
+        case _ if state.get("owes_fallback"):
+            return f"Now: {status} after {tries}, and what takes its place is about to be accepted."
         case "queued" | "scheduled" | "retrying":
             return f"Now: {status} after {tries}, due {instant(state['due'])}."
         case "sending":

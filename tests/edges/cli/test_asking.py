@@ -33,6 +33,8 @@ channel = "whatsapp"
 provider = "sandbox"
 """
 
+CAUSE = "hook_06ym82m4r0001"
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -91,13 +93,16 @@ def test_the_same_key_is_the_same_message(served: Served) -> None:
         (("show", "msg_0000000000001"), 1, "no such"),
         (("show", "nonsense"), 1, "expected an id"),
         (("list", "--status", "lost"), 2, "?status"),
+        (("list", "--lane", "nowhere"), 2, "expected one of: calls, chat, mail, push"),
+        (("list", "--channel", "fax"), 2, "expected one of email"),
+        (("send", "email", "a@example.com", "--text", "t", "--fallback", "{"), 2, "no JSON"),
         (("cancel", "msg_0000000000001"), 1, "no such"),
         (("pause", "nowhere"), 1, "nowhere"),
         (("redrive",), 2, "--all"),
         (("redrive", "msg_0000000000001", "--rate", "5/s"), 2, "--all"),
         (("redrive", "--all", "--rate", "fast"), 2, "/rate"),
         (("keys", "add", "--role", "send"), 2, "--all-tenants"),
-        (("keys", "add", "--role", "king", "--all-tenants"), 2, "/role"),
+        (("keys", "add", "--role", "king", "--all-tenants"), 2, "/role: expected one of read, send, operate, admin"),
         (("keys", "revoke", "key_0000000000001"), 1, "no such key"),
         (("log", "--after", "elsewhere"), 2, "cursor"),
     ],
@@ -131,6 +136,18 @@ def test_a_message_tells_its_story(served: Served) -> None:
     both = served.told("show", dead)
     assert cast("Answer", both["message"])["status"] == "dead"
     assert [event["type"] for event in cast("list[Answer]", both["events"])][-1] == "MessageDead"
+
+
+def test_a_message_says_what_takes_its_place(served: Served) -> None:
+    """A fallback given as JSON is accepted once the first message ended; show and list tell of it by its cause."""
+    call = json.dumps({"channel": "webhook", "to": "https://example.com/hook", "content": {"type": "a.b", "data": 1}})
+    dead = sent(served, "gone@fallback.example.com", "--failover", "mail", "--fallback", call, "--cause", CAUSE)
+    started = cast("Answer", served.wait_for("FallbackStarted", stream=dead)["data"])
+    assert f"{started['message']} took its place, through webhook." in served.ask("show", dead).stdout
+    found = cast("list[Answer]", served.told("list", "--cause", dead)["messages"])
+    assert [message["id"] for message in found] == [started["message"]]
+    mine = cast("list[Answer]", served.told("list", "--cause", CAUSE)["messages"])
+    assert [(message["id"], message["failover"]) for message in mine] == [(dead, ["mail"])]
 
 
 def test_a_list_is_narrowed_and_paged(served: Served) -> None:

@@ -25,6 +25,9 @@ STATE = {
     "attempts": 1,
     "held_by": None,
     "due": None,
+    "reference": None,
+    "reconciling_until": None,
+    "owes_fallback": False,
 }
 
 SAID: list[tuple[e.Event, str]] = [
@@ -69,6 +72,47 @@ SAID: list[tuple[e.Event, str]] = [
         "The unknown end of attempt 1 was decided by policy: it is sent again.",
     ),
     (
+        e.ReconcileStarted(attempt=1, until_us=AT_US + 120 * SECOND_US),
+        "Nobody knows what became of attempt 1: evidence is awaited until 2026-01-30 08:02:00.000.",
+    ),
+    (
+        e.AttemptProved(attempt=1, evidence="receipt", provider_id="wamid.1"),
+        "Attempt 1 was taken after all: a receipt shows it. It calls the message wamid.1.",
+    ),
+    (
+        e.AttemptProved(attempt=1, evidence="look_up"),
+        "Attempt 1 was taken after all: its provider was asked.",
+    ),
+    (
+        e.AmbiguityResolved(attempt=1, resolution="resend", evidence="policy", due_us=AT_US + 60 * SECOND_US),
+        (
+            "The unknown end of attempt 1 was decided by policy: it is sent again."
+            " Next try 2026-01-30 08:01:00.000, in 1 min."
+        ),
+    ),
+    (
+        e.AttemptStarted(attempt=1, lane="chat", policy_version=1, deadline_us=AT_US, by_template=True),
+        "Attempt 1 began on lane chat, by template, since free text is not taken now.",
+    ),
+    (
+        e.LaneChanged(lane="green", due_us=AT_US, reason="failed"),
+        "Goes on in lane green, since its attempt came to nothing: next try at once.",
+    ),
+    (
+        e.LaneChanged(lane="green", due_us=AT_US, reason="down"),
+        "Goes on in lane green, since its lane lets nothing out: next try at once.",
+    ),
+    (e.ReceiptSeen(status="read", attempt=1), "Its provider tells of it: read."),
+    (
+        e.ReceiptSeen(status="failed", attempt=1, told_us=AT_US, code="131026"),
+        "Its provider tells of it: failed (131026), as of 2026-01-30 08:00:00.000.",
+    ),
+    (e.FallbackStarted(message=1, channel="email"), "msg_0000000000001 took its place, through email."),
+    (
+        e.FallbackRefused(code="invalid:/fallback/0"),
+        "What should have taken its place cannot be accepted (invalid:/fallback/0).",
+    ),
+    (
         e.MessageDeferred(due_us=AT_US + 3_600 * SECOND_US, reason="quiet_hours"),
         "Deferred by quiet hours until 2026-01-30 09:00:00.000.",
     ),
@@ -83,22 +127,37 @@ SAID: list[tuple[e.Event, str]] = [
     ),
     (e.CancelRequested(reason="requested"), "A cancel came while an attempt was out (requested)."),
     (e.MessageCancelled(reason="requested"), "Cancelled (requested)."),
+    (e.MessageCancelled(reason="fallback"), "Cancelled (the time of its fallback has come)."),
     (e.MessageExpired(), "Expired before it could be delivered."),
     (e.MessageDead(reason="exhausted"), "A dead letter: every attempt of its schedule is used up."),
+    (
+        e.MessageDead(reason="suppressed"),
+        "A dead letter: its address is dead, or its owner wants no such messages.",
+    ),
 ]
 
 
-def story(event: e.Event, **state: object) -> list[str]:
+def story(event: e.Event, state: dict[str, object] | None = None, *, cause: int = 0) -> list[str]:
     """The lines of a story of one event, as the API gives it."""
-    recorded = Recorded(stream=1, version=1, shard=0, seq=1, at_us=AT_US, tenant="org1", cause=0, event=event, link=b"")
+    recorded = Recorded(
+        stream=1, version=1, shard=0, seq=1, at_us=AT_US, tenant="org1", cause=cause, event=event, link=b""
+    )
     outside = msgspec.json.decode(msgspec.json.encode(told(recorded, "email")))
-    return list(story_of({**STATE, **state}, [cast("dict[str, object]", outside)]))
+    return list(story_of({**STATE, **(state or {})}, [cast("dict[str, object]", outside)]))
 
 
 @pytest.mark.parametrize(("event", "sentence"), SAID, ids=[sentence for _, sentence in SAID])
 def test_each_event_is_told_in_one_sentence(event: e.Event, sentence: str) -> None:
     """Each event of a message reads as one plain sentence with its instant in front."""
     assert story(event)[3] == f"2026-01-30 08:00:00.000  {sentence}"
+
+
+def test_a_story_names_what_it_came_of() -> None:
+    """What caused a message, and what its sender calls it, stand where it is told of first."""
+    event = e.MessageAccepted(channel="email", lane="mail", conversation=1, due_us=AT_US, caused_by="hook")
+    lines = story(event, {"reference": "event42"}, cause=1)
+    assert lines[1] == "tenant org1, conv_0000000000001, reference event42; times are UTC"
+    assert lines[3] == "2026-01-30 08:00:00.000  Accepted, due at once, caused by hook_0000000000001."
 
 
 def test_no_event_of_a_message_is_left_without_words() -> None:
@@ -117,11 +176,21 @@ def test_no_event_of_a_message_is_left_without_words() -> None:
             "Now: scheduled after no attempt, due 2026-01-30 08:01:30.000.",
         ),
         ({"status": "held", "attempts": 0, "held_by": "lane"}, "Now: held after no attempt, since its lane is paused."),
+        ({"status": "read", "attempts": 1}, "Now: read after 1 attempt."),
+        ({"status": "failed", "attempts": 1}, "Now: failed after 1 attempt."),
+        (
+            {"status": "retrying", "attempts": 1, "reconciling_until": "2026-01-30T08:02:00Z"},
+            "Now: in doubt after 1 attempt, and evidence is awaited until 2026-01-30 08:02:00.000.",
+        ),
+        (
+            {"status": "dead", "attempts": 4, "owes_fallback": True},
+            "Now: dead after 4 attempts, and what takes its place is about to be accepted.",
+        ),
     ],
 )
 def test_a_story_ends_with_how_things_stand(state: dict[str, object], sentence: str) -> None:
     """The last line says what the message waits for, or what became of it."""
-    assert story(e.MessageExpired(), **state)[-1] == sentence
+    assert story(e.MessageExpired(), state)[-1] == sentence
 
 
 @pytest.mark.parametrize(
