@@ -6,14 +6,18 @@ already, nothing else is said about it.
 
 from collections.abc import Iterator
 
+import msgspec
+
 from adapters.config.positions import KeyPath
 from adapters.config.reading import Reader, one_of, shown
 from adapters.config.units import shown_span
 from core.contents import read
 from core.errors import Invalid
 from scenarios.file.arriving import body_of
-from scenarios.file.scenario import Scenario
-from scenarios.file.tables import MEASURED, Arrive, Chosen, Expect, Fault, LatencyTable, Operator
+from scenarios.file.scenario import Hook, Scenario
+from scenarios.file.selecting import Chosen, LatencyTable
+from scenarios.file.sides import Fault, Provider
+from scenarios.file.tables import MEASURED, Arrive, Expect, Operator
 
 
 def check(reader: Reader, scenario: Scenario) -> None:
@@ -25,6 +29,10 @@ def check(reader: Reader, scenario: Scenario) -> None:
         _check_latency(reader, provider.latency, ("provider", index, "latency"))
     if scenario.disk_latency is not None:
         _check_latency(reader, scenario.disk_latency, ("disk", "latency"))
+    for index, provider in enumerate(scenario.providers):
+        _check_receipts(reader, provider, ("provider", index, "receipts"))
+    for hook in scenario.hooks:
+        _check_hook(reader, scenario, hook, ("hooks", hook.name))
     for index, arrive in enumerate(scenario.arrivals):
         _check_arrive(reader, scenario, arrive, ("arrive", index))
     for index, fault in enumerate(scenario.faults):
@@ -40,6 +48,7 @@ def _parts(scenario: Scenario) -> Iterator[tuple[KeyPath, Chosen]]:
     for name, parts in (
         ("provider", scenario.providers),
         ("fault", scenario.faults),
+        ("peer", scenario.peers),
         ("operator", scenario.operators),
         ("expect", scenario.expects),
     ):
@@ -49,8 +58,9 @@ def _parts(scenario: Scenario) -> Iterator[tuple[KeyPath, Chosen]]:
 def _check_names(reader: Reader, scenario: Scenario, chosen: Chosen, path: KeyPath) -> None:
     """A selector that can fit nothing would make its fault or expectation pass unseen."""
     lanes = [lane.name for lane in scenario.settings.lanes]
-    arrivals = [arrive.name or "" for arrive in scenario.arrivals]
-    tenants = sorted({arrive.tenant for arrive in scenario.arrivals})
+    sources = [hook.name for hook in scenario.hooks if hook.lanes]
+    arrivals = [*(arrive.name or "" for arrive in scenario.arrivals), *sources]
+    tenants = sorted({*(arrive.tenant for arrive in scenario.arrivals), *(hook.tenant for hook in scenario.hooks)})
     of_message = None if chosen.message is None else chosen.message.rpartition("/")[0]
     for key, seen, known in (
         ("lane", chosen.lane, lanes),
@@ -69,20 +79,45 @@ def _check_latency(reader: Reader, latency: LatencyTable, path: KeyPath) -> None
         )
 
 
+def _check_receipts(reader: Reader, provider: Provider, path: KeyPath) -> None:
+    table = provider.receipts
+    if table is None or not reader.sound(path):
+        return
+    if (table.sent_us, table.delivered_us, table.read_us, table.failed) == (None, None, None, None):
+        reader.mistake(path, "nothing that is told", "at least one of sent, delivered, read and failed")
+
+
+def _check_hook(reader: Reader, scenario: Scenario, hook: Hook, path: KeyPath) -> None:
+    if not reader.sound(path):
+        return
+    lanes = {lane.name: lane.channel for lane in scenario.settings.lanes}
+    if [lane.name for lane in scenario.settings.lanes].count(hook.name) > 1:
+        reader.mistake(path, "the name of a lane", "another name, since a source's handler is a lane of its own")
+    fitting = [name for name, channel in lanes.items() if channel == "whatsapp" and hook.scheme == "meta"]
+    for index, lane in enumerate(hook.lanes):
+        if lane not in fitting:
+            reader.mistake((*path, "lanes", index), shown(lane), one_of(lane, fitting))
+
+
 def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
     if not reader.sound(path):
         return
     names = [known.name for known in scenario.arrivals]
     if names.count(arrive.name) > 1:
         reader.mistake((*path, "name"), shown(arrive.name), "a name of its own")
-    lanes = {lane.name: lane.channel for lane in scenario.settings.lanes}
-    fitting = [name for name, channel in lanes.items() if channel == arrive.channel]
-    if not fitting:
-        reader.mistake((*path, "channel"), f'"{arrive.channel}", which has no lane', one_of("", lanes.values()))
-    elif arrive.lane is not None and arrive.lane not in fitting:
-        reader.mistake((*path, "lane"), f'"{arrive.lane}"', one_of(arrive.lane, fitting))
+    if arrive.hook is not None:
+        _check_arriving_hook(reader, scenario, arrive, path)
+        return
+    for key, given in (("channel", arrive.channel), ("to", arrive.to)):
+        if not given:
+            reader.mistake((*path, key), "missing", f"a {key}, or a hook")
+            return
+    _check_lanes(reader, scenario, arrive, path)
     if arrive.policy is not None and arrive.policy not in scenario.settings.policies:
         reader.mistake((*path, "policy"), f'"{arrive.policy}"', one_of(arrive.policy, scenario.settings.policies))
+    for key, value in (("batch", arrive.batch != 1), ("forged", arrive.forged > 0)):
+        if value:
+            reader.mistake((*path, key), f"{key} of a message", f"no {key}, which hooks have")
     # The first and the last one stand for all: templates differ in their number only.
     for number in (1, arrive.count):
         try:
@@ -93,8 +128,47 @@ def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyP
             return
 
 
+def _check_lanes(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
+    """The lanes of a message, and of those that may take its place, are there and of their channel."""
+    lanes = {lane.name: lane.channel for lane in scenario.settings.lanes}
+    wanted = [((*path, "lane"), arrive.channel, arrive.lane)]
+    wanted += [((*path, "failover", place), arrive.channel, lane) for place, lane in enumerate(arrive.failover or ())]
+    for place, other in enumerate(arrive.fallback):
+        wanted.append(((*path, "fallback", place, "lane"), other.channel, other.lane))
+    for at, channel, lane in wanted:
+        fitting = [name for name, known in lanes.items() if known == channel]
+        if not fitting:
+            of_channel: KeyPath = (*at[:-1], "channel") if at[-1] == "lane" else at
+            reader.mistake(of_channel, f'"{channel}", which has no lane', one_of("", lanes.values()))
+        elif lane is not None and lane not in fitting:
+            reader.mistake(at, f'"{lane}"', one_of(lane, fitting))
+
+
+def _check_arriving_hook(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
+    source = next((hook for hook in scenario.hooks if hook.name == arrive.hook), None)
+    if source is None:
+        known = [hook.name for hook in scenario.hooks]
+        reader.mistake((*path, "hook"), shown(arrive.hook), one_of(arrive.hook or "", known))
+        return
+    usual = Arrive()
+    fields = msgspec.structs.fields(Arrive)
+    given = {one.encode_name for one in fields if getattr(arrive, one.name) != getattr(usual, one.name)}
+    own = {"to", "batch"} if source.scheme == "meta" else {"content"}
+    allowed = {"name", "at", "over", "arrivals", "count", "repeat", "hook", "forged"} | own
+    for key in sorted(given - allowed):
+        reader.mistake((*path, key), f"{key} of a hook from {source.scheme}", f"one of {', '.join(sorted(allowed))}")
+    if source.scheme == "meta" and not arrive.to:
+        reader.mistake((*path, "to"), "missing", "the number of whoever wrote")
+
+
 def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
-    kinds = {"answer": fault.answer, "daemon": fault.daemon, "clock": fault.clock_us, "disk": fault.disk}
+    kinds = {
+        "answer": fault.answer,
+        "account": fault.account,
+        "daemon": fault.daemon,
+        "clock": fault.clock_us,
+        "disk": fault.disk,
+    }
     given = [kind for kind, value in kinds.items() if value is not None]
     if not reader.sound(path):
         return
@@ -105,6 +179,8 @@ def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
         reader.mistake((*path, "share"), shown(fault.share), f"none with {given[0]}")
     if fault.answer is not None and fault.answer.share is not None and fault.share is not None:
         reader.mistake((*path, "share"), "a second share", "one, beside the answer or in it")
+    if fault.account is not None and fault.lane is None:
+        reader.mistake((*path, "lane"), "missing", "the lane whose account it is")
     if fault.for_us is not None and given[0] in {"daemon", "clock"}:
         reader.mistake((*path, "for"), shown_span(fault.for_us), f"none with {given[0]}, which happens at an instant")
 
@@ -135,6 +211,7 @@ def _check_end(reader: Reader, scenario: Scenario) -> None:
     for name, parts in (
         ("arrive", [arrive.at_us + arrive.over_us for arrive in scenario.arrivals]),
         ("fault", [fault.at_us for fault in scenario.faults]),
+        ("peer", [peer.at_us for peer in scenario.peers]),
         ("operator", [operator.at_us for operator in scenario.operators]),
     ):
         for index, at_us in enumerate(parts):

@@ -17,7 +17,7 @@ from core.policies import Policy
 from core.settings import Bounds, Lane, Settings
 from scenarios.file.arriving import name_of
 from scenarios.file.checking import check
-from scenarios.file.scenario import Scenario, ScheduleName
+from scenarios.file.scenario import Hook, Scenario, ScheduleName
 from scenarios.file.tables import Crash, FileTable, LaneTable
 
 
@@ -56,9 +56,14 @@ def _compiled(reader: Reader, whole: FileTable, file: str) -> Scenario:
         settings=settings,
         disk_latency=whole.disk.latency,
         crash=crash,
+        hooks=tuple(
+            Hook(name=name, scheme=table.scheme, tenant=table.tenant, order_by=table.order_by, lanes=table.lanes)
+            for name, table in whole.hooks.items()
+        ),
         arrivals=arrivals,
         providers=whole.provider,
         faults=whole.fault,
+        peers=whole.peer,
         operators=whole.operator,
         expects=whole.expect,
         zones=_zones(settings, whole),
@@ -77,11 +82,33 @@ def _settings(reader: Reader, whole: FileTable) -> Settings:
     lanes, users = [], dict[str, set[str]]()
     for name, table in tables.items():
         channel = table.channel or CHANNELS[0]
-        lanes.append(Lane(name=name, channel=channel, provider=table.provider, policy=_policy(policies, name, table)))
+        lanes.append(
+            Lane(
+                name=name,
+                channel=channel,
+                provider=table.provider,
+                policy=_policy(policies, name, table),
+                account=table.account,
+                has_receipts=_has_receipts(whole, name, channel),
+            )
+        )
         if table.policy.preset is not None:
             users.setdefault(table.policy.preset, set()).add(channel)
-    nameable, _ = policies.for_messages(users, {lane.channel for lane in lanes})
+    for name, source in whole.hooks.items():
+        policy = policies.of_lane(source.policy, "hook", ("hooks", name, "policy"))
+        lanes.append(Lane(name=name, channel="hook", provider="handler", policy=policy))
+        if source.policy.preset is not None:
+            users.setdefault(source.policy.preset, set()).add("hook")
+    nameable, _ = policies.for_messages(users, {lane.channel for lane in lanes if lane.channel != "hook"})
     return Settings(lanes=tuple(lanes), policies=nameable, bounds=Bounds(**bounds))
+
+
+def _has_receipts(whole: FileTable, lane: str, channel: str) -> bool:
+    """Whether its provider tells afterwards what became of some of its messages."""
+    return any(
+        side.receipts is not None and side.lane in (None, lane) and side.channel in (None, channel)
+        for side in whole.provider
+    )
 
 
 def _policy(policies: Policies, name: str, table: LaneTable) -> Policy:

@@ -1,4 +1,4 @@
-"""Readings of the values that only scenario files have: instants, steps of a clock, answers, templates.
+"""Readings of the values that only scenario files have: instants, steps of a clock, amounts, templates.
 
 This file answers for turning one value into something typed; a value that does not fit raises Unfit with what was
 expected. Durations, rates and the like are read as in the configuration file.
@@ -7,43 +7,16 @@ expected. Durations, rates and the like are read as in the configuration file.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, cast
+from typing import Final, cast
 
-import msgspec
-
-from adapters.config.units import Unfit, fraction, span, whole
+from adapters.config.units import Unfit, span
 from core.ids import EPOCH_MS
 from core.policies import SECOND_US
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = span()
 _POSITIVE = span(least_us=1_000)
-_SHARE = fraction(0, 1)
-_STATUS = whole(100, 599)
 _TEMPLATE: Final = re.compile(r"\{n(?:(//|%)([1-9]\d{0,8}))?(?::0(\d{1,2}))?\}", re.ASCII)
-
-Kind = Literal["status", "timeout", "reset", "lost_reply", "refused", "slow"]
-WORDS: Final[tuple[Kind, ...]] = ("timeout", "reset", "lost_reply", "refused")
-_ANSWER: Final = (
-    '"timeout", "reset", "lost_reply", "refused", or a table such as'
-    ' { status = 503, headers = { Retry-After = "30" }, share = 0.5 } or { slow = "20s" }'
-)
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the other side does with a request instead of taking it.
-
-    `timeout` and `reset`: it never arrives. `lost_reply`: it is taken, and the connection breaks before we hear of it.
-    `refused`: nobody listens. `slow`: it is taken, and the answer comes so much later. `share` of the requests meets
-    it.
-    """
-
-    kind: Kind
-    status: int = 0
-    headers: dict[str, str] = {}
-    body: str = ""
-    slow_us: int = 0
-    share: float | None = None
 
 
 def instant(raw: object) -> int:
@@ -65,49 +38,6 @@ def step(raw: object) -> int:
         else:
             return found_us if raw[0] == "+" else -found_us
     raise Unfit('a step such as "+1h" or "-90s"')
-
-
-def answer(raw: object) -> Answer:
-    """One of the ways in which the other side fails."""
-    for word in WORDS:
-        if raw == word:
-            return Answer(kind=word)
-    if not isinstance(raw, dict):
-        raise Unfit(_ANSWER)
-    rest = {str(name): value for name, value in raw.items()}
-    share = rest.pop("share", None)
-    found = _detailed(rest)
-    if found is None or rest:
-        raise Unfit(_ANSWER)
-    return found if share is None else msgspec.structs.replace(found, share=cast("float", _SHARE(share)))
-
-
-def _detailed(rest: dict[str, object]) -> Answer | None:
-    """The answer in a table, from which everything that belongs to it is taken out; None where there is none."""
-    if "status" in rest:
-        status = cast("int", _STATUS(rest.pop("status")))
-        return Answer(kind="status", status=status, headers=_headers(rest), body=_body(rest))
-    if "slow" in rest:
-        return Answer(kind="slow", slow_us=cast("int", _POSITIVE(rest.pop("slow"))))
-    for word in WORDS:
-        if rest.get(word) is True:
-            del rest[word]
-            return Answer(kind=word)
-    return None
-
-
-def _headers(rest: dict[str, object]) -> dict[str, str]:
-    found = rest.pop("headers", {})
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise Unfit('headers as a table of texts, such as { Retry-After = "30" }')
-    return {str(name).lower(): value for name, value in found.items()}
-
-
-def _body(rest: dict[str, object]) -> str:
-    found = rest.pop("body", "")
-    if not isinstance(found, str):
-        raise Unfit("a body as a text")
-    return found
 
 
 def amount(raw: object) -> int:

@@ -9,9 +9,22 @@ import msgspec
 
 from core.policies import Policy
 from core.settings import Settings
-from scenarios.file.tables import Arrive, Crash, Expect, Fault, LatencyTable, Operator, Provider
+from scenarios.file.selecting import LatencyTable
+from scenarios.file.sides import Fault, Peer, Provider
+from scenarios.file.tables import Arrive, Crash, Expect, Operator
+from scenarios.file.updates import Scheme
 
 ScheduleName = Literal["fifo", "walk", "pct", "by seed"]
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A source of hooks; see HookTable."""
+
+    name: str
+    scheme: Scheme
+    tenant: str
+    order_by: str | None
+    lanes: tuple[str, ...]
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,9 +45,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     disk_latency: LatencyTable | None
     crash: Crash | None
+    hooks: tuple[Hook, ...]
     arrivals: tuple[Arrive, ...]
     providers: tuple[Provider, ...]
     faults: tuple[Fault, ...]
+    peers: tuple[Peer, ...]
     operators: tuple[Operator, ...]
     expects: tuple[Expect, ...]
     zones: tuple[str, ...]

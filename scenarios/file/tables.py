@@ -14,16 +14,15 @@ from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
 from adapters.config.providers import CHANNELS
 from adapters.config.reading import Required
 from adapters.config.tables import LanePolicyTable, NamedPolicyTable
-from adapters.config.units import choice, fraction, switch, text, whole, zone
+from adapters.config.units import choice, fraction, text, whole, zone
 from core.events import OnAmbiguous, Order
 from core.policies import DAY_US, SECOND_US
-from scenarios.file.readings import Answer, amount, answer, content, instant, pace, step, template
+from scenarios.file.readings import amount, content, instant, pace, template
+from scenarios.file.selecting import Chosen, LatencyTable, Share, Template
+from scenarios.file.sides import Fault, Peer, Provider
+from scenarios.file.updates import SCHEMES, Scheme
 
-Share = Annotated[float, fraction(0, 1)]
-Channel = Annotated[str, choice(*CHANNELS)]
-Template = Annotated[str, template]
 # Named here, since in a class body a field of the same name would stand in the way of the reading.
-AnswerValue = Annotated[Answer, answer]
 Contents = Annotated[Mapping[str, object], content]
 
 Action = Literal["pause", "resume", "cancel", "redrive", "reset", "release"]
@@ -36,41 +35,47 @@ COUNTED = (
 MEASURED = ("lateness", "peak", "in_flight")
 
 
-class LatencyTable(Table, frozen=True, kw_only=True):
-    """A lognormal time with this median and 99th percentile."""
-
-    median_us: Annotated[PositiveUs, Required] = field(default=1_000, name="median")
-    p99_us: PositiveUs | None = field(default=None, name="p99")
-
-
 class LaneTable(Table, frozen=True, kw_only=True):
-    """A lane; its provider is the simulated one, whatever it is called."""
+    """A lane; its provider is the simulated one, whatever it is called. Lanes of one `account` share its limiters."""
 
     channel: Annotated[str, choice(*CHANNELS), Required] = ""
     provider: Text = "simulated"
+    account: Text = ""
     policy: LanePolicyTable = LanePolicyTable()
 
 
-class Chosen(Table, frozen=True, kw_only=True):
-    """Which messages are meant; a key that is left out does not narrow. `to` is an address, or a pattern with `*`.
+class HookTable(Table, frozen=True, kw_only=True):
+    """A source of hooks. Its handler is the other side of the lane of its name; the world signs with its secret.
 
-    `arrivals` is the name of an [[arrive]]; `message` one of its messages, as `name/number`.
+    `order_by` is a JSON pointer to what hooks are kept in order by. `lanes` are those whose messages Meta tells of:
+    then their receipts come as hooks of this source.
     """
 
+    scheme: Annotated[Scheme, choice(*SCHEMES), Required] = "stripe"
+    tenant: Text = "default"
+    order_by: Text | None = None
+    lanes: tuple[Text, ...] = ()
+    policy: LanePolicyTable = LanePolicyTable()
+
+
+class FallbackTable(Table, frozen=True, kw_only=True):
+    """A message to another channel, should the one that it stands in end undelivered."""
+
+    channel: Annotated[str, choice(*CHANNELS), Required] = ""
+    to: Annotated[str, template, Required] = ""
+    content: Contents | None = None
     lane: Text | None = None
-    channel: Channel | None = None
-    tenant: Text | None = None
-    host: Text | None = None
-    to: Text | None = None
-    arrivals: Text | None = None
-    message: Text | None = None
 
 
 class Arrive(Table, frozen=True, kw_only=True):
-    """Messages that are asked for: `count` of them from `at` on, spread over a time.
+    """Messages that are asked for, or hooks that come in: `count` of them from `at` on, spread over a time.
 
     `poisson` draws an instant for each, `even` spaces them, `burst` sends all at once; the default is `even` where
-    there is a time to spread over. `repeat` is the share that the client sends twice.
+    there is a time to spread over. `repeat` is the share that the client sends twice. `expires_after` and `fallback_by`
+    count from the arrival.
+
+    A `hook` names its source. Stripe's events say what `content` says; Meta's are messages that people wrote, `to`
+    being their address, of which one hook brings `batch`. The share `forged` is signed by somebody else.
     """
 
     name: Text | None = None
@@ -79,9 +84,12 @@ class Arrive(Table, frozen=True, kw_only=True):
     arrivals: Annotated[str, choice("even", "poisson", "burst")] = "even"
     count: Count = 1
     tenant: Text = "org"
-    channel: Annotated[str, choice(*CHANNELS), Required] = ""
-    to: Annotated[str, template, Required] = ""
+    hook: Text | None = None
+    channel: Annotated[str, choice(*CHANNELS)] = ""
+    to: Template = ""
     content: Contents | None = None
+    batch: Count = 1
+    forged: Share = 0.0
     lane: Text | None = None
     idempotency_key: Template | None = None
     reference: Template | None = None
@@ -93,39 +101,9 @@ class Arrive(Table, frozen=True, kw_only=True):
     on_ambiguous: Annotated[OnAmbiguous, choice("resend", "hold", "fail")] | None = None
     policy: Text | None = None
     time_zone: Annotated[str, zone] | None = None
-
-
-class Provider(Chosen, frozen=True, kw_only=True):
-    """How the other side of some messages behaves while nothing is wrong; the first that fits stands.
-
-    An idempotent one takes a message of the same id only once.
-    """
-
-    latency: LatencyTable = LatencyTable(median_us=100_000, p99_us=800_000)
-    idempotent: Annotated[bool, switch] = False
-
-
-class Fault(Chosen, frozen=True, kw_only=True):
-    """Something that goes wrong: in the answers of the other side, or with our own daemon, clock or disk.
-
-    Exactly one of `answer`, `daemon`, `clock` and `disk`. Without `for`, answers and disk fail until the run's end.
-    `attempt` narrows to the attempt of that number.
-    """
-
-    at_us: SpanUs = field(default=0, name="at")
-    for_us: PositiveUs | None = field(default=None, name="for")
-    answer: AnswerValue | None = None
-    share: Share | None = None
-    attempt: Count | None = None
-    daemon: Annotated[Literal["crash", "stop"], choice("crash", "stop")] | None = None
-    down_us: SpanUs = field(default=5 * SECOND_US, name="down")
-    clock_us: Annotated[int, step] | None = field(default=None, name="clock")
-    disk: Annotated[Literal["full", "error", "unknown"], choice("full", "error", "unknown")] | None = None
-
-    def is_on(self, at_us: int, runs_for_us: int) -> bool:
-        """Whether it holds at an instant since the start; all faults are over when the run is."""
-        until_us = runs_for_us if self.for_us is None else min(runs_for_us, self.at_us + self.for_us)
-        return self.at_us <= at_us < until_us
+    failover: tuple[Text, ...] | None = None
+    fallback: tuple[FallbackTable, ...] = ()
+    fallback_by_us: PositiveUs | None = field(default=None, name="fallback_by")
 
 
 class Operator(Chosen, frozen=True, kw_only=True):
@@ -199,9 +177,11 @@ class FileTable(Table, frozen=True, kw_only=True):
     crash: Annotated[object, _crash] | None = None
     disk: DiskTable = DiskTable()
     lanes: dict[str, LaneTable] = field(default_factory=dict)
+    hooks: dict[str, HookTable] = field(default_factory=dict)
     policies: dict[str, NamedPolicyTable] = field(default_factory=dict)
     arrive: tuple[Arrive, ...] = ()
     provider: tuple[Provider, ...] = ()
     fault: tuple[Fault, ...] = ()
+    peer: tuple[Peer, ...] = ()
     operator: tuple[Operator, ...] = ()
     expect: tuple[Expect, ...] = ()

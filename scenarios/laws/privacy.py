@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
+from core.events import ReceiptStatus
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 
@@ -52,6 +53,9 @@ class _Seen:
             *(lane.name for lane in lanes),
             *policies,
             *(subject.tenant for subject in evidence.subjects.values()),
+            # A provider's ids are its own words for our messages, ours stand in what it tells of them.
+            *(name for handed in evidence.books.handed for name in (handed.provider_id, handed.message)),
+            *get_args(ReceiptStatus),
         }
 
     def has_hash_of(self, secret: bytes) -> bool:

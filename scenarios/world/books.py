@@ -7,14 +7,18 @@ from typing import Literal
 
 import msgspec
 
+from core.news import News
 from scenarios.draws import Draws
+
+What = Literal["accepted", "repeated", "refused", "rejected", "forged", "unknown"]
 
 
 class Handed(msgspec.Struct, frozen=True, kw_only=True):
     """One request that left us: `at_us` in true time, `log_us` by the daemon's clock.
 
     `arrives_us` is None where it never arrives; `is_taken` says whether the other side then takes it, and is not asked
-    to do so again by an idempotent one. `was_intended`: the log held its intent durably when it left.
+    to do so again by an idempotent one. `was_intended`: the log held its intent durably when it left. `provider_id` is
+    what the other side calls the message, empty where it never tells of it.
     """
 
     key: str
@@ -31,6 +35,7 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
     is_taken: bool
     is_idempotent: bool
     was_intended: bool
+    provider_id: str = ""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +44,20 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     nth: int
     at_us: int
-    what: Literal["accepted", "repeated", "refused", "rejected", "unknown"]
+    what: What
     stream: int | None = None
     words: str = ""
+
+
+class Posted(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody outside told us and was answered with success, in true time; see Telling."""
+
+    key: str
+    nth: int
+    at_us: int
+    lanes: tuple[str, ...]
+    news: tuple[News, ...]
+    handed: tuple[int, int] | None
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +74,7 @@ class Books:
     def __init__(self) -> None:
         self.handed: list[Handed] = []
         self.told: list[Told] = []
+        self.posted: list[Posted] = []
         self.alarms: list[str] = []
         self.troubles: list[Trouble] = []
 
@@ -69,6 +86,15 @@ class Books:
             else msgspec.structs.replace(handed, arrives_us=None)
             for handed in self.handed
         ]
+
+    def takes(self, handed: Handed) -> bool:
+        """Whether the other side takes a request that is about to be noted, and not only knows it again."""
+        if handed.arrives_us is None or not handed.is_taken:
+            return False
+        return not handed.is_idempotent or not any(
+            (one.lane, one.message) == (handed.lane, handed.message) and one.arrives_us is not None and one.is_taken
+            for one in self.handed
+        )
 
     def deliveries(self) -> list[Handed]:
         """What was taken by the other side, in the order of arrival; an idempotent one takes a message once."""

@@ -6,19 +6,36 @@ the hand-over is ambiguous; and the books know what really happened.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
 
 from adapters.channels.scrubbing import scrubbed
 from core import events as e
-from core.outcomes import Ambiguous, Outcome, Transient, of_endpoint_status, of_provider_status, retry_after_us
+from core.outcomes import (
+    Ambiguous,
+    Outcome,
+    Permanent,
+    Rate,
+    Recipient,
+    Taken,
+    Transient,
+    of_endpoint_status,
+    of_provider_status,
+    retry_after_us,
+)
 from core.policies import SECOND_US
 from core.ports import Clock, Parcel
 from core.settings import Lane
 from eventstore.durable import Durable
-from scenarios.file.readings import Answer
 from scenarios.world.books import Books, Handed
 from scenarios.world.borders import Borders, cut
-from scenarios.world.choosing import Subject
+from scenarios.world.choosing import Subject, after
+from scenarios.world.hooking import body_of
 from scenarios.world.nature import Meeting, Nature
+
+# How long it takes to find out that a provider does not answer.
+_SILENT_US: Final = SECOND_US
 
 
 class SimulatedChannel:
@@ -35,7 +52,9 @@ class SimulatedChannel:
         subjects: Mapping[str, Subject],
         clock: Clock,
         now_us: Callable[[], int],
+        tell: Callable[[Handed, Meeting], None],
     ) -> None:
+        """`tell` hears of what the other side took, and has it told afterwards."""
         self._lane = lane
         self._nature = nature
         self._books = books
@@ -44,6 +63,7 @@ class SimulatedChannel:
         self._subjects = subjects
         self._clock = clock
         self._now_us = now_us
+        self._tell = tell
 
     async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
         """Tries once."""
@@ -51,8 +71,8 @@ class SimulatedChannel:
         if left_us <= 0:
             return Transient(code="timeout")
         await self._cross("before a request leaves", parcel)
-        subject = self._subjects[key_of(self._durable, parcel.stream)]
-        meeting = self._nature.meet(subject, parcel.attempt, self._now_us())
+        subject = self._subject(parcel)
+        meeting = self._nature.meet(subject, parcel.attempt, self._now_us(), by_template=parcel.outside_window)
         if meeting.connects_us >= left_us:
             await _pass(left_us)
             return Transient(code="timeout")
@@ -61,7 +81,9 @@ class SimulatedChannel:
         if fails is not None and fails.kind == "refused":
             return Transient(code="connect")
         handed_over()
-        self._books.handed.append(self._handed(parcel, subject, meeting))
+        handed = self._handed(parcel, subject, meeting)
+        self._tell(handed, meeting)
+        self._books.handed.append(handed)
         await self._cross("after a request has left", parcel)
         is_answered = fails is None or fails.kind != "timeout"
         waits_us = min(left_us - meeting.connects_us, meeting.answers_us if is_answered else left_us)
@@ -69,7 +91,7 @@ class SimulatedChannel:
         await self._cross("after an answer is here", parcel)
         if not is_answered or waits_us < meeting.answers_us:
             return Ambiguous(code="timeout")
-        return self._outcome(fails, parcel.to)
+        return self._outcome(meeting, parcel.to)
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -90,20 +112,29 @@ class SimulatedChannel:
             lane=self._lane.name,
             tenant=parcel.tenant,
             to=parcel.to,
-            content=parcel.content,
+            content=body_of(parcel.content) if self._lane.channel == "hook" else parcel.content,
             at_us=at_us,
             log_us=self._clock.now_us(),
             # Half of the time goes by on the way there; whoever is slow has it all the same.
             arrives_us=None if is_lost else at_us + meeting.answers_us // 2,
             is_taken=fails is None or fails.kind in {"slow", "lost_reply"} or 200 <= fails.status < 300,
             is_idempotent=meeting.is_idempotent,
+            provider_id=meeting.provider_id,
             was_intended=any(
                 isinstance(entry.event, e.AttemptStarted) and entry.event.attempt == parcel.attempt
                 for entry in recorded
             ),
         )
 
-    def _outcome(self, fails: Answer | None, to: str) -> Outcome:
+    def _subject(self, parcel: Parcel) -> Subject:
+        """The message as selectors see it, in the lane that it goes through."""
+        subject = self._subjects[key_of(self._durable, parcel.stream)]
+        return subject if subject.lane == self._lane.name else msgspec.structs.replace(subject, lane=self._lane.name)
+
+    def _outcome(self, meeting: Meeting, to: str) -> Outcome:
+        fails = meeting.fails
+        if fails is not None and fails.outcome is not None:
+            return fails.outcome
         if fails is not None and fails.kind in {"reset", "lost_reply"}:
             return Ambiguous(code="disconnected")
         status, after_us, detail = 200, None, ""
@@ -111,15 +142,54 @@ class SimulatedChannel:
             status = fails.status
             after_us = retry_after_us(fails.headers.get("retry-after"), self._clock.now_us())
             detail = scrubbed(fails.body.replace("{to}", to), to=to) if fails.body else ""
-        read = of_endpoint_status if self._lane.channel == "webhook" else of_provider_status
-        return read(status, after_us=after_us, detail=detail)
+        outcome = self._read(status, after_us, detail)
+        if isinstance(outcome, Taken) and meeting.provider_id:
+            return msgspec.structs.replace(outcome, provider_id=meeting.provider_id)
+        return outcome
+
+    def _read(self, status: int, after_us: int | None, detail: str) -> Outcome:
+        if self._lane.channel not in {"webhook", "hook"}:
+            return of_provider_status(status, after_us=after_us, detail=detail)
+        outcome = of_endpoint_status(status, after_us=after_us, detail=detail)
+        if self._lane.channel == "hook" and isinstance(outcome, Recipient):
+            return Permanent(code=outcome.code, detail=detail)
+        if self._lane.channel == "hook" and isinstance(outcome, Rate):
+            return msgspec.structs.replace(outcome, scope="lane")
+        return outcome
+
+
+class AskableChannel(SimulatedChannel):
+    """A channel whose provider can be asked what became of an attempt: see LooksUp."""
+
+    async def look_up(self, parcel: Parcel, started_us: int) -> Taken | None:
+        """Whether the other side has the message, as far as it can tell and we can reach it."""
+        await self._cross("before a provider is asked", parcel)
+        subject = self._subject(parcel)
+        answers_us = self._nature.answers(subject, parcel.attempt, self._now_us())
+        if answers_us is None:
+            await _pass(min(_SILENT_US, parcel.deadline_us - self._clock.now_us()))
+            return None
+        await _pass(answers_us)
+        await self._cross("after a provider was asked", parcel)
+        known = [
+            handed
+            for handed in self._books.deliveries()
+            if (handed.stream, handed.lane) == (parcel.stream, self._lane.name)
+            and handed.log_us >= started_us
+            and (handed.arrives_us or 0) <= self._now_us()
+        ]
+        return Taken(code="found", provider_id=known[-1].provider_id) if known else None
 
 
 def key_of(durable: Durable, stream: int) -> str:
-    """The name that a message has in this world: its clients send it along as the trace."""
-    accepted = durable.streams[stream][0].event
+    """The name that a message has in this world: its clients send it along as the trace.
+
+    One that takes the place of another is called after it.
+    """
+    first = durable.streams[stream][0]
+    accepted = first.event
     assert isinstance(accepted, e.MessageAccepted), f"stream {stream} does not begin with its acceptance"
-    return accepted.trace
+    return accepted.trace or after(key_of(durable, first.cause))
 
 
 async def _pass(span_us: int) -> None:

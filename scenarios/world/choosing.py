@@ -7,12 +7,12 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from scenarios.file.tables import Chosen
+from scenarios.file.selecting import Chosen
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as selectors see it. `key` is `name/number`; `to` is the address in its normal form, `content` the
-    JSON that a channel must be handed.
+    """A message as selectors see it. `to` is the address in its normal form, `content` the JSON that a channel must be
+    handed. `key` is `name/number`, with `+1` behind it for what takes its place, `+2` for what takes that one's.
     """
 
     key: str
@@ -35,3 +35,9 @@ def fits(chosen: Chosen, subject: Subject) -> bool:
         and (chosen.arrivals is None or subject.key.rpartition("/")[0] == chosen.arrivals)
         and (chosen.to is None or fnmatchcase(subject.to, chosen.to))
     )
+
+
+def after(key: str) -> str:
+    """What the message is called that takes the place of another."""
+    name, _, place = key.partition("+")
+    return f"{name}+{int(place or 0) + 1}"

@@ -1,23 +1,26 @@
-"""The programs that ask for messages: each calls at its instant, and again where it was refused or heard nothing.
+"""The programs that call us, for messages or with hooks: each at its instant, and again where it was not answered.
 
 This file answers for clients that behave as documented: they wait as long as Retry-After says, and repeat a call of
-unknown fate only under an idempotency key. Every call ends in the books.
+unknown fate only under an idempotency key, which every event of a hook is. Every call ends in the books.
 """
 
 import asyncio
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final
 
 import anyio
 
 from actors.intake import Receipt
 from actors.system import System
+from adapters.hooks.requests import BadSignature
 from core.contents import submission_of
 from core.errors import AppendUnknown, Invalid, KeyReused, Refused, StreamConflict
 from core.policies import SECOND_US
 from core.ports import Clock
 from scenarios.file.arriving import Request
-from scenarios.world.books import Told
+from scenarios.world.books import Told, What
 from scenarios.world.ground import Ground
+from scenarios.world.hooking import post_of, take
 
 # A client that lost its connection, or that was told to wait, comes back within so much more than it has to.
 _COMES_BACK_US: Final = 2 * SECOND_US
@@ -53,7 +56,9 @@ class Clients:
                 await asyncio.sleep(wait_us / SECOND_US)
             self._ground.calling[request.key, request.nth] = request
             try:
-                receipt = await self._accept(request)
+                receipts = await self._taken(request)
+            except BadSignature as bad:
+                return self._ends(request, "forged" if request.forged else "rejected", words=str(bad))
             except Refused as refused:
                 self._note(request, "refused", words=str(refused))
                 wait_us = refused.retry_after_s * SECOND_US + self._patience_us(request)
@@ -68,39 +73,41 @@ class Clients:
             except (Invalid, KeyReused) as error:
                 return self._ends(request, "rejected", words=str(error))
             else:
-                return self._ends(request, "repeated" if receipt.duplicate else "accepted", receipt)
+                return self._ends(request, "accepted", receipts)
             del self._ground.calling[request.key, request.nth]
 
-    async def _accept(self, request: Request) -> Receipt:
+    async def _taken(self, request: Request) -> list[Receipt]:
+        """The answer to a message, or those to the updates of a hook."""
+        if request.hook:
+            opened, now_us = self._ground.opened(request.hook), self._now_us()
+            sent_us, wall_us = self._ground.scenario.start_us + now_us, self._ground.wall_us(now_us)
+            return await take(self._system, opened, post_of(request), sent_us=sent_us, wall_us=wall_us)
         submission = submission_of(
             request.body,
             now_us=self._clock.now_us(),
             send_at_max_us=self._ground.settings.bounds.send_at_max_us,
             trace=request.key,
         )
-        return await self._system.intake.accept(request.tenant, submission)
+        return [await self._system.intake.accept(request.tenant, submission)]
 
-    def _ends(
-        self,
-        request: Request,
-        what: Literal["accepted", "repeated", "rejected", "unknown"],
-        receipt: Receipt | None = None,
-        words: str = "",
-    ) -> None:
-        self._note(request, what, stream=None if receipt is None else receipt.id, words=words)
+    def _ends(self, request: Request, what: What, receipts: Sequence[Receipt] = (), words: str = "") -> None:
+        self._note(request, what, receipts, words=words)
         del self._ground.calling[request.key, request.nth]
         del self._ground.unfinished[request.key, request.nth]
 
-    def _note(
-        self,
-        request: Request,
-        what: Literal["accepted", "repeated", "refused", "rejected", "unknown"],
-        *,
-        stream: int | None = None,
-        words: str = "",
-    ) -> None:
-        told = Told(key=request.key, nth=request.nth, at_us=self._now_us(), what=what, stream=stream, words=words)
-        self._ground.told(told)
+    def _note(self, request: Request, what: What, receipts: Sequence[Receipt] = (), *, words: str = "") -> None:
+        for place, key in enumerate(request.updates or (request.key,)):
+            receipt = receipts[place] if receipts else None
+            self._ground.told(
+                Told(
+                    key=key,
+                    nth=request.nth,
+                    at_us=self._now_us(),
+                    what="repeated" if receipt is not None and receipt.duplicate else what,
+                    stream=None if receipt is None else receipt.id,
+                    words=words,
+                )
+            )
 
     def _patience_us(self, request: Request) -> int:
         return 1 + self._ground.draws.integer(

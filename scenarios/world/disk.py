@@ -12,7 +12,7 @@ from core.policies import SECOND_US
 from eventstore.disk import Border
 from scenarios.draws import Draws
 from scenarios.file.scenario import Scenario
-from scenarios.file.tables import Fault
+from scenarios.file.sides import Fault
 from scenarios.world.borders import Borders, cut
 from scenarios.world.nature import latency_us
 

@@ -4,13 +4,14 @@ This file answers for a run's state over all lives of the daemon. It must never 
 tasks, clocks and actors are gone after each crash.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, Literal
 
 import msgspec
 
 from actors.system import System
 from adapters.chance import KeyedChance
+from adapters.hooks.sources import Opened
 from core.contents import read
 from core.conversation import Conversation
 from core.message import Message
@@ -23,14 +24,16 @@ from eventstore.memory import MemoryLog
 from scenarios.draws import Draws
 from scenarios.file.arriving import Request, requests_of
 from scenarios.file.scenario import Scenario
-from scenarios.file.tables import Fault
+from scenarios.file.sides import Fault
 from scenarios.laws.finding import Finding
 from scenarios.world.books import Books, Told
 from scenarios.world.borders import Borders
-from scenarios.world.choosing import Subject
+from scenarios.world.choosing import Subject, after
 from scenarios.world.clock import Timepiece
+from scenarios.world.hooking import post_of, sources_of, subjects_in
 from scenarios.world.nature import Nature
 from scenarios.world.randomness import SimulatedSecrets
+from scenarios.world.tellings import Telling, of_accounts, of_people
 
 # How often memory is looked into while something happens, and for how long after the last arrival.
 _LOOKS: Final = 4
@@ -97,6 +100,7 @@ class Ground:
         self.clock_steps = sorted(
             (fault.at_us, fault.clock_us) for fault in scenario.faults if fault.clock_us is not None
         )
+        self._sources = sources_of(scenario.hooks)
         # Calls and orders that are still to be made; whatever a crash interrupts stays here.
         requests = [one for arrive in scenario.arrivals for one in requests_of(arrive, scenario.start_us, self.draws)]
         requests.sort(key=lambda request: (request.at_us, request.key, request.nth))
@@ -107,9 +111,14 @@ class Ground:
             (fault for fault in scenario.faults if fault.daemon is not None), key=lambda fault: fault.at_us
         )
         self.bodies = {request.key: request.body for request in requests}
-        self.subjects = {request.key: self._subject(request) for request in requests if request.nth == 1}
-        self.keyed = frozenset(request.key for request in requests if request.has_key)
+        self.subjects = {
+            subject.key: subject for request in requests if request.nth == 1 for subject in self._subjects(request)
+        }
+        self.keyed = {key for request in requests if request.has_key for key in (request.updates or (request.key,))}
         self.streams: dict[str, int] = {}
+        # What the outside is still to tell, and whoever it tells of is still to answer.
+        planned = (*of_accounts(scenario), *of_people(scenario, list(self.subjects.values()), self.draws))
+        self.tellings = {(telling.key, telling.nth): telling for telling in planned}
         last_us = max((request.at_us for request in requests), default=0)
         self.looks = sorted(
             self.draws.integer("look", number, below=last_us + _LOOKS_BEYOND_US) for number in range(_LOOKS)
@@ -126,6 +135,16 @@ class Ground:
         if told.stream is not None:
             self.streams[told.key] = told.stream
 
+    def expect(self, telling: Telling) -> None:
+        """Something is going to be told."""
+        self.tellings[telling.key, telling.nth] = telling
+        post = telling.post
+        if post is not None and post.updates[0] not in self.subjects:
+            for subject in subjects_in(self.opened(post.source), post):
+                self.subjects[subject.key] = subject
+                self.bodies[subject.key] = post.body
+                self.keyed.add(subject.key)
+
     def life_ended(self, by: EndedBy, now_us: int) -> None:
         """The daemon is gone: half of what was under way is lost, and whoever called it hears nothing."""
         assert self.present is not None, "a life that ends has begun"
@@ -141,6 +160,8 @@ class Ground:
         )
         self.borders.crashed_at = ""
         self.books.lose_in_transit(now_us, self.draws)
+        lost = {(handed.stream, handed.attempt) for handed in self.books.handed if handed.arrives_us is None}
+        self.tellings = {key: telling for key, telling in self.tellings.items() if telling.handed not in lost}
         for request in self.calling.values():
             if not request.has_key:
                 # It cannot know whether it was heard, and has no key under which to ask again.
@@ -154,16 +175,45 @@ class Ground:
             self.ends.pop(0)
         return self.ends[0] if self.ends else None
 
-    def _subject(self, request: Request) -> Subject:
-        submission = read(request.body)
-        lanes = self.scenario.settings.lanes
-        lane = submission.lane or next(lane.name for lane in lanes if lane.channel == submission.channel)
-        return Subject(
+    def wall_us(self, now_us: int) -> int:
+        """What the machine's wall clock shows."""
+        assert self.present is not None, "somebody is there to look at it"
+        return self.present.timepiece.wall_us(now_us)
+
+    def opened(self, source: str) -> Opened:
+        """A source of hooks."""
+        found = self._sources.named(source)
+        assert found is not None, f"no source of hooks is called {source}"
+        return found
+
+    def _subjects(self, request: Request) -> Iterator[Subject]:
+        """The message of a request, then those that may take its place; or the updates of a hook."""
+        if request.hook:
+            yield from subjects_in(self.opened(request.hook), post_of(request))
+            return
+        asked = read(request.body)
+        lane = asked.failover[0] if asked.failover else asked.lane
+        yield Subject(
             key=request.key,
-            lane=lane,
-            channel=submission.channel,
+            lane=lane or self._default_lane(asked.channel),
+            channel=asked.channel,
             tenant=request.tenant,
-            to=submission.subject,
-            host=submission.host,
-            content=submission.content,
+            to=asked.subject,
+            host=asked.host,
+            content=asked.content,
         )
+        key = request.key
+        for other in asked.fallbacks:
+            key = after(key)
+            yield Subject(
+                key=key,
+                lane=other.lane or self._default_lane(other.channel),
+                channel=other.channel,
+                tenant=request.tenant,
+                to=other.to,
+                host=other.host,
+                content=other.content,
+            )
+
+    def _default_lane(self, channel: str) -> str:
+        return next(lane.name for lane in self.scenario.settings.lanes if lane.channel == channel)

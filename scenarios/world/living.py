@@ -18,14 +18,19 @@ from actors.system import System, World
 from core.message import WAITING
 from core.policies import SECOND_US
 from core.ports import Log
-from scenarios.world.books import Books, Trouble
+from core.settings import Lane
+from scenarios.file.scenario import Scenario
+from scenarios.world.books import Books, Handed, Trouble
 from scenarios.world.borders import cut
-from scenarios.world.channel import SimulatedChannel
+from scenarios.world.channel import AskableChannel, SimulatedChannel
 from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
+from scenarios.world.nature import Meeting
 from scenarios.world.operators import Operators
+from scenarios.world.senders import Senders
+from scenarios.world.tellings import of_message
 
 # What a sound run never says: a channel that raised, a conversation whose events make no sense.
 _ALARMS: Final = {"send_bug", "conversation_parked"}
@@ -78,8 +83,10 @@ class Living:
         ground = self._ground
         async with anyio.create_task_group() as group:
             system = await System.open(self._world(), ground.settings, self._channels())
+            self._senders = Senders(ground, system, group)
             await group.start(system.run)
             ground.parts.started(system)
+            self._senders.start()
             assert ground.present is not None, "this life has begun"
             ground.present = msgspec.structs.replace(ground.present, ready_us=self._clock.now_us())
             group.start_soon(Clients(ground, system, self._clock).run)
@@ -106,9 +113,10 @@ class Living:
     def _channels(self) -> dict[str, SimulatedChannel]:
         ground = self._ground
         make: Callable[[SimulatedChannel], SimulatedChannel] = ground.parts.channel_of  # type: ignore[assignment]
+        can_tell = {lane.name for lane in ground.settings.lanes if _can_tell(ground.scenario, lane)}
         return {
             lane.name: make(
-                SimulatedChannel(
+                (AskableChannel if lane.name in can_tell else SimulatedChannel)(
                     lane,
                     nature=ground.nature,
                     books=ground.books,
@@ -117,10 +125,19 @@ class Living:
                     subjects=ground.subjects,
                     clock=self._clock,
                     now_us=self.now_us,
+                    tell=self._take,
                 )
             )
             for lane in ground.settings.lanes
         }
+
+    def _take(self, handed: Handed, meeting: Meeting) -> None:
+        """The other side has a message in its hands: what it will tell of it is planned."""
+        ground = self._ground
+        if not ground.books.takes(handed):
+            return
+        for telling in of_message(ground.scenario, ground.nature, handed, meeting):
+            self._senders.plan(telling)
 
     async def _look_into(self, system: System) -> None:
         """Now and then notes what conversations that are awake and at rest believe: laws hold it against the log."""
@@ -173,16 +190,18 @@ class Living:
     async def _rest(self, system: System) -> None:
         """Returns once nothing moves any more: all that is left waits for a person."""
         while True:
+            await self._senders.all_told()
             changed = self._log.changed()
             if not self._moves(system):
                 return
-            await changed
+            if not self._ground.tellings:
+                await changed
 
     def _moves(self, system: System) -> bool:
         ground = self._ground
         paused = system.errands.paused_lanes
         return (
-            bool(ground.unfinished or ground.orders)
+            bool(ground.unfinished or ground.orders or ground.tellings or ground.durable.owing)
             or any(
                 messages and status in _MOVING and (lane not in paused or status == "sending")
                 for (_, _, lane, status), (messages, _) in ground.durable.tallies.items()
@@ -197,6 +216,14 @@ class Living:
     def now_us(self) -> int:
         """True time since the start."""
         return round(self._loop.time() * SECOND_US)
+
+
+def _can_tell(scenario: Scenario, lane: Lane) -> bool:
+    """Whether the provider behind a lane can be asked what became of some of its messages."""
+    return any(
+        side.looks_up is not None and side.lane in (None, lane.name) and side.channel in (None, lane.channel)
+        for side in scenario.providers
+    )
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

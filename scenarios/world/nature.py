@@ -1,31 +1,47 @@
-"""How the other side behaves: which fault a request meets, and how long an answer takes.
+"""How the other side behaves: which fault a request meets, how long an answer takes, what is told afterwards.
 
 This file answers for each of these being drawn by the request's own key: what happens to one message never depends on
 which others there are.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
 
 import msgspec
 
+from core.news import Receipt, ReceiptStatus
+from core.outcomes import name_of
+from core.policies import MINUTE_US
 from scenarios.draws import Draws
-from scenarios.file.readings import Answer
+from scenarios.file.answers import Answer
 from scenarios.file.scenario import Scenario
-from scenarios.file.tables import Fault, LatencyTable, Provider
+from scenarios.file.selecting import LatencyTable
+from scenarios.file.sides import Fault, Provider, ReceiptsTable
+from scenarios.world.books import Handed
 from scenarios.world.choosing import Subject, fits
 
 _USUAL = Provider()
 # How much of an answer's time goes by before the request has left us, at most.
 _CONNECTING = 0.3
+# Receipts come after their median, or up to so many times as late, one time in a hundred later still.
+_RECEIPTS_P99: Final = 5
+# One that comes again does so within this time.
+_AGAIN_WITHIN_US: Final = MINUTE_US
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True):
-    """What awaits one request. `fails` None means that it is taken; `connects_us` comes before `answers_us`."""
+    """What awaits one request. `fails` None means that it is taken; `connects_us` comes before `answers_us`.
+
+    `provider_id` is what the provider calls the message, empty where it never tells of it.
+    """
 
     fails: Answer | None
     connects_us: int
     answers_us: int
     is_idempotent: bool
+    provider_id: str
+    receipts: ReceiptsTable | None
 
 
 class Nature:
@@ -39,10 +55,12 @@ class Nature:
             (fault, fault.answer) for fault in scenario.faults if fault.answer is not None
         ]
 
-    def meet(self, subject: Subject, attempt: int, at_us: int) -> Meeting:
+    def meet(self, subject: Subject, attempt: int, at_us: int, *, by_template: bool = False) -> Meeting:
         """What awaits an attempt that begins at an instant since the start."""
-        provider = next((known for known in self._providers if fits(known, subject)), _USUAL)
+        provider = self._provider(subject)
         fails = self._fails(subject, attempt, at_us)
+        if fails is not None and fails.outcome is not None and name_of(fails.outcome) == "window" and by_template:
+            fails = None  # A closed window keeps free text out, and nothing else.
         whole_us = latency_us(self._draws, provider.latency, "latency", subject.key, attempt)
         connects_us = round(self._draws.draw("connecting", subject.key, attempt) * _CONNECTING * whole_us)
         slow_us = fails.slow_us if fails is not None else 0
@@ -51,7 +69,94 @@ class Nature:
             connects_us=connects_us,
             answers_us=whole_us - connects_us + slow_us,
             is_idempotent=provider.idempotent,
+            provider_id="" if provider.receipts is None else self._name(provider, subject, attempt),
+            receipts=provider.receipts,
         )
+
+    def answers(self, subject: Subject, attempt: int, at_us: int) -> int | None:
+        """How long it takes until a provider says that it has a message; None where it does not."""
+        provider = self._provider(subject)
+        is_known = self._draws.draw("looked up", subject.key, attempt) < (provider.looks_up or 0.0)
+        is_reached = not any(
+            answer.kind in {"refused", "timeout"}
+            and fault.is_on(at_us, self._runs_for_us)
+            and fits(fault, subject)
+            and self._is_hit(fault, answer, f"look-up of {subject.key}", attempt)
+            for fault, answer in self._faults
+        )
+        if not is_known or not is_reached:
+            return None
+        return latency_us(self._draws, provider.latency, "look-up", subject.key, attempt)
+
+    def receipts_of(self, table: ReceiptsTable, handed: Handed, meeting: Meeting) -> list[tuple[int, Receipt]]:
+        """What is told of a message that was taken: how long after that it is told first, and what.
+
+        The instants in receipts are spans since then as well.
+        """
+        key = handed.key, handed.attempt
+        if self._draws.draw("tells", *key) >= table.share:
+            return []
+        told = self._course(table, key)
+        shift_us = table.late_by_us if self._draws.draw("late", *key) < table.late else 0
+        spans_us = [after_us for _, after_us in told]
+        if self._draws.draw("disorder", *key) < table.disorder:
+            spans_us.reverse()
+        if self._draws.draw("early", *key) < table.early:
+            # Half of the time goes by on the way there; we hear the answer after the other half.
+            soonest = min(range(len(spans_us)), key=spans_us.__getitem__)
+            half_us = max(2, meeting.answers_us - meeting.answers_us // 2)
+            spans_us[soonest] = self._draws.integer("early by", *key, below=half_us)
+        return [
+            (spans_us[place] + shift_us, self._receipt(table, status, meeting.provider_id, after_us))
+            for place, (status, after_us) in enumerate(told)
+        ]
+
+    def comes_again_us(self, table: ReceiptsTable, handed: Handed, status: str) -> int | None:
+        """How much later a receipt is told once more, None where it is not."""
+        key = handed.key, handed.attempt, status
+        if self._draws.draw("twice", *key) >= table.twice:
+            return None
+        return 1 + self._draws.integer("twice after", *key, below=_AGAIN_WITHIN_US)
+
+    def _course(self, table: ReceiptsTable, key: tuple[str, int]) -> list[tuple[ReceiptStatus, int]]:
+        """What becomes of a message, each with its instant, in the order in which it happens."""
+        medians: dict[ReceiptStatus, int | None] = {
+            "sent": table.sent_us,
+            "delivered": table.delivered_us,
+            "read": table.read_us,
+        }
+        failed = table.failed
+        is_failed = failed is not None and self._draws.draw("failed", *key) < failed.share
+        if failed is not None and is_failed:
+            medians = {**medians, "failed": failed.after_us}
+            if not failed.beside:
+                medians |= {"delivered": None, "read": None}
+        course, last_us = list[tuple[ReceiptStatus, int]](), 0
+        for status, median_us in medians.items():
+            if median_us is not None:
+                latency = LatencyTable(median_us=median_us, p99_us=_RECEIPTS_P99 * median_us)
+                last_us = max(last_us + 1, latency_us(self._draws, latency, f"receipt {status}", *key))
+                course.append((status, last_us))
+        assert all(one[1] < other[1] for one, other in pairwise(course)), course
+        return course
+
+    def _receipt(self, table: ReceiptsTable, status: ReceiptStatus, provider_id: str, after_us: int) -> Receipt:
+        failure = table.failed.why if table.failed is not None and status == "failed" else None
+        return Receipt(
+            status=status,
+            provider_id="" if table.by == "echo" else provider_id,
+            at_us=after_us,
+            code="" if failure is None else failure.code,
+            failure=failure,
+        )
+
+    def _provider(self, subject: Subject) -> Provider:
+        return next((known for known in self._providers if fits(known, subject)), _USUAL)
+
+    def _name(self, provider: Provider, subject: Subject, attempt: int) -> str:
+        # One that knows a message again calls it by the name that it gave it first.
+        attempt = 0 if provider.idempotent else attempt
+        return f"id{self._draws.integer('provider id', subject.lane, subject.key, attempt, below=1 << 53):x}"
 
     def _fails(self, subject: Subject, attempt: int, at_us: int) -> Answer | None:
         for fault, answer in self._faults:
@@ -69,7 +174,8 @@ class Nature:
         if share is None:
             return True
         # By what the fault is, not by its place in the file: taking out another one must not move this one's draws.
-        return self._draws.draw("fault", answer.kind, answer.status, fault.at_us, key, attempt) < share
+        kind = answer.kind if answer.outcome is None else name_of(answer.outcome)
+        return self._draws.draw("fault", kind, answer.status, fault.at_us, key, attempt) < share
 
 
 def latency_us(draws: Draws, latency: LatencyTable, purpose: str, *key: int | str) -> int:

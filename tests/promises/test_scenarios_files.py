@@ -122,7 +122,7 @@ def test_every_mistake_is_told_at_once() -> None:
     found = _mistakes(text)
     assert [line.split(":")[1] for line in found] == ["13", "23", "29", "31", "39", "48"]
     assert found[0].endswith("arrive[0].count: 0; expected a whole number from 1 to 1000000000")
-    assert "exactly one of answer, daemon, clock, disk" in found[3]
+    assert "exactly one of answer, account, daemon, clock, disk" in found[3]
     assert "unknown key; expected at_most" in found[5]
 
 

@@ -1,0 +1,171 @@
+"""What the other side answers instead of taking a request: the values of `answer`, and what each of them means.
+
+This file answers for the closed set of answers. A value that is none of them raises Unfit with what was expected.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, cast
+
+import msgspec
+
+from adapters.config.units import Unfit, choice, fraction, span, text, whole
+from core import outcomes as o
+
+Kind = Literal["status", "timeout", "reset", "lost_reply", "refused", "slow", "outcome"]
+WORDS: Final[tuple[Kind, ...]] = ("timeout", "reset", "lost_reply", "refused")
+# What a provider says in words of its own comes to one of these at once.
+OUTCOMES: Final[Mapping[str, o.Failure]] = {
+    "permanent": o.Permanent(code="permanent"),
+    "transient": o.Transient(code="transient"),
+    "recipient": o.Recipient(code="recipient"),
+    "optout": o.OptOut(code="optout"),
+    "config": o.Config(code="config"),
+    "hold": o.Hold(code="hold"),
+    "window": o.Window(code="window"),
+}
+
+_POSITIVE: Final = span(least_us=1_000)
+_SHARE: Final = fraction(0, 1)
+_STATUS: Final = whole(100, 599)
+_NAMES: Final = ", ".join(f'"{word}"' for word in OUTCOMES)
+_EXPECTED: Final = (
+    f'"timeout", "reset", "lost_reply", "refused", {_NAMES}, or a table such as'
+    ' { status = 503, headers = { Retry-After = "30" }, share = 0.5 }, { slow = "20s" } or'
+    ' { rate = "pair", after = "1s", growth = 4 }'
+)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the other side does with a request instead of taking it.
+
+    `timeout` and `reset`: it never arrives. `lost_reply`: it is taken, and the connection breaks before we hear of it.
+    `refused`: nobody listens. `slow`: it is taken, and the answer comes so much later. `outcome`: an answer whose
+    meaning is given. `share` of the requests meets it.
+    """
+
+    kind: Kind
+    status: int = 0
+    headers: dict[str, str] = {}
+    body: str = ""
+    slow_us: int = 0
+    outcome: o.Failure | None = None
+    share: float | None = None
+
+
+def answer(raw: object) -> Answer:
+    """One of the ways in which the other side fails."""
+    for word in WORDS:
+        if raw == word:
+            return Answer(kind=word)
+    if isinstance(raw, str) and raw in OUTCOMES:
+        return Answer(kind="outcome", outcome=OUTCOMES[raw])
+    if not isinstance(raw, dict):
+        raise Unfit(_EXPECTED)
+    rest = {str(name): value for name, value in raw.items()}
+    share = rest.pop("share", None)
+    found = _detailed(rest)
+    if found is None or rest:
+        raise Unfit(_EXPECTED)
+    return found if share is None else msgspec.structs.replace(found, share=cast("float", _SHARE(share)))
+
+
+def failure(raw: object) -> o.Failure:
+    """What a provider says afterwards of a message that it had taken, in the words of an answer."""
+    found = answer(raw)
+    if found.outcome is None or found.share is not None:
+        raise Unfit(f'{_NAMES}, or a table such as {{ recipient = "soft" }}')
+    return found.outcome
+
+
+def _detailed(rest: dict[str, object]) -> Answer | None:
+    """The answer in a table, from which everything that belongs to it is taken out; None where there is none."""
+    if "status" in rest:
+        status = cast("int", _STATUS(rest.pop("status")))
+        return Answer(kind="status", status=status, headers=_headers(rest), body=_body(rest))
+    if "slow" in rest:
+        return Answer(kind="slow", slow_us=cast("int", _POSITIVE(rest.pop("slow"))))
+    for word in WORDS:
+        if rest.get(word) is True:
+            del rest[word]
+            return Answer(kind=word)
+    for name, reading in _OUTCOMES.items():
+        if name in rest:
+            return Answer(kind="outcome", outcome=_with_code(reading(rest.pop(name), rest), rest))
+    return None
+
+
+def _with_code(outcome: o.Failure, rest: dict[str, object]) -> o.Failure:
+    code = rest.pop("code", None)
+    return outcome if code is None else msgspec.structs.replace(outcome, code=text(code))
+
+
+def _rate(raw: object, rest: dict[str, object]) -> o.Failure:
+    scope = cast("o.RateScope", choice("pair", "sender", "account", "lane")(raw))
+    growth = rest.pop("growth", 1)
+    return o.Rate(code="rate", scope=scope, after_us=_after_us(rest), growth=cast("int", whole(1, 100)(growth)))
+
+
+def _transient(raw: object, rest: dict[str, object]) -> o.Failure:
+    if raw is not True:
+        raise Unfit(_EXPECTED)
+    most = rest.pop("retries_max", None)
+    retries_max = None if most is None else cast("int", whole(0, 1_000)(most))
+    return o.Transient(code="transient", after_us=_after_us(rest), retries_max=retries_max)
+
+
+def _hold(raw: object, _rest: dict[str, object]) -> o.Failure:
+    return o.Hold(code="hold", after_us=cast("int", _POSITIVE(raw)))
+
+
+def _recipient(raw: object, _rest: dict[str, object]) -> o.Failure:
+    return o.Recipient(code="recipient", soft=_is(raw, "soft"))
+
+
+def _optout(raw: object, _rest: dict[str, object]) -> o.Failure:
+    return o.OptOut(code="optout", marketing=_is(raw, "marketing"))
+
+
+def _plain(outcome: o.Failure) -> Callable[[object, dict[str, object]], o.Failure]:
+    def read(raw: object, _rest: dict[str, object]) -> o.Failure:
+        if raw is not True:
+            raise Unfit(_EXPECTED)
+        return outcome
+
+    return read
+
+
+# The key of each in a table, with what its value narrows.
+_OUTCOMES: Final[Mapping[str, Callable[[object, dict[str, object]], o.Failure]]] = {
+    "rate": _rate,
+    "transient": _transient,
+    "hold": _hold,
+    "recipient": _recipient,
+    "optout": _optout,
+    **{word: _plain(OUTCOMES[word]) for word in ("permanent", "config", "window")},
+}
+
+
+def _after_us(rest: dict[str, object]) -> int | None:
+    """How long it asks to wait, None where it does not."""
+    after = rest.pop("after", None)
+    return None if after is None else cast("int", _POSITIVE(after))
+
+
+def _is(raw: object, word: str) -> bool:
+    if raw is not True and raw != word:
+        raise Unfit(f'true or "{word}"')
+    return raw == word
+
+
+def _headers(rest: dict[str, object]) -> dict[str, str]:
+    found = rest.pop("headers", {})
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise Unfit('headers as a table of texts, such as { Retry-After = "30" }')
+    return {str(name).lower(): value for name, value in found.items()}
+
+
+def _body(rest: dict[str, object]) -> str:
+    found = rest.pop("body", "")
+    if not isinstance(found, str):
+        raise Unfit("a body as a text")
+    return found

@@ -1,0 +1,99 @@
+"""Providers and people who tell us something: each at its instant, and again until it is answered.
+
+This file answers for senders that behave as documented: what is not answered with success comes again, later each time,
+over any crash. Every call that was answered ends in the books.
+"""
+
+import asyncio
+from typing import Final
+
+from anyio.abc import TaskGroup
+
+from actors.hooks import Brought
+from actors.system import System
+from core.errors import AppendUnknown, Refused, StreamConflict
+from core.policies import HOUR_US, SECOND_US
+from scenarios.world.books import Posted, Told, What
+from scenarios.world.ground import Ground
+from scenarios.world.hooking import take
+from scenarios.world.tellings import Telling
+
+# How long a sender waits before it comes again: so much at first, and at most.
+_AGAIN_US: Final = 2 * SECOND_US
+_AGAIN_MOST_US: Final = HOUR_US
+
+
+class Senders:
+    """All who tell us anything, in one life of the daemon. Their tasks live in `group`."""
+
+    def __init__(self, ground: Ground, system: System, group: TaskGroup) -> None:
+        self._ground = ground
+        self._system = system
+        self._group = group
+        self._loop = asyncio.get_running_loop()
+        self._told = asyncio.Event()
+
+    def start(self) -> None:
+        """Takes up what is still to be told."""
+        began_us = self._now_us()
+        for telling in list(self._ground.tellings.values()):
+            # Whoever found nobody at home comes again soon after somebody is.
+            wait_us = telling.at_us - began_us if telling.at_us >= began_us else self._patience_us(telling, 1)
+            self._group.start_soon(self._tell, telling, wait_us)
+
+    def plan(self, telling: Telling) -> None:
+        """One more, which follows from what has just happened."""
+        self._ground.expect(telling)
+        self._group.start_soon(self._tell, telling, telling.at_us - self._now_us())
+
+    async def all_told(self) -> None:
+        """Returns when nobody has anything to tell any more, for now."""
+        while self._ground.tellings:
+            self._told = asyncio.Event()
+            await self._told.wait()
+
+    async def _tell(self, telling: Telling, wait_us: int) -> None:
+        """One call, until it is answered."""
+        tries = 0
+        while True:
+            await asyncio.sleep(max(0, wait_us) / SECOND_US)
+            tries += 1
+            try:
+                await self._answered(telling)
+            except (Refused, AppendUnknown, StreamConflict):
+                wait_us = self._patience_us(telling, tries)
+            else:
+                break
+        del self._ground.tellings[telling.key, telling.nth]
+        posted = Posted(
+            key=telling.key,
+            nth=telling.nth,
+            at_us=self._now_us(),
+            lanes=telling.lanes,
+            news=telling.news,
+            handed=telling.handed,
+        )
+        self._ground.books.posted.append(posted)
+        self._told.set()
+
+    async def _answered(self, telling: Telling) -> None:
+        """Returns where it was answered with success."""
+        ground, now_us = self._ground, self._now_us()
+        if telling.post is None:
+            lanes = telling.lanes
+            await self._system.hooks.heed(
+                Brought(tenant=telling.tenant, news=telling.news, lanes=lanes, accounts=lanes)
+            )
+            return
+        opened, sent_us = ground.opened(telling.post.source), ground.scenario.start_us + now_us
+        receipts = await take(self._system, opened, telling.post, sent_us=sent_us, wall_us=ground.wall_us(now_us))
+        for key, receipt in zip(telling.post.updates, receipts, strict=True):
+            what: What = "repeated" if receipt.duplicate else "accepted"
+            ground.told(Told(key=key, nth=telling.nth, at_us=self._now_us(), what=what, stream=receipt.id))
+
+    def _patience_us(self, telling: Telling, tries: int) -> int:
+        longest_us = min(_AGAIN_MOST_US, _AGAIN_US << tries)
+        return 1 + self._ground.draws.integer("tells again", telling.key, telling.nth, self._now_us(), below=longest_us)
+
+    def _now_us(self) -> int:
+        return round(self._loop.time() * SECOND_US)
