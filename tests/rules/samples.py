@@ -10,6 +10,7 @@ from core import conclusions, starts
 from core import conversation as c
 from core import events as e
 from core import message as m
+from core.failover import IsUp, every_lane
 from core.outcomes import Failure, Outcome, Transient
 from core.policies import SECOND_US, CircuitRule, Policy, Schedule
 
@@ -118,10 +119,21 @@ def decide(
     conversation: c.Conversation = CALM,
     policy: Policy = PLAIN,
     chance: float = 0.5,
+    is_up: IsUp = every_lane,
+    has_receipts: bool = False,
 ) -> conclusions.Decision:
     """What this outcome leads to at NOW_US, for a message in its first attempt unless another is given."""
     message = sending(waiting()) if message is None else message
-    return conclusions.conclude(conversation, message, flight(outcome), policy, now_us=NOW_US, chance=chance)
+    return conclusions.conclude(
+        conversation,
+        message,
+        flight(outcome),
+        policy,
+        now_us=NOW_US,
+        chance=chance,
+        is_up=is_up,
+        has_receipts=has_receipts,
+    )
 
 
 def failure(decision: conclusions.Decision) -> e.AttemptFailed:
