@@ -12,6 +12,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
+from actors.devices import Devices
 from actors.errands import Errands
 from actors.failover import Failover
 from actors.fallbacks import Fallbacks
@@ -22,11 +23,13 @@ from actors.keys import Keys
 from actors.lane import LaneActor
 from actors.long_windows import LongWindows
 from actors.parcels import Parcels
+from actors.pushes import Pushes
 from actors.receipts import Receipts
 from actors.redrives import Redrives
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from actors.sender import LOG_TROUBLE, NONSENSE, Sender
+from actors.stale_devices import StaleDevices
 from actors.surroundings import Surroundings
 from actors.terms import TermsBook
 from core import events as e
@@ -72,6 +75,7 @@ class System:
         self._parcels = Parcels(world.log, bytes_max=settings.bounds.parcels_bytes_max)
         self._build_path(channels)
         self._open_doors()
+        self._keep_devices()
 
     def _build_path(self, channels: Mapping[str, Channel]) -> None:
         """What carries messages out: who is awake, who sends, who says when."""
@@ -148,6 +152,16 @@ class System:
         self.redrives = Redrives(log=log, clock=clock, mint=mint, errands=self.errands, witness=world.witness)
         self.keys = Keys(log=log, clock=clock, secrets=world.secrets, mint=mint)
 
+    def _keep_devices(self) -> None:
+        """Who knows which devices a user has, and what a push to them comes to."""
+        world = self._world
+        log, clock, witness = world.log, world.clock, world.witness
+        self.devices = Devices(
+            log=log, clock=clock, secrets=world.secrets, mint=self._mint, witness=witness, settings=self._settings
+        )
+        self._stale_devices = StaleDevices(log=log, clock=clock, devices=self.devices, witness=witness)
+        self.pushes = Pushes(log=log, devices=self.devices, errands=self.errands, intake=self.intake)
+
     # -- what follows from a message
 
     def _names_of(self, message: Message) -> tuple[Alias, ...]:
@@ -190,6 +204,10 @@ class System:
         """The actors over a log: its diary is read, nothing is written yet. `channels` are by lane name."""
         return cls(world, settings, channels, await world.log.events_of(INSTALLATION))
 
+    def use(self, channels: Mapping[str, Channel]) -> None:
+        """Sends through these from here on: for those that ask the system itself, and so come after it."""
+        self._sender.channels = channels
+
     # -- life
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -209,6 +227,7 @@ class System:
             group.start_soon(self.receipts.run)
             group.start_soon(self.fallbacks.run)
             group.start_soon(self.failover.run)
+            group.start_soon(self._stale_devices.run)
             self.intake.is_open = True
             self._unready = []
             task_status.started()
@@ -241,6 +260,8 @@ class System:
         fresh = await self._adopt(settings)
         self._sender.channels = channels
         self.intake.adopt(settings)
+        self.devices.adopt(settings)
+        self._stale_devices.policy_changed()
         if fresh:
             await self.scheduler.load(fresh)
         self.scheduler.limits_changed()

@@ -29,7 +29,7 @@ from adapters.installation import first_admin_key
 from adapters.reloading import Channels, needs_restart
 from adapters.starting import CONNECTIONS_WAITING_MAX, CannotStart, bound, builder, prepared_key, zone_finder
 from adapters.telemetry import Telemetry
-from adapters.web.app import create_app
+from adapters.web.app import FRONT, create_app
 from adapters.web.front import WebBounds
 from core.errors import AppendUnknown, Refused, TidingsError
 from eventstore.sqlite.log import SqliteLog
@@ -92,8 +92,6 @@ async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Cal
         stack.push_async_callback(log.close)
         door = stack.enter_context(bound(config.listen))
         clock = SystemClock(floor_us=log.newest()[1])
-        channels = Channels(builder(clock, secrets, release), config)
-        stack.push_async_callback(channels.close)
         world = World(
             log=log,
             clock=clock,
@@ -103,7 +101,10 @@ async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Cal
             zone_of=zone_finder(telemetry),
             release=release,
         )
-        system = await System.open(world, config.settings, channels.now)
+        system = await System.open(world, config.settings, {})
+        channels = Channels(builder(system, clock, secrets, release), config)
+        stack.push_async_callback(channels.close)
+        system.use(channels.now)
         _warn(config, clock, telemetry)
         daemon = _Daemon(system=system, world=world, channels=channels, config=config, telemetry=telemetry)
         await daemon.run(door, load, announce)
@@ -127,7 +128,9 @@ class _Daemon:
             settings=config.settings,
             registry=telemetry.registry,
             bounds=WebBounds(body_bytes_max=config.body_bytes_max),
+            sources=config.sources,
         )
+        self._sources = app[FRONT].hooks.sources
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=_ANSWERS_END_S, auto_decompress=False
         )
@@ -198,6 +201,8 @@ class _Daemon:
             words = f"The log cannot be written now ({error}); lanes and policies are taken up by the next SIGHUP."
             self._telemetry.say("error", "reload_refused", {"words": words})
             return
+        # Their handlers' lanes are there from here on.
+        self._sources.adopt(config.sources)
         _warn(config, None, self._telemetry)
         self._telemetry.say("info", "reloaded", {"lanes": [lane.name for lane in config.settings.lanes]})
 

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from typing import Final
 
+from actors.system import System
 from adapters.chance import KeyedChance, SystemSecrets
-from adapters.channels.accounts import ProviderSettings
+from adapters.channels.accounts import ProviderSettings, SandboxSettings
 from adapters.channels.building import build
+from adapters.channels.push_devices import PushDevices
 from adapters.config.loading import Config
 from adapters.config.units import Listen
 from adapters.installation import installation_key
@@ -59,17 +61,21 @@ def bound(listen: Listen) -> Iterator[socket.socket]:
         yield door
 
 
-def builder(clock: Clock, secrets: SystemSecrets, release: str) -> Build:
-    """Makes lanes' channels; one that cannot be made raises CannotStart."""
+def builder(system: System, clock: Clock, secrets: SystemSecrets, release: str) -> Build:
+    """Makes lanes' channels; one that cannot be made raises CannotStart. Those for pushes ask `system` for devices."""
     # What a sandbox draws belongs to no message's history, so it has a seed of its own, the same over restarts.
     chance = KeyedChance(int.from_bytes(secrets.keyed_hash("sandbox")[:8], "big"))
 
     def built(lane: Lane, settings: ProviderSettings) -> Channel:
         try:
-            return build(settings, lane=lane.name, channel=lane.channel, clock=clock, chance=chance, release=release)
+            made = build(settings, lane=lane.name, channel=lane.channel, clock=clock, chance=chance, release=release)
         except (OSError, ValueError) as error:
             # A file of certificates that cannot be read, or holds none.
             raise CannotStart(f"Lane {lane.name} cannot be set up: {error}.") from None
+        if lane.channel != "push":
+            return made
+        takes_users = isinstance(settings, SandboxSettings)
+        return PushDevices(made, devices=system.devices, pushes=system.pushes, takes_users=takes_users)
 
     return built
 

@@ -29,9 +29,9 @@ class DeviceInvalidated(Event, frozen=True, kw_only=True):
 
 
 class DeviceRemoved(Event, frozen=True, kw_only=True):
-    """Logged out, or its token has moved to another user."""
+    """Logged out, its token is another device's now, or a newer device of its user needed its place."""
 
-    reason: Literal["requested", "moved"]
+    reason: Literal["requested", "moved", "displaced"]
 
 
 class PlanSet(Event, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ class FullDisk:
         self.is_full = False
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/message", "/v1/messages/x/y/z", "/hooks/stripe", "/v1/devices/a/b"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/message", "/v1/messages/x/y/z", "/hooks/stripe", "/v1/devices/a/b/c"])
 async def test_an_unknown_path_is_nothing(house: House, path: str) -> None:
     """A path that is not served gets a 404 problem, with or without a key."""
     roles: tuple[Role | None, ...] = ("admin", None)
