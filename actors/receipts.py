@@ -7,12 +7,14 @@ kept as a stray stream until its message turns up, or for a bounded time. Strays
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import anyio
+
 from actors.bell import Bell
 from actors.errands import Errands
 from actors.sender import LOG_TROUBLE, NONSENSE
 from core import events as e
 from core import ids
-from core.errors import NotFound, Overloaded, StreamConflict
+from core.errors import AppendUnknown, NotFound, Overloaded, StreamConflict
 from core.ids import Mint, shard_of
 from core.message import Message, fold
 from core.news import Receipt
@@ -67,6 +69,8 @@ class Receipts:
         self._waiting: dict[int, Stray] = {}
         self._strays: dict[bytes, dict[int, Stray]] = {}
         self._writing = 0
+        # Strays that may be in the log, though nobody could tell. A store that fails takes no others, so they are few.
+        self._doubtful: list[Stray] = []
         # Names whose message may be in the log already; those whose message has turned up, and that message.
         self._unsettled: dict[bytes, None] = {}
         self._claims: dict[bytes, int] = {}
@@ -92,6 +96,7 @@ class Receipts:
 
         Raises Refused or AppendUnknown where nothing can be promised: the provider has to come again.
         """
+        lanes = tuple(dict.fromkeys(lane for named in lanes for lane in self._lanes_of(named)))
         stream = await self._find(lanes, receipt)
         if stream is not None:
             await self._errands.receive(stream, receipt, lanes)
@@ -140,6 +145,10 @@ class Receipts:
         self._writing += 1
         try:
             await self._append(stray, 1, event, status="waiting")
+        except (AppendUnknown, anyio.get_cancelled_exc_class()):
+            self._doubtful.append(stray)
+            self._bell.ring()
+            raise
         finally:
             self._writing -= 1
         self._remember(stray)
@@ -164,6 +173,7 @@ class Receipts:
         self._unsettled = dict.fromkeys(self._strays)
         while True:
             try:
+                await self._look_for_strays()
                 await self._look_for_messages()
                 await self._settle()
                 wake_us = await self._drop_old()
@@ -171,6 +181,15 @@ class Receipts:
                 self._witness.note("strays_refused", error=type(error).__name__)
                 wake_us = self._clock.now_us() + _AGAIN_US
             await self._bell.wait(wake_us)
+
+    async def _look_for_strays(self) -> None:
+        while self._doubtful:
+            stray = self._doubtful[0]
+            head = await self._log.head_of(stray.stream)
+            self._doubtful.remove(stray)
+            if head is not None:
+                self._remember(stray)
+                self._unsettled[stray.event.name] = None
 
     async def _look_for_messages(self) -> None:
         while self._unsettled:
