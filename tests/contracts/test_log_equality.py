@@ -17,6 +17,7 @@ from eventstore.memory_book import MemoryBook
 from eventstore.sqlite.checking import verify
 from tests.contracts.scribe import DEDUP_FOR_US, Scribe, alias, digest, vault_row
 from tests.contracts.stores import MemoryStore, SqliteStore, Store
+from tests.seeds import seeds
 
 pytestmark = pytest.mark.anyio
 
@@ -303,7 +304,7 @@ async def seen(log: Log, author: Author) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Path, seed: int) -> None:
     """Hundreds of random calls, alone and at once, with restarts between: answers, pages and links are equal."""
     author = Author(seed)

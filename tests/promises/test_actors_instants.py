@@ -15,6 +15,7 @@ from scenarios.draws import Draws
 from scenarios.loop.run import run_virtual
 from tests.promises.house import PLAIN, TIGHT, House, address, living, under
 from tests.promises.other_side import START_US, ObedientDisk, Provider
+from tests.seeds import seeds
 
 # Reads and commits take a millisecond here, and an attempt may need several of them.
 AT_ONCE_US: Final = 30_000
@@ -36,7 +37,7 @@ def _ended_us(house: House, stream: int) -> int:
 
 
 @pytest.mark.parametrize("bounds", [Bounds(), TIGHT], ids=["wide", "tight"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_each_message_goes_out_at_its_instant(bounds: Bounds, seed: int) -> None:
     """Hundreds of messages for different instants, tenants and priorities: none is early, none is late."""
     draws, dues_us = Draws(seed), dict[int, int]()

@@ -16,6 +16,7 @@ from scenarios.loop.run import run_virtual
 from scenarios.loop.schedules import Walk
 from tests.promises.house import PLAIN, TIGHT, House, address, living, mail, under
 from tests.promises.other_side import ObedientDisk, Provider
+from tests.seeds import seeds
 
 PEERS: Final = 6
 EACH: Final = 25
@@ -89,7 +90,7 @@ def test_tight_bounds_lose_and_swap_nothing(every_s: float, read_us: int, commit
     assert_each_taken_once(provider)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_a_moody_provider_swaps_nothing(seed: int) -> None:
     """Refused attempts, limits and retries in between: still each in its turn, and each taken once."""
     provider = Provider(moods=_moods(seed))
@@ -98,7 +99,7 @@ def test_a_moody_provider_swaps_nothing(seed: int) -> None:
     assert_each_taken_once(provider)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_any_order_of_steps_loses_and_swaps_nothing(seed: int) -> None:
     """Whichever ready task runs next, the promise is the same."""
     provider = Provider(moods=_moods(seed))
@@ -109,7 +110,7 @@ def test_any_order_of_steps_loses_and_swaps_nothing(seed: int) -> None:
     assert_each_taken_once(provider)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_what_was_scheduled_ahead_goes_out_in_the_order_of_its_instants(seed: int) -> None:
     """Messages for later come due while others are being sent, read and forgotten, and lose neither life nor place."""
     provider = Provider(moods=_moods(seed))
@@ -118,7 +119,7 @@ def test_what_was_scheduled_ahead_goes_out_in_the_order_of_its_instants(seed: in
     assert_each_taken_once(provider)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_any_order_loses_nothing(seed: int) -> None:
     """Without order each message is still taken exactly once, and no more fly at once than the policy allows."""
     provider = Provider(moods=_moods(seed))

@@ -46,6 +46,7 @@ def test_sets_have_one_order_in_every_process(pytestconfig: pytest.Config) -> No
     assert len(set(logs)) == 1
 
 
+@pytest.mark.slow
 def test_the_program_would_tell(pytestconfig: pytest.Config) -> None:
     """On the same loop without numbers, each of the sets that it walks through shows several orders."""
     orders = _orders_by_kind(_logs("addresses", pytestconfig))

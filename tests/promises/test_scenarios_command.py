@@ -64,6 +64,7 @@ def test_a_failure_is_told_with_the_command_that_replays_it(unsound: Path) -> No
     assert f"tidings simulate {unsound} --seed 9" in done.stdout
 
 
+@pytest.mark.slow
 def test_many_seeds_are_told_in_a_line_a_file(sound: Path, unsound: Path) -> None:
     """Exit 1 where one of them fails; failures that read alike are told once, with how often they happened."""
     done = _simulate(sound, unsound, "--runs", "12")
@@ -74,6 +75,7 @@ def test_many_seeds_are_told_in_a_line_a_file(sound: Path, unsound: Path) -> Non
     assert "(12 runs)" in done.stdout
 
 
+@pytest.mark.slow
 def test_json_is_for_programs(sound: Path) -> None:
     """One object: whether all is well, and every run with its seed, its digest and its counts."""
     first, second = (json.loads(_simulate(sound, "--json", "--runs", "2").stdout) for _ in range(2))

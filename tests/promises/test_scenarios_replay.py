@@ -11,9 +11,12 @@ from scenarios.run.running import run_once
 from scenarios.run.tracing import trace
 from tests.promises.simulated import run, scenario
 
-# With a crash and a slow disk, with every schedule there is, with clocks and limits.
 PROGRAM = Path(sys.executable).with_name("tidings")
-FILES = ("crash_at_every_boundary", "same_request_twice", "clock_jumps")
+FILES = (
+    "crash_at_every_boundary",  # with a crash and a slow disk
+    pytest.param("same_request_twice", marks=pytest.mark.slow),  # with every schedule there is
+    pytest.param("clock_jumps", marks=pytest.mark.slow),  # with clocks and limits
+)
 
 _WORLD = """\
 schedule = "SCHEDULE"

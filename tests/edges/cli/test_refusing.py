@@ -50,6 +50,7 @@ def dump(file: Path) -> list[str]:
         connection.close()
 
 
+@pytest.mark.slow
 def test_a_log_has_one_daemon(tmp_path: Path) -> None:
     """A second daemon on the same log is refused and told by whom; the first goes on."""
     data = tmp_path / "data"
@@ -130,6 +131,7 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert "--data" in line
 
 
+@pytest.mark.slow
 def test_five_mistakes_stop_a_start_and_leave_nothing_behind(tmp_path: Path) -> None:
     """serve and check say the same about a wrong configuration: each mistake on a line of its own, status 1."""
     config = tmp_path / "tidings.toml"
@@ -153,8 +155,8 @@ def test_five_mistakes_stop_a_start_and_leave_nothing_behind(tmp_path: Path) -> 
     "arguments",
     [
         (),
-        ("--listen", "nowhere"),
-        ("--log-level", "loud"),
+        pytest.param(("--listen", "nowhere"), marks=pytest.mark.slow),
+        pytest.param(("--log-level", "loud"), marks=pytest.mark.slow),
         ("--config", "none.toml"),
         ("--colour",),
     ],

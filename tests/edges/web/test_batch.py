@@ -198,6 +198,7 @@ async def test_a_client_may_send_everything_before_it_reads(house: House) -> Non
     assert await house.count() == 10_000
 
 
+@pytest.mark.slow
 async def test_a_client_that_never_reads_is_left() -> None:
     """A client that takes no answer for too long is cut off; what was accepted stays, and the house goes on."""
     async with running(door=WebBounds(batch_unread_bytes_max=50_000, patience_s=0.2)) as house:
