@@ -16,9 +16,16 @@ SCENARIOS = $(shell find scenarios -name '*.toml' -not -path 'scenarios/data/*' 
 # Seeds for each scenario file: RUNS for `make simulate`, SWEEP for the short one inside `make test`.
 RUNS ?= 200
 SWEEP ?= 5
+# Processes that share the tests: a number, or one a core. One that has nothing left to do takes from the end of what
+# another was given, so most modules stay whole, and what is made once a module is made once.
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 # One benchmark by name, or all of them; arguments for `tidings serve`.
 CASE ?=
 ARGS ?=
+
+# Bytecode is kept whatever the surroundings say, or each of the many processes that tests start would compile us anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check bench simulate format lint types fast-tests clean lock anew
 
@@ -26,9 +33,10 @@ run: $(RUN_READY)
 	@exec $(BIN)/tidings serve $(ARGS)
 
 test: lint types
-	$(BIN)/python -m pytest
+	$(PYTEST)
 	$(BIN)/tidings simulate --runs $(SWEEP) $(SCENARIOS)
 
+# Under a minute on two cores. Properties are searched with fewer examples than `make test` searches them with.
 check: lint types fast-tests
 
 bench: $(TEST_READY)
@@ -47,10 +55,10 @@ lint: $(TEST_READY)
 	$(BIN)/ruff check .
 
 types: $(TEST_READY)
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 fast-tests: $(TEST_READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow" --hypothesis-profile quick
 
 # ./data is left alone: it may hold messages that somebody still waits for.
 clean:
