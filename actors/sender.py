@@ -130,6 +130,11 @@ class Sender:
         except anyio.get_cancelled_exc_class():
             actor.left_unasked(inquiry)  # We are stopping: the next start asks again.
             raise
+        except Refused as error:
+            # Our own trouble is no reason to guess: the doubt stands, and its turn comes again.
+            self._witness.note("look_up_refused", message=inquiry.message.id, error=type(error).__name__)
+            actor.left_unasked(inquiry)
+            return "again"
         try:
             await actor.answered(inquiry, taken)
         except LOG_TROUBLE as error:
@@ -150,8 +155,10 @@ class Sender:
             with anyio.move_on_after((_INQUIRY_US + _OVERDUE_US) / SECOND_US):
                 return await channel.look_up(parcel, message.started_us)
             self._witness.note("look_up_overdue", lane=message.lane, message=message.id)
-        except (Refused, CorruptLog) as error:
-            self._witness.note("look_up_refused", message=message.id, error=type(error).__name__)
+        except Refused:
+            raise
+        except CorruptLog as error:
+            self._witness.note("look_up_corrupt", message=message.id, error=str(error))
         except Exception as bug:  # A channel's bug must not lose the message: nothing is known, as before.
             self._witness.note("look_up_bug", lane=message.lane, message=message.id, error=type(bug).__name__)
         return None

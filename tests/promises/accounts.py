@@ -14,14 +14,14 @@ import pytest
 
 from core import events as e
 from core.news import Receipt
-from core.outcomes import Outcome, Recipient, Taken
+from core.outcomes import Ambiguous, Outcome, Recipient, Taken
 from core.policies import PRESETS, Policy
 from core.ports import Channel, Parcel
 from core.settings import Bounds, Lane, Settings
 from eventstore.durable import Durable
 from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import PLAIN, House
+from tests.promises.house import PLAIN, House, mail
 from tests.promises.other_side import ObedientDisk
 
 
@@ -54,6 +54,10 @@ class Account:
         """Goes on with what it held."""
         if self._gate is not None:
             self._gate.set()
+        self._gate = None
+
+    def hang_up(self) -> None:
+        """Whoever it held is gone, with the life that called; it holds nobody else."""
         self._gate = None
 
     async def close(self) -> None:
@@ -147,7 +151,7 @@ def crashed(
     with pytest.raises(PowerCut) as cut:
         run_virtual(main, start_s=start_s)
     for account in accounts.values():
-        account.let_go()
+        account.hang_up()
     return cut.value.now_s
 
 
@@ -155,6 +159,21 @@ def a_bounce(provider_id: str = "", *, echo: str = "", soft: bool = False) -> Re
     """The provider tells that a mail it took came back."""
     failure = Recipient(code="550 5.1.1", soft=soft)
     return Receipt(status="failed", provider_id=provider_id, echo=echo, code="550", failure=failure)
+
+
+async def doubted(house: House, account: Account, number: int = 1, **fields: str) -> int:
+    """A mail whose attempt has just become one of unknown fate."""
+    account.answers.append(Ambiguous(code="timeout"))
+    stream = (await house.post(mail(number), 1, tenant="org1", **fields)).id
+    await house.pass_time(0.01)
+    assert house.message(stream).doubt_us is not None
+    return stream
+
+
+def resolution_of(house: House, stream: int) -> tuple[str, str]:
+    """How a message's doubt was resolved, and on what evidence."""
+    (event,) = [event for event in house.events(stream) if isinstance(event, e.AmbiguityResolved)]
+    return event.resolution, event.evidence
 
 
 def told_of(house: House, stream: int) -> list[str]:

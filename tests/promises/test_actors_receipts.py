@@ -1,4 +1,4 @@
-"""Receipts: each finds its message, however late or often it comes, and nobody else's; what it says of the peer counts."""
+"""Receipts: each finds its message, however late or often it comes, and nobody else's; its word on the peer counts."""
 
 from typing import Final
 

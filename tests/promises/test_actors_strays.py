@@ -267,7 +267,7 @@ def test_no_receipt_is_lost_over_a_crash(border: Border, nth: int) -> None:
     try:
         run_virtual(main)
     except PowerCut as cut:
-        account.let_go()
+        account.hang_up()
         run_virtual(again, start_s=cut.now_s)
     else:
         pytest.fail("the power never went out")
