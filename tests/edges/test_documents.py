@@ -20,6 +20,7 @@ from tests.edges.channels.endpoints import Endpoint, Received, answers
 from tests.edges.channels.parcels import HandOver, parcel_of
 from tests.edges.channels.webhooks import channel_of
 from tests.edges.documents.configurations import environment, is_scenario, prepare, whole
+from tests.edges.documents.other_sides import other_sides
 from tests.edges.documents.pages import DOCUMENTS, ROOT, Block, anchors_of, blocks_of, codes_in, links_of, prose_of
 from tests.edges.documents.shapes import Names, compare_json, compare_text
 from tests.edges.documents.walk import Walk, tools_missing
@@ -39,7 +40,8 @@ def test_whoever_follows_a_document_sees_what_it_says(file: Path, tmp_path: Path
     """Every command of a document succeeds, in its order, and answers what the document shows."""
     if missing := tools_missing(file):
         pytest.skip(f"this machine has no {', '.join(missing)}")
-    done = Walk(tmp_path, environment(blocks_of(file))).follow(file)
+    with other_sides() as sides:
+        done = Walk(tmp_path, environment(blocks_of(file)), sides).follow(file)
     assert done == [block for block in blocks_of(file) if block.kind in {"sh", "console"}]
 
 
@@ -163,3 +165,12 @@ def test_a_name_stands_for_one_thing() -> None:
         compare_text("msg_0000000000001 came", "msg_0000000000008 came", names, "here")
     with pytest.raises(AssertionError):
         compare_json('{"id": "msg_0000000000001"}', '{"id": "msg_0000000000008"}', names, "here")
+
+
+def test_an_id_in_a_text_stands_for_one_of_its_kind() -> None:
+    """A text may show an id first; from there on it is the one that came, and never one of another kind."""
+    names = Names()
+    compare_text("hook_0000000000002 led to it", "hook_0000000000007 led to it", names, "here")
+    assert names.real("hook_0000000000002") == "hook_0000000000007"
+    with pytest.raises(AssertionError):
+        compare_text("hook_0000000000003 led to it", "msg_0000000000006 led to it", names, "here")

@@ -10,9 +10,23 @@ import msgspec
 import pytest
 from prometheus_client import generate_latest
 
-from adapters.channels.accounts import SandboxSettings, SmtpSettings, WebhookSettings
+from adapters.channels.accounts import ProviderSettings, SandboxSettings, SmtpSettings, WebhookSettings
+from adapters.channels.fcm_settings import FcmSettings
+from adapters.channels.green_api_settings import GreenApiSettings
+from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
+from adapters.channels.whatsapp_cloud_settings import WhatsAppCloudSettings
 from adapters.config.loading import Config, load
-from adapters.config.providers import SERVES, SandboxTable, SmtpTable, WebhookTable
+from adapters.config.providers import (
+    SERVES,
+    FcmTable,
+    GreenApiTable,
+    ResendTable,
+    SandboxTable,
+    SendGridTable,
+    SmtpTable,
+    WebhookTable,
+    WhatsAppCloudTable,
+)
 from adapters.config.tables import BoundsTable, LimitsTable, PolicyTable, ServerTable, StoreTable
 from adapters.telemetry import Telemetry
 from adapters.web.gauges import standing
@@ -75,11 +89,14 @@ def test_the_keys_of_server_and_store_are_told() -> None:
         ("`smtp`", SmtpTable, SmtpSettings(host="mail.example.com", sender="us@example.com")),
         ("`webhook`", WebhookTable, WebhookSettings()),
         ("`sandbox`", SandboxTable, SandboxSettings(directory="sandbox")),
+        ("`resend`", ResendTable, ResendSettings(key="k", sender="us@example.com")),
+        ("`sendgrid`", SendGridTable, SendGridSettings(key="k", sender="us@example.com")),
+        ("`whatsapp_cloud`", WhatsAppCloudTable, WhatsAppCloudSettings(phone_number_id="1", token="t")),
+        ("`green_api`", GreenApiTable, GreenApiSettings(instance="1", token="12345678")),
+        ("`fcm`", FcmTable, FcmSettings(service_account="")),
     ],
 )
-def test_the_keys_of_providers_are_told(
-    heading: str, table: type[msgspec.Struct], settings: SmtpSettings | WebhookSettings | SandboxSettings
-) -> None:
+def test_the_keys_of_providers_are_told(heading: str, table: type[msgspec.Struct], settings: ProviderSettings) -> None:
     """Each key of a provider's table is there, and a plain default is the one that the account has."""
     told = _defaults(CONFIGURATION, heading)
     assert set(told) == set(_keys(table))

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from tests.edges.channels.fcm_server import account_text
+from tests.edges.documents.other_sides import KEYS
 from tests.edges.documents.pages import Block
 
 # Good as a password and as a signing secret alike.
@@ -50,13 +52,14 @@ def save(block: Block, room: Path) -> None:
 
 
 def prepare(data: Path, blocks: Iterable[Block]) -> None:
-    """Puts the files in place that configurations name: secrets and certificates."""
+    """Puts the files in place that configurations name: secrets, certificates and service accounts."""
     for block in blocks:
         for name in _FILES.findall(block.text):
             data.mkdir(parents=True, exist_ok=True)
-            (data / name).write_text(f"{SECRET}\n")
+            (data / name).write_text(account_text() if name.endswith(".json") else f"{SECRET}\n")
 
 
 def environment(blocks: Iterable[Block]) -> dict[str, str]:
-    """The variables that configurations take secrets from."""
-    return dict.fromkeys((name for block in blocks for name in _ENVIRONMENT.findall(block.text)), SECRET)
+    """The variables that configurations take secrets from: of providers those that their other side here knows."""
+    names = {name for block in blocks for name in _ENVIRONMENT.findall(block.text)}
+    return dict.fromkeys(names, SECRET) | {name: KEYS[name] for name in names & KEYS.keys()}

@@ -10,6 +10,7 @@ from typing import Final, cast
 from adapters.cli.remote import Answer
 from tests.edges.cli.processes import PATIENCE_S, Served
 
+_ENDS: Final = {"MessageDead", "MessageExpired"}
 _ON_THE_WAY: Final = {"AttemptStarted", "MessageReleased", "MessageRedriven", "RedriveStarted", "RedriveAdvanced"}
 
 
@@ -24,6 +25,8 @@ class Rest:
         self._lane_of: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._paused: set[str] = set()
+        # Messages that something else takes the place of, should they end undelivered.
+        self._owing: set[str] = set()
 
     def wait(self) -> None:
         """Returns once nothing moves any more."""
@@ -51,7 +54,9 @@ class Rest:
         self._moving.discard(stream)
         if kind == "MessageAccepted":
             self._lane_of[stream] = str(data["lane"])
-        if kind in _ON_THE_WAY or (kind == "MessageAccepted" and str(data["due"]) <= str(event["at"])):
+            self._owing |= {stream} if data["fallbacks"] else set()
+        is_due = kind == "MessageAccepted" and str(data["due"]) <= str(event["at"])
+        if is_due or kind in _ON_THE_WAY or (kind in _ENDS and stream in self._owing):
             self._moving.add(stream)
         if kind == "LaneOpened":
             self._names[stream] = str(data["name"])

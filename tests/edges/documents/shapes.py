@@ -10,16 +10,17 @@ from typing import Final
 
 import pytest
 
-_ID: Final = re.compile(r"(msg|conv|lane|key|redrive|sys)_[0-9a-z]{13}")
+_ID: Final = re.compile(r"(msg|hook|conv|lane|key|redrive|device|sys)_[0-9a-z]{13}")
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # Texts of their own kind that nobody can foretell, and numbers that were measured.
 _OPAQUE: Final = {"next", "secret", "commitment", "correlation", "provider_id"}
 _MEASURED: Final = {"took_us", "lateness_s", "drain_forecast_s"}
 
-# In what people read: instants, spans of time, and the width of columns.
+# In what people read: instants, spans of time, names that providers give, and the width of columns.
 _MASKS: Final = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?"), "<instant>"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s|min|h)\b"), "<span>"),
+    (re.compile(r"calls the message \S+"), "calls the message <name>"),
     (re.compile(r"─+"), "─"),
     (re.compile(r" +"), " "),
 )
@@ -53,6 +54,9 @@ def compare_json(shown: str, printed: str, names: Names, place: str) -> None:
 
 def compare_text(shown: str, printed: str, names: Names, place: str) -> None:
     """The lines that are shown, against those that were printed."""
+    for one, other in zip(_ID.finditer(shown), _ID.finditer(printed), strict=False):
+        if _is_id(one[0], other[0]):
+            names.bind(one[0], other[0])
     assert _masked(names.real(shown)) == _masked(printed), f"{place}: this was printed instead:\n{printed}"
 
 

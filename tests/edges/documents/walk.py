@@ -16,6 +16,7 @@ from typing import Final
 
 from tests.edges.cli.processes import PATIENCE_S, Served, serving
 from tests.edges.documents.configurations import save
+from tests.edges.documents.other_sides import Sides, leading
 from tests.edges.documents.pages import ROOT, Block, blocks_of
 from tests.edges.documents.rest import Rest
 from tests.edges.documents.shapes import Names, compare_json, compare_text
@@ -25,7 +26,7 @@ _SERVES: Final = re.compile(r"^(?:\$ )?(?:tidings serve(?P<options>[^&#\n]*)|mak
 _FAILS: Final = re.compile(r"^(?P<command>.+?)\s*# exits with (?P<status>\d)$", re.MULTILINE)
 _STOPS: Final = re.compile(r"^kill \$\(", re.MULTILINE)
 _RELOADS: Final = re.compile(r"^kill -HUP ", re.MULTILINE)
-_TOOLS: Final = ("curl", "sqlite3")
+_TOOLS: Final = ("curl", "sqlite3", "openssl")
 _USUAL: Final = "127.0.0.1:8420"
 _FAR_AWAY: Final = "/var/lib/tidings"
 
@@ -39,9 +40,10 @@ def tools_missing(file: Path) -> list[str]:
 class Walk:
     """One walk through one document, in a directory of its own."""
 
-    def __init__(self, room: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, room: Path, environ: Mapping[str, str], sides: Sides) -> None:
         self._room = room
         self._environ = dict(environ)
+        self._sides = sides
         self._names = Names()
         self._served: Served | None = None
         self._rest: Rest | None = None
@@ -73,13 +75,15 @@ class Walk:
         if self._served is not None:
             assert self._served.stop() == 0, "a daemon that is asked to stop says that all went well"
         data = self._room / "data"
-        arguments = []
+        arguments, leads = [], dict[str, str]()
         for option, value in zip(options[::2], options[1::2], strict=True):
             if option == "--data":
                 data = self._room / value.lstrip("/")
             else:
                 arguments += [option, str(self._room / value)]
-        self._served = stack.enter_context(serving(data, *arguments, environ=self._environ))
+            if option == "--config":
+                leads = leading((self._room / value).read_text(), self._sides)
+        self._served = stack.enter_context(serving(data, *arguments, environ=self._environ | leads))
         self._rest = Rest(self._served)
         shell.run(f"export TIDINGS_URL={self._served.url}", "the address of a daemon")
 
