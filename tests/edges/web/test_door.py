@@ -40,7 +40,9 @@ class FullDisk:
         self.is_full = False
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/message", "/v1/messages/x/y/z", "/hooks/stripe", "/v1/devices/a/b/c"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/message", "/v1/messages/x/y/z", "/hooks/stripe", "/v1/devices/a/b/c"]
+)
 async def test_an_unknown_path_is_nothing(house: House, path: str) -> None:
     """A path that is not served gets a 404 problem, with or without a key."""
     roles: tuple[Role | None, ...] = ("admin", None)
@@ -145,6 +147,22 @@ async def test_the_description_is_valid_and_complete(house: House) -> None:
     paths = cast("dict[str, Json]", document["paths"])
     described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert described == {route.call for route in ROUTES}
+
+
+async def test_the_description_says_what_may_be_sent(house: House) -> None:
+    """Contents are described for a message and its fallbacks alike, and closed sets of a query with their words."""
+    document = (await house.ask("GET /openapi.json", role=None)).json
+    schemas = cast("dict[str, dict[str, Json]]", cast("Json", document["components"])["schemas"])
+    for request in ("MessageRequest", "FallbackRequest"):
+        kinds = cast("dict[str, list[dict[str, str]]]", schemas[request]["properties"]["content"])["anyOf"]
+        assert {kind["$ref"].rpartition("/")[2] for kind in kinds} == {
+            *("EmailContent", "PushContent", "WebhookContent", "WhatsAppContent"),
+        }
+    listing = cast("dict[str, dict[str, Json]]", document["paths"])["/v1/messages"]["get"]
+    parameters = {one["name"]: one["schema"] for one in cast("list[Json]", listing["parameters"])}
+    channel = cast("dict[str, list[Json]]", parameters["channel"])["anyOf"]
+    assert {"enum": ["email", "hook", "push", "webhook", "whatsapp"]} in channel
+    assert "cause" in parameters
 
 
 async def test_the_description_is_what_is_answered(house: House) -> None:

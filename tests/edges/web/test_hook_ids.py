@@ -8,6 +8,7 @@ import pytest
 from core import ids
 from core.content_shapes import HookContent
 from core.contents import Submission
+from core.outcomes import Transient
 from tests.edges.web.house import House, Json
 from tests.edges.web.test_events import following
 
@@ -86,6 +87,15 @@ async def test_what_a_hook_led_to_names_it(house: House) -> None:
     assert events[0]["cause"] == hook["id"]
     found = (await house.ask(f"GET /v1/messages?cause={hook['id']}")).json
     assert [one["id"] for one in cast("list[Json]", found["messages"])] == [message["id"]]
+
+
+async def test_the_daemons_log_names_a_hook_by_its_id(house: House) -> None:
+    """A log line about an attempt at a hook has the id under which the API knows it."""
+    house.provider.answers = [Transient(code="503")]
+    hook = await taken(house)
+    await house.until(hook, "retrying")
+    lines = [msgspec.json.decode(line) for line in house.said.getvalue().splitlines()]
+    assert [line["message"] for line in lines if line["note"] == "attempt"] == [hook["id"]]
 
 
 @pytest.mark.parametrize("text", ["hook_", "hook_x", "hook_0000000000001x", "HOOK_0000000000001"])
