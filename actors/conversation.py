@@ -283,7 +283,8 @@ class ConversationActor:
                 names = self._world.names_of(after)
         before = self.state
         try:
-            await self._commit(drafts, heads, own, at_us=at_us, names=names)
+            with certain_or(lambda: self._world.unsure(after)):
+                await self._commit(drafts, heads, own, at_us=at_us, names=names)
         finally:
             if names or after.owes or (after.lanes and after.status in WAITING):
                 self._world.noticed(after)

@@ -83,6 +83,7 @@ class System:
         surroundings = Surroundings(
             names_of=self._names_of,
             noticed=self._noticed,
+            unsure=self._unsure,
             log=log,
             clock=clock,
             chance=self._world.chance_of(self._seed),
@@ -173,6 +174,10 @@ class System:
         self.receipts.noticed(message)
         self.fallbacks.noticed(message)
         self.failover.noticed(message)
+
+    def _unsure(self, message: Message) -> None:
+        """It may be due in its lane from here on; its conversation will know."""
+        self.scheduler.arrived(message)
 
     def _is_up(self, lane: str) -> bool:
         return self.failover.is_up(lane)

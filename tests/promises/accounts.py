@@ -185,3 +185,24 @@ def strays(house: House) -> list[str]:
     """What is known of each stray: that it is kept, or how it ended."""
     heads = [head for head in house.durable.heads.values() if head.kind == "stray"]
     return [head.status for head in sorted(heads, key=lambda head: head.stream)]
+
+
+def accounts_for(*names: str) -> dict[str, Account]:
+    """An account for each lane."""
+    return {name: Account(name) for name in names}
+
+
+def path_of(house: House, stream: int) -> list[str]:
+    """The lane of each attempt of a message."""
+    return [event.lane for event in house.events(stream) if isinstance(event, e.AttemptStarted)]
+
+
+def moves_of(house: House, stream: int) -> list[tuple[str, str]]:
+    """Where a message went on, and why."""
+    return [(event.lane, event.reason) for event in house.events(stream) if isinstance(event, e.LaneChanged)]
+
+
+async def counted_in(house: House) -> dict[tuple[str, str], int]:
+    """How many messages each lane has of each status, as the tallies say."""
+    tallies = await house.log.tallies(None)
+    return {(tally.lane, tally.status): tally.count for tally in tallies if tally.count}
