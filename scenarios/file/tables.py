@@ -29,8 +29,9 @@ Action = Literal["pause", "resume", "cancel", "redrive", "reset", "release"]
 ACTIONS: tuple[Action, ...] = ("pause", "resume", "cancel", "redrive", "reset", "release")
 
 COUNTED = (
-    *("accepted", "repeated", "refused", "delivered", "duplicates", "attempts"),
+    *("accepted", "repeated", "refused", "forged", "delivered", "duplicates", "attempts"),
     *("dead", "expired", "cancelled", "held", "redriven", "circuits_opened", "breakers_opened", "crashes"),
+    *("told", "strays", "doubts", "proved", "failed", "moved", "replaced", "suppressed"),
 )
 MEASURED = ("lateness", "peak", "in_flight")
 

@@ -4,7 +4,7 @@ This file answers for reading the log without any help of the code that wrote it
 It must never fail on a log that makes no sense; laws have to say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -36,30 +36,55 @@ class Attempt(msgspec.Struct, kw_only=True):
 
 
 class Story(msgspec.Struct, kw_only=True):
-    """One message. `entries` are all its events."""
+    """One message. `key` is what the world calls it, `entries` are all its events, `cause` the stream that led to it.
+
+    `moves` are the lanes that it went through, each with the version of the event from which on.
+    """
 
     stream: int
+    key: str
     tenant: str
     shard: int
     accepted: e.MessageAccepted
+    cause: int
     entries: list[Recorded]
     attempts: list[Attempt]
+    moves: list[tuple[int, str]]
+
+    def lane_at(self, version: int) -> str:
+        """The lane that it stood in right before one of its events."""
+        return next(lane for since, lane in reversed(self.moves) if since < version or since == 1)
 
 
 class Chronicle:
-    """All of a log."""
+    """All of a log. `keys` are what the world calls its messages; one without a key goes by what its client said."""
 
-    def __init__(self, events: Sequence[Recorded]) -> None:
+    def __init__(self, events: Sequence[Recorded], keys: Mapping[int, str]) -> None:
+        self._keys = keys
         self.stories: dict[int, Story] = {}
         # A conversation's own events and those of its messages, in the order of the log.
         self.conversations: dict[int, list[Recorded]] = {}
         self.lanes: dict[str, list[Recorded]] = {}
         self.attempts: list[Attempt] = []
-        self.strays: list[Recorded] = []
+        # Everything else, by stream: devices, plans, receipts that nobody knew, jobs, the diary.
+        self.others: dict[int, list[Recorded]] = {}
+        self._caused: dict[int, list[Story]] = {}
+        self._by_lane: dict[str, list[Attempt]] = {}
         self._lane_names: dict[int, str] = {}
         self._open: dict[tuple[int, int], Attempt] = {}
         for entry in events:
             self._take(entry)
+
+    def caused_by(self, stream: int) -> list[Story]:
+        """The messages that a stream led to, in the order of the log."""
+        return self._caused.get(stream, [])
+
+    def attempts_in(self, lane: str) -> list[Attempt]:
+        """Every attempt that was started in a lane, in the order of the log."""
+        if not self._by_lane:
+            for attempt in self.attempts:
+                self._by_lane.setdefault(attempt.lane, []).append(attempt)
+        return self._by_lane.get(lane, [])
 
     def _take(self, entry: Recorded) -> None:
         event = entry.event
@@ -67,13 +92,18 @@ class Chronicle:
         if isinstance(event, e.MessageAccepted):
             self.stories[entry.stream] = Story(
                 stream=entry.stream,
+                key=self._keys.get(entry.stream) or event.trace,
                 tenant=entry.tenant,
                 shard=entry.shard,
                 accepted=event,
+                cause=entry.cause,
                 entries=[entry],
                 attempts=[],
+                moves=[(entry.version, event.lane)],
             )
             self.conversations.setdefault(event.conversation, []).append(entry)
+            if entry.cause:
+                self._caused.setdefault(entry.cause, []).append(self.stories[entry.stream])
         elif story is not None:
             story.entries.append(entry)
             self.conversations[story.accepted.conversation].append(entry)
@@ -86,11 +116,13 @@ class Chronicle:
         elif entry.stream in self._lane_names:
             self.lanes[self._lane_names[entry.stream]].append(entry)
         else:
-            self.strays.append(entry)
+            self.others.setdefault(entry.stream, []).append(entry)
 
     def _attempt(self, story: Story, entry: Recorded) -> None:
         event = entry.event
-        if isinstance(event, e.AttemptStarted):
+        if isinstance(event, e.LaneChanged):
+            story.moves.append((entry.version, event.lane))
+        elif isinstance(event, e.AttemptStarted):
             attempt = Attempt(
                 stream=story.stream,
                 number=event.attempt,

@@ -19,7 +19,7 @@ def open_circuits_only_probe(evidence: Evidence) -> Iterator[Finding]:
     for conversation, entries in evidence.chronicle.conversations.items():
         yield from _Circuit(evidence, conversation, entries).judge()
     for lane, recorded in evidence.chronicle.lanes.items():
-        attempts = [attempt for attempt in evidence.chronicle.attempts if attempt.lane == lane]
+        attempts = evidence.chronicle.attempts_in(lane)
         yield from _breakers(lane, recorded, attempts, slack_us(evidence))
 
 
@@ -34,6 +34,7 @@ class _Circuit:
         self._openings = 0
         self._faults = 0
         self._flying: dict[int, bool] = {}
+        self._last_rule = CircuitRule()
 
     def judge(self) -> Iterator[Finding]:
         for entry in self._entries:
@@ -67,6 +68,7 @@ class _Circuit:
         self._flying[entry.stream] = event.probe
 
     def _fails(self, entry: Recorded, event: e.AttemptFailed) -> None:
+        self._last_rule = self._rule(entry)
         was_probe = self._flying.pop(entry.stream, False)
         if isinstance(event.outcome, Rate | Hold | Config):
             return
@@ -87,12 +89,14 @@ class _Circuit:
         self._until_us = event.until_us
 
     def _rule(self, entry: Recorded) -> CircuitRule:
-        """The rule of the lane whose message is concerned; an event of the circuit itself goes by the last of them."""
+        """The rule of the lane that a message is tried in; an event of the circuit itself goes by the attempt before.
+
+        It was recorded together with the end of that.
+        """
         story = self._evidence.chronicle.stories.get(entry.stream)
         if story is None:
-            first = next(other for other in self._entries if other.stream in self._evidence.chronicle.stories)
-            story = self._evidence.chronicle.stories[first.stream]
-        return self._evidence.scenario.policy_of(story.accepted.lane, story.accepted.policy).circuit
+            return self._last_rule
+        return self._evidence.policy_of(story, story.lane_at(entry.version)).circuit
 
     def _finding(self, entry: Recorded, words: str) -> Finding:
         return Finding(words=f"{self._name} {words}", at_us=entry.at_us, streams=(entry.stream,))

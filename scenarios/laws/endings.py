@@ -23,11 +23,14 @@ def the_world_comes_to_rest(evidence: Evidence) -> Iterator[Finding]:
     bound_s = evidence.scenario.rests_within_us / 1_000_000
     for key, nth in evidence.unfinished:
         yield Finding(words=f"call {nth} of {key} has no answer {bound_s:g} s after the last fault")
+    for stream in evidence.durable.owing:
+        key = evidence.chronicle.stories[stream].key
+        yield Finding(words=f"{key} still owes what takes its place", streams=(stream,))
     paused = _paused(evidence)
     for story in evidence.chronicle.stories.values():
         head = evidence.durable.heads.get(story.stream)
         if head is not None and head.status in WAITING and head.lane not in paused:
-            words = f"{story.accepted.trace} is still {head.status} {bound_s:g} s after the last fault"
+            words = f"{story.key} is still {head.status} {bound_s:g} s after the last fault"
             yield Finding(words=words, at_us=head.due_us, streams=(story.stream,))
 
 

@@ -10,10 +10,12 @@ from typing import TypeVar, cast
 
 import msgspec
 
+from core.policies import Policy
+from core.ports import Secrets
 from core.records import Recorded
 from eventstore.durable import Durable
 from scenarios.file.scenario import Scenario
-from scenarios.laws.chronicle import Chronicle
+from scenarios.laws.chronicle import Chronicle, Story
 from scenarios.laws.finding import Finding
 from scenarios.world.books import Books
 from scenarios.world.choosing import Subject
@@ -25,9 +27,10 @@ T = TypeVar("T")
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One finished run. `events` are all of the log in the order of arrival; `bodies` what clients posted, by key.
 
-    `keyed` are those with an idempotency key. `findings` were made on the way: after each crash the log was checked as
-    it lay. `boundaries` were crossed. `twin` is the digest of a second run of the same scenario and seed, where there
-    was one. `stuck` says why the run got nowhere, empty where it ended.
+    `keyed` are those with an idempotency key, `forged` hooks that somebody else signed; `keys` says what each message
+    is called, `secrets` has the installation key. `findings` were made on the way: after each crash the log was checked
+    as it lay. `boundaries` were crossed. `twin` is the digest of a second run of the same scenario and seed, where
+    there was one. `stuck` says why the run got nowhere, empty where it ended.
     """
 
     scenario: Scenario
@@ -39,10 +42,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     subjects: dict[str, Subject]
     bodies: dict[str, bytes]
     keyed: frozenset[str]
+    keys: dict[int, str]
     lives: tuple[Life, ...]
     memories: tuple[Memory, ...]
     findings: tuple[Finding, ...]
     unfinished: tuple[tuple[str, int], ...]
+    forged: frozenset[str]
+    secrets: Secrets
     boundaries: int
     stuck: str
     twin: bytes | None = None
@@ -50,7 +56,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def chronicle(self) -> Chronicle:
         """The log, sorted by what it is about."""
-        return Chronicle(self.events)
+        return Chronicle(self.events, self.keys)
 
     @cached_property
     def digest(self) -> bytes:
@@ -63,6 +69,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if work.__name__ not in kept:
             kept[work.__name__] = work(self)
         return cast("T", kept[work.__name__])
+
+    def policy_of(self, story: Story, lane: str) -> Policy:
+        """The policy that decides about a message in a lane."""
+        return self.scenario.policy_of(lane, story.accepted.policy)
 
     def has_key(self, key: str) -> bool:
         """Whether the client of a message gave an idempotency key."""

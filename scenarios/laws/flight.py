@@ -40,14 +40,14 @@ class _Order:
                 continue
             event = entry.event
             if isinstance(event, e.AttemptStarted):
-                yield from self._starts(story, entry.at_us)
+                yield from self._starts(story, entry.at_us, event.lane)
                 self._flying[story.stream] = event.attempt
             elif isinstance(event, Resolution):
                 self._flying.pop(story.stream, None)
             self._move(story, event)
 
-    def _starts(self, story: Story, at_us: int) -> Iterator[Finding]:
-        name = story.accepted.trace
+    def _starts(self, story: Story, at_us: int, lane: str) -> Iterator[Finding]:
+        name = story.key
         if story.stream in self._flying:
             yield Finding(
                 words=f"{name} was started while its attempt {self._flying[story.stream]} was in flight",
@@ -56,7 +56,7 @@ class _Order:
             )
         own = self._line.get(story.stream)
         if own is None:
-            most = self._evidence.scenario.policy_of(story.accepted.lane, story.accepted.policy).in_flight_max
+            most = self._evidence.policy_of(story, lane).in_flight_max
             if len(self._flying) >= most:
                 words = f"{name} was started beside {len(self._flying)} in flight, where its policy allows {most}"
                 yield Finding(words=words, at_us=at_us, streams=(story.stream, *self._flying))
@@ -64,7 +64,7 @@ class _Order:
         ahead = [stream for stream, place in self._line.items() if place < own or stream in self._flying]
         if ahead := [stream for stream in ahead if stream != story.stream]:
             first = self._evidence.chronicle.stories[min(ahead, key=self._line.__getitem__)]
-            words = f"{name} was started before {first.accepted.trace}, which is ahead of it in its conversation"
+            words = f"{name} was started before {first.key}, which is ahead of it in its conversation"
             yield Finding(words=words, at_us=at_us, streams=(story.stream, first.stream))
 
     def _move(self, story: Story, event: e.Event) -> None:

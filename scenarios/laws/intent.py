@@ -1,9 +1,13 @@
-"""Law 3: each attempt's intent was durable before the other side saw a byte, and has exactly one resolution."""
+"""Law 3: each attempt's intent was durable before the other side saw a byte, and has exactly one resolution.
+
+Where that resolution is a doubt, the doubt has exactly one end.
+"""
 
 from collections.abc import Iterator
 
 from core import events as e
-from scenarios.laws.chronicle import Resolution, Story
+from core.outcomes import Ambiguous
+from scenarios.laws.chronicle import Conclusion, Resolution, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 
@@ -17,11 +21,12 @@ def intent_comes_first(evidence: Evidence) -> Iterator[Finding]:
     left = {(handed.stream, handed.attempt) for handed in evidence.books.handed}
     for story in evidence.chronicle.stories.values():
         yield from _resolved_once(story, is_over=evidence.has_ended)
+        yield from _doubts_end_once(story)
         yield from _told_truly(story, left)
 
 
 def _resolved_once(story: Story, *, is_over: bool) -> Iterator[Finding]:
-    name, running, last = story.accepted.trace, 0, 0
+    name, running, last = story.key, 0, 0
     for entry in story.entries:
         event = entry.event
         if isinstance(event, e.AttemptStarted):
@@ -38,10 +43,34 @@ def _resolved_once(story: Story, *, is_over: bool) -> Iterator[Finding]:
         yield Finding(words=f"attempt {running} of {name} was never resolved", streams=(story.stream,))
 
 
+def _doubts_end_once(story: Story) -> Iterator[Finding]:
+    """What became of an attempt of unknown fate is said exactly once before anything else happens to its message."""
+    doubt = 0
+    for entry in story.entries:
+        match entry.event:
+            case e.AttemptFailed(attempt=attempt, outcome=Ambiguous()):
+                doubt = attempt
+            case e.AmbiguityResolved(attempt=attempt) | e.AttemptProved(attempt=attempt, evidence="look_up"):
+                if attempt != doubt:
+                    words = (
+                        f"{type(entry.event).__name__} is about attempt {attempt} of {story.key}, which is in no doubt"
+                    )
+                    yield Finding(words=words, at_us=entry.at_us, streams=(story.stream,))
+                doubt = 0
+            case e.AttemptProved():
+                doubt = 0
+            case event if doubt and isinstance(event, Conclusion | e.AttemptStarted | e.MessageHeld):
+                words = f"{type(entry.event).__name__} follows attempt {doubt} of {story.key}, whose fate nobody told"
+                yield Finding(words=words, at_us=entry.at_us, streams=(story.stream,))
+                doubt = 0
+            case _:
+                pass
+
+
 def _told_truly(story: Story, left: set[tuple[int, int]]) -> Iterator[Finding]:
     """Where the log says that nothing left us, nothing did."""
     for attempt in story.attempts:
         is_denied = attempt.is_aborted or (attempt.ended_us is not None and attempt.sent_us is None)
         if is_denied and (story.stream, attempt.number) in left:
-            words = f"attempt {attempt.number} of {story.accepted.trace} left us, and the log says that nothing did"
+            words = f"attempt {attempt.number} of {story.key} left us, and the log says that nothing did"
             yield Finding(words=words, at_us=attempt.ended_us, streams=(story.stream,))

@@ -1,13 +1,15 @@
 """Law 1: nothing is lost.
 
 Each accepted message has ended exactly once, or is open with a due time or a named hold; what a client was told is in
-the log; and what the log calls sent is with the other side, unchanged.
+the log; and what the log calls sent is with the other side, unchanged. What follows after the end (receipts, fallbacks)
+stands in afterwards.py.
 """
 
 from collections.abc import Iterator
 
 from core import events as e
 from core.message import WAITING
+from scenarios.laws.afterwards import receipts_are_kept, statuses_only_rise, what_is_owed_follows
 from scenarios.laws.chronicle import Afterwards, Conclusion, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
@@ -18,9 +20,12 @@ def nothing_is_lost(evidence: Evidence) -> Iterator[Finding]:
     yield from _told(evidence)
     for story in evidence.chronicle.stories.values():
         yield from _ends_once(story)
+        yield from statuses_only_rise(evidence, story)
+        yield from what_is_owed_follows(evidence, story)
         if evidence.has_ended:
             yield from _is_kept(evidence, story)
     yield from _arrived(evidence)
+    yield from receipts_are_kept(evidence)
 
 
 def _told(evidence: Evidence) -> Iterator[Finding]:
@@ -31,8 +36,8 @@ def _told(evidence: Evidence) -> Iterator[Finding]:
         if story is None:
             words = f"{told.key} was accepted, its client was told so, and the log knows nothing of it"
             yield Finding(words=words, streams=(told.stream,))
-        elif story.accepted.trace != told.key:
-            words = f"the client of {told.key} was given the message of {story.accepted.trace}"
+        elif story.key != told.key:
+            words = f"the client of {told.key} was given the message of {story.key}"
             yield Finding(words=words, streams=(told.stream,))
 
 
@@ -67,6 +72,13 @@ def _arrived(evidence: Evidence) -> Iterator[Finding]:
             event = entry.event
             if isinstance(event, e.AttemptTaken) and (story.stream, event.attempt) not in taken:
                 yield _finding(story, f"counts as {event.status}, but the other side never took it", entry.at_us)
+            # Whose receipt it was is told by the lane; an attempt before it may be the one that arrived.
+            if isinstance(event, e.AttemptProved) and not any(
+                (story.stream, attempt) in taken for attempt in range(1, event.attempt + 1)
+            ):
+                yield _finding(
+                    story, f"is proved by its {event.evidence}, and the other side never took it", entry.at_us
+                )
     for handed in evidence.books.handed:
         asked = evidence.subjects[handed.key]
         if (handed.to, handed.content) != (asked.to, asked.content):
@@ -75,7 +87,7 @@ def _arrived(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _finding(story: Story, words: str, at_us: int | None = None) -> Finding:
-    return Finding(words=f"{story.accepted.trace} {words}", at_us=at_us, streams=(story.stream,))
+    return Finding(words=f"{story.key} {words}", at_us=at_us, streams=(story.stream,))
 
 
 def _name(event: e.Event) -> str:

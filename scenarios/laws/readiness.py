@@ -5,25 +5,34 @@ it last stood in the way. What lies beyond the conversation (limits, lanes, disk
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from core import events as e
+from core.policies import SECOND_US
 from core.records import Recorded
 from scenarios.laws.chronicle import Conclusion, Resolution, Story
 from scenarios.laws.evidence import Evidence
+from scenarios.world.nature import can_tell
 
+# How long a provider may take to answer what became of an attempt, and the sender to give up on it (actors/sender.py).
+_INQUIRY_US: Final = 25 * SECOND_US
 _LEAVES: Final = (Conclusion, e.MessageHeld, e.MessageSetAside)
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """A message waited from `ready_us` until `ended_us`, when it was started or expired."""
+    """A message waited in a lane from `ready_us` until `ended_us`, when what it waited for was recorded.
+
+    `start`: it was started. `expire`: its time was over; `give way`: that of its fallback had come. `decide`: nothing
+    was heard of an attempt in doubt, and its policy decided.
+    """
 
     story: Story
+    lane: str
     ready_us: int
     ended_us: int
-    is_expiry: bool
+    what: Literal["start", "expire", "give way", "decide"]
 
 
 def waits(evidence: Evidence) -> list[Wait]:
@@ -49,6 +58,10 @@ class _Walk:
         self._full_until_us = 0
         self._open_until_us: int | None = None
         self._blocked_until_us = 0
+        # Until when evidence is awaited, and when a doubt was last decided.
+        self._doubt_us: dict[int, int] = {}
+        self._decided_us: dict[int, int] = {}
+        self._askable = {lane.name for lane in evidence.scenario.settings.lanes if can_tell(evidence.scenario, lane)}
 
     def waits(self) -> Iterator[Wait]:
         for entry in self._entries:
@@ -56,11 +69,34 @@ class _Walk:
             if story is None:
                 self._circuit(entry)
                 continue
-            if isinstance(entry.event, e.AttemptStarted | e.MessageExpired):
-                is_expiry = isinstance(entry.event, e.MessageExpired)
-                ready_us = self._may_end_us(story) if is_expiry else self._may_start_us(story)
-                yield Wait(story=story, ready_us=ready_us, ended_us=entry.at_us, is_expiry=is_expiry)
+            yield from self._ended(story, entry)
             self._message(story, entry)
+
+    def _ended(self, story: Story, entry: Recorded) -> Iterator[Wait]:
+        lane, at_us = story.lane_at(entry.version), entry.at_us
+        match entry.event:
+            case e.AttemptStarted():
+                yield Wait(story=story, lane=lane, ready_us=self._may_start_us(story), ended_us=at_us, what="start")
+            case e.MessageExpired():
+                ready_us = self._may_end_us(story, story.accepted.expires_us)
+                yield Wait(story=story, lane=lane, ready_us=ready_us, ended_us=at_us, what="expire")
+            case e.MessageCancelled(reason="fallback") if entry.at_us != self._decided_us.get(story.stream):
+                ready_us = self._may_end_us(story, story.accepted.fallback_by_us)
+                yield Wait(story=story, lane=lane, ready_us=ready_us, ended_us=at_us, what="give way")
+            case e.AmbiguityResolved(evidence="policy") | e.AttemptProved(evidence="look_up"):
+                yield from self._decided(story, lane, at_us)
+            case _:
+                pass
+
+    def _decided(self, story: Story, lane: str, at_us: int) -> Iterator[Wait]:
+        """A doubt that was waited out; one that never was, or that another end cut short, is nobody's lateness."""
+        until_us = self._doubt_us.pop(story.stream, None)
+        self._decided_us[story.stream] = at_us
+        if until_us is None or at_us < until_us:
+            return
+        # Where its provider can be asked, it has a while for its answer.
+        answered_us = at_us - _INQUIRY_US if lane in self._askable else at_us
+        yield Wait(story=story, lane=lane, ready_us=self._may_start_us(story), ended_us=answered_us, what="decide")
 
     def _may_start_us(self, story: Story) -> int:
         """The last instant at which something in the conversation stood in the way of a start."""
@@ -73,9 +109,8 @@ class _Walk:
             instants.append(self._full_until_us)
         return max(instants)
 
-    def _may_end_us(self, story: Story) -> int:
-        expires_us = story.accepted.expires_us
-        return max(expires_us if expires_us is not None else 0, self._freed_us, self._returned_us.get(story.stream, 0))
+    def _may_end_us(self, story: Story, ends_us: int | None) -> int:
+        return max(ends_us if ends_us is not None else 0, self._freed_us, self._returned_us.get(story.stream, 0))
 
     def _circuit(self, entry: Recorded) -> None:
         match entry.event:
@@ -93,8 +128,10 @@ class _Walk:
         event, stream = entry.event, story.stream
         if isinstance(event, e.AttemptStarted):
             self._flying.add(stream)
+        elif isinstance(event, e.ReconcileStarted):
+            self._doubt_us[stream] = event.until_us
         elif isinstance(event, Resolution):
-            policy = self._evidence.scenario.policy_of(story.accepted.lane, story.accepted.policy)
+            policy = self._evidence.policy_of(story, story.lane_at(entry.version))
             if len(self._flying) >= policy.in_flight_max or self._open_until_us is not None:
                 self._full_until_us = entry.at_us
             self._flying.discard(stream)

@@ -15,6 +15,7 @@ from scenarios.laws.endings import the_same_seed_gives_the_same_log, the_world_c
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.flight import attempts_keep_their_turn
+from scenarios.laws.hooks import hooks_are_taken_once_and_in_order
 from scenarios.laws.intent import intent_comes_first
 from scenarios.laws.lost import nothing_is_lost
 from scenarios.laws.privacy import nothing_private_is_recorded
@@ -64,6 +65,7 @@ LAWS: Final = (
     Law(number=10, name="nothing private is recorded", judge=nothing_private_is_recorded),
     Law(number=11, name="the same seed gives the same log", judge=the_same_seed_gives_the_same_log),
     Law(number=12, name="the world comes to rest", judge=the_world_comes_to_rest),
+    Law(number=13, name="hooks are taken once and in order", judge=hooks_are_taken_once_and_in_order),
 )
 
 

@@ -4,8 +4,12 @@ What a store keeps beside its events (heads, counts, agenda, lines, vault) follo
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
 
+from actors.receipts import SPACE
 from core import conversation as c
+from core import devices as d
 from core import message as m
 from core.errors import Impossible
 from core.events import MessageAccepted
@@ -17,6 +21,10 @@ from eventstore.durable import Durable
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.world.ground import Memory
+from scenarios.world.tellings import lanes_of_account
+
+# What the last event of a stray says of it.
+_STRAYS: Final = {"StrayKept": "waiting", "StrayClaimed": "claimed", "StrayDropped": "dropped"}
 
 
 def state_is_the_fold(evidence: Evidence) -> Iterator[Finding]:
@@ -24,6 +32,7 @@ def state_is_the_fold(evidence: Evidence) -> Iterator[Finding]:
     yield from evidence.findings
     yield from _chain(evidence.durable)
     yield from as_it_lies(evidence.durable)
+    yield from _names(evidence)
     for memory in evidence.memories:
         yield from _remembered(evidence.durable, memory)
 
@@ -79,13 +88,16 @@ def rebuilt_head(entries: Sequence[Recorded], head: Head) -> Head:
         return m.head_of(m.fold(entries), first.shard)
     if head.kind == "conv":
         return c.head_of(_conversation(entries), first.shard)
+    if head.kind == "device":
+        return d.head_of(d.fold(entries), first.shard)
+    status = _STRAYS.get(type(last.event).__name__, "") if head.kind == "stray" else head.status
     return Head(
         stream=first.stream,
         kind=head.kind,
         shard=first.shard,
         tenant=first.tenant,
         version=last.version,
-        status=head.status,
+        status=status,
         channel=head.channel,
         lane=head.lane,
         changed_us=head.changed_us,
@@ -127,9 +139,50 @@ def _indexes(durable: Durable) -> Iterator[Finding]:
             agenda.setdefault((head.lane, head.tenant, head.priority), []).append((head.due_us, head.stream))
         if head.place is not None:
             lines.setdefault((head.conversation, head.line), []).append((head.place, head.stream))
+    messages = [head for head in durable.heads.values() if head.kind == "msg"]
+    if durable.owing != sorted(head.stream for head in messages if head.owes):
+        yield Finding(words="those that owe something are not those of the heads")
+    if durable.caused != _caused(messages):
+        yield Finding(words="what streams led to is not what the heads say")
     for name, kept, expected in (("agenda", durable.agenda, agenda), ("lines", durable.lines, lines)):
         if kept != {key: sorted(pairs) for key, pairs in expected.items()}:
             yield Finding(words=f"the {name} are not those of the heads")
+
+
+def _caused(messages: Sequence[Head]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for head in sorted(messages, key=lambda head: head.stream):
+        if head.cause:
+            found.setdefault(head.cause, []).append(head.stream)
+    return found
+
+
+def _names(evidence: Evidence) -> Iterator[Finding]:
+    """Receipts find a message under each id that a provider gave it, in each lane of that account, and nowhere else."""
+    lanes = {lane.name: lane for lane in evidence.scenario.settings.lanes}
+    expected: dict[bytes, set[int]] = {}
+    for story in evidence.chronicle.stories.values():
+        if not any(lane.has_receipts for lane in lanes.values()):
+            break
+        for before, after in pairwise(_states(story.entries)):
+            if after.provider_id != before.provider_id and lanes[after.lane].has_receipts:
+                for lane in lanes_of_account(evidence.scenario, after.lane):
+                    name = evidence.secrets.keyed_hash("provider_id", lane, after.provider_id)
+                    expected.setdefault(name, set()).add(story.stream)
+    kept = {name: set(streams) for (space, _, name), streams in evidence.durable.aliases.items() if space == SPACE}
+    if kept != expected:
+        words = f"{len(kept)} names lead to messages, where the ids that providers gave come to {len(expected)}"
+        yield Finding(words=words)
+
+
+def _states(entries: Sequence[Recorded]) -> Iterator[m.Message]:
+    """A message after each of its events."""
+    first = entries[0]
+    message = m.accepted(first.stream, first.at_us, first.tenant, first.event, cause=first.cause)
+    yield message
+    for entry in entries[1:]:
+        message = m.evolve(message, entry.event, entry.at_us)
+        yield message
 
 
 def _remembered(durable: Durable, memory: Memory) -> Iterator[Finding]:

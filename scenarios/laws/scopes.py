@@ -48,7 +48,7 @@ def scopes_of(evidence: Evidence) -> Iterator[Scope]:
 
 def _members(evidence: Evidence, lane: str) -> dict[Member, list[Attempt]]:
     found: dict[Member, list[Attempt]] = {}
-    for attempt in (attempt for attempt in evidence.chronicle.attempts if attempt.lane == lane):
+    for attempt in evidence.chronicle.attempts_in(lane):
         for member in members_of(attempt):
             found.setdefault(member, []).append(attempt)
     return found

@@ -23,9 +23,8 @@ def tenants_take_turns(evidence: Evidence) -> Iterator[Finding]:
     """Judges every pair of tenants of every lane."""
     for lane in evidence.scenario.settings.lanes:
         starts: dict[str, list[int]] = {}
-        for attempt in evidence.chronicle.attempts:
-            if attempt.lane == lane.name:
-                starts.setdefault(attempt.tenant, []).append(attempt.started_us)
+        for attempt in evidence.chronicle.attempts_in(lane.name):
+            starts.setdefault(attempt.tenant, []).append(attempt.started_us)
         if len(starts) > 1:
             yield from _turns(evidence, lane.name, starts)
 
@@ -58,9 +57,8 @@ def _kept_waiting(evidence: Evidence, lane: str) -> dict[str, Spans]:
     constraints = evidence.once(Constraints)
     found: dict[str, list[Span]] = {}
     for wait in evidence.once(waits):
-        accepted = wait.story.accepted
-        if accepted.lane != lane or wait.is_expiry or wait.ended_us - wait.ready_us <= constraints.slack_us:
+        if wait.lane != lane or wait.what != "start" or wait.ended_us - wait.ready_us <= constraints.slack_us:
             continue
-        others = [constraints.anywhere, *constraints.lane(lane, accepted.host), *constraints.own(wait)]
+        others = [constraints.anywhere, *constraints.lane(wait), *constraints.own(wait)]
         found.setdefault(wait.story.tenant, []).extend(uncovered(wait.ready_us, wait.ended_us, others))
     return {tenant: Spans(spans) for tenant, spans in found.items()}

@@ -55,9 +55,8 @@ def _idle_waits(evidence: Evidence) -> list[IdleWait]:
         if idle is None:
             continue
         since_us, last = idle
-        what = "expire" if wait.is_expiry else "start"
         words = (
-            f"{wait.story.accepted.trace} could {what} from {_span(since_us - wait.ready_us)} after it was ready, and"
+            f"{wait.story.key} could {wait.what} from {_span(since_us - wait.ready_us)} after it was ready, and"
             f" did so {_span(wait.ended_us - since_us)} later: nothing that has a name was in its way"
         )
         finding = Finding(words=words, at_us=since_us, streams=(wait.story.stream,))
@@ -79,13 +78,13 @@ class Constraints:
 
     def of(self, wait: Wait) -> list[Spans]:
         """What may have kept one message waiting."""
-        accepted = wait.story.accepted
-        found = [self._everywhere, *self.lane(accepted.lane, accepted.host), *self.shared(accepted.lane)]
+        found = [self._everywhere, *self.lane(wait), *self.shared(wait.lane)]
         return [spans for spans in (*found, *self.own(wait)) if spans]
 
-    def lane(self, lane: str, host: int | None) -> list[Spans]:
-        """When a lane, or a webhook host in it, was paused, throttled or behind its breaker."""
-        return [spans for key in ((lane, 0), (lane, host or 0)) if (spans := self._lanes.get(key)) is not None]
+    def lane(self, wait: Wait) -> list[Spans]:
+        """When its lane, or a webhook host in it, was paused, throttled or behind its breaker."""
+        hosts = (0, wait.story.accepted.host or 0)
+        return [spans for host in hosts if (spans := self._lanes.get((wait.lane, host))) is not None]
 
     def shared(self, lane: str) -> list[Spans]:
         """When the lane as a whole had no room."""
@@ -98,7 +97,7 @@ class Constraints:
         members: list[Member] = [("tenant", wait.story.tenant), ("recipient", accepted.conversation)]
         if accepted.host is not None:
             members.append(("host", accepted.host))
-        return [spans for member in members if (spans := self._scopes.get((accepted.lane, member))) is not None]
+        return [spans for member in members if (spans := self._scopes.get((wait.lane, member))) is not None]
 
     @property
     def anywhere(self) -> Spans:
@@ -111,7 +110,7 @@ class Constraints:
 
     def _blocked(self, evidence: Evidence) -> None:
         for lane, entries in evidence.chronicle.lanes.items():
-            attempts = [attempt for attempt in evidence.chronicle.attempts if attempt.lane == lane]
+            attempts = evidence.chronicle.attempts_in(lane)
             found = lane_spans(entries, attempts)
             self._lanes |= {(lane, host): Spans(spans, self.slack_us) for host, spans in found.items()}
 

@@ -66,7 +66,7 @@ def _events(*kinds: type[e.Event]) -> Counter:
     def count(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
         for story in evidence.chronicle.stories.values():
             for entry in (entry for entry in story.entries if isinstance(entry.event, kinds)):
-                yield _at(evidence, entry, story.accepted.trace)
+                yield _at(evidence, entry, story.key)
 
     return count
 
@@ -79,13 +79,13 @@ def _ended_as(kind: type[e.Event]) -> Counter:
         for story in evidence.chronicle.stories.values():
             last = _last_turn(story, until_us)
             if last is not None and isinstance(last.event, kind):
-                yield _at(evidence, last, story.accepted.trace)
+                yield _at(evidence, last, story.key)
 
     return count
 
 
 def _last_turn(story: Story, until_us: int) -> Recorded | None:
-    turns = (e.AttemptTaken, e.MessageDead, e.MessageExpired, e.MessageCancelled, e.MessageHeld)
+    turns = (e.AttemptTaken, e.AttemptProved, e.MessageDead, e.MessageExpired, e.MessageCancelled, e.MessageHeld)
     returns = (e.MessageRedriven, e.MessageReleased)
     last = None
     for entry in story.entries:
@@ -129,6 +129,29 @@ def _breakers_opened(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
                 yield _at(evidence, entry, None)
 
 
+def _failed(evidence: Evidence, by_us: int) -> Iterator[Happened]:
+    """Messages that were taken and never arrived, by the last word of their provider."""
+    until_us = evidence.scenario.start_us + by_us
+    for story in evidence.chronicle.stories.values():
+        seen = [one for one in story.entries if isinstance(one.event, e.ReceiptSeen) and one.at_us <= until_us]
+        words = {one.event.status for one in seen if isinstance(one.event, e.ReceiptSeen)}
+        if "failed" in words and words.isdisjoint({"delivered", "read"}):
+            yield _at(evidence, seen[-1], story.key)
+
+
+def _strays(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    for first, *_ in evidence.chronicle.others.values():
+        if isinstance(first.event, e.StrayKept):
+            yield _at(evidence, first, None)
+
+
+def _suppressed(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    for story in evidence.chronicle.stories.values():
+        for entry in story.entries:
+            if isinstance(entry.event, e.MessageDead) and entry.event.reason == "suppressed":
+                yield _at(evidence, entry, story.key)
+
+
 def _crashes(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     start_us = evidence.scenario.start_us
     return (Happened(at_us=life.ended_us - start_us, key=None) for life in evidence.lives if life.ended_by == "crash")
@@ -138,6 +161,7 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "accepted": _events(e.MessageAccepted),
     "repeated": _told("repeated"),
     "refused": _told("refused"),
+    "forged": _told("forged"),
     "delivered": _delivered,
     "duplicates": _duplicates,
     "attempts": _events(e.AttemptStarted),
@@ -149,6 +173,14 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "circuits_opened": _circuits_opened,
     "breakers_opened": _breakers_opened,
     "crashes": _crashes,
+    "told": _events(e.ReceiptSeen),
+    "strays": _strays,
+    "doubts": _events(e.ReconcileStarted),
+    "proved": _events(e.AttemptProved),
+    "failed": _failed,
+    "moved": _events(e.LaneChanged),
+    "replaced": _events(e.FallbackStarted),
+    "suppressed": _suppressed,
 }
 
 
@@ -157,7 +189,7 @@ def _at(evidence: Evidence, entry: Recorded, key: str | None) -> Happened:
 
 
 def _key(evidence: Evidence, stream: int) -> str:
-    return evidence.chronicle.stories[stream].accepted.trace
+    return evidence.chronicle.stories[stream].key
 
 
 # -- measures

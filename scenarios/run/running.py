@@ -20,6 +20,7 @@ from scenarios.loop.stuck import Budget, StuckError
 from scenarios.loop.virtual import PowerCut
 from scenarios.world.ground import EndedBy, Ground, Parts
 from scenarios.world.living import Living
+from scenarios.world.naming import key_of
 
 # A supervisor starts a daemon that died of trouble with its log again after this time.
 _STARTED_AGAIN_US: Final = 5 * SECOND_US
@@ -61,10 +62,13 @@ def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: 
         subjects=ground.subjects,
         bodies=ground.bodies,
         keyed=frozenset(ground.keyed),
+        keys={stream: key_of(ground.durable, stream) for stream in ground.durable.messages},
         lives=tuple(ground.lives),
         memories=tuple(ground.memories),
         findings=tuple(ground.findings),
-        unfinished=tuple(ground.unfinished),
+        unfinished=(*ground.unfinished, *ground.tellings),
+        forged=ground.forged,
+        secrets=ground.secrets,
         boundaries=ground.borders.crossed,
         stuck=trouble,
     )

@@ -61,7 +61,7 @@ def _count(row: Moment, event: e.Event) -> None:
             row.waiting += 1
         case e.AttemptStarted():
             row.attempts += 1
-        case e.AttemptTaken():
+        case e.AttemptTaken() | e.AttemptProved():
             row.delivered += 1
             row.waiting -= 1
         case e.AttemptFailed():
@@ -133,7 +133,7 @@ def _around(evidence: Evidence, finding: Finding) -> Iterator[str]:
 def event_text(evidence: Evidence, entry: Recorded) -> str:
     """One event in one line: when, of what, which, and what it says."""
     story = evidence.chronicle.stories.get(entry.stream)
-    name = story.accepted.trace if story is not None else f"stream {entry.stream}"
+    name = story.key if story is not None else f"stream {entry.stream}"
     values = {
         field: value
         for field, value in msgspec.structs.asdict(entry.event).items()

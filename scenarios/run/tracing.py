@@ -19,7 +19,7 @@ def trace(evidence: Evidence) -> Iterator[bytes]:
             "seq": entry.seq,
             "stream": entry.stream,
             "version": entry.version,
-            "message": story.accepted.trace if story is not None else None,
+            "message": story.key if story is not None else None,
             "tenant": entry.tenant,
             "type": type(entry.event).__name__,
             "event": _plain(entry.event),

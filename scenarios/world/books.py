@@ -50,7 +50,10 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody outside told us and was answered with success, in true time; see Telling."""
+    """What somebody outside told us and was answered with success, in true time; see Telling.
+
+    `hook` is what the update is called where a hook brought it.
+    """
 
     key: str
     nth: int
@@ -58,6 +61,7 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[str, ...]
     news: tuple[News, ...]
     handed: tuple[int, int] | None
+    hook: str | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,8 +30,9 @@ from core.settings import Lane
 from eventstore.durable import Durable
 from scenarios.world.books import Books, Handed
 from scenarios.world.borders import Borders, cut
-from scenarios.world.choosing import Subject, after
+from scenarios.world.choosing import Subject
 from scenarios.world.hooking import body_of
+from scenarios.world.naming import key_of
 from scenarios.world.nature import Meeting, Nature
 
 # How long it takes to find out that a provider does not answer.
@@ -179,17 +180,6 @@ class AskableChannel(SimulatedChannel):
             and (handed.arrives_us or 0) <= self._now_us()
         ]
         return Taken(code="found", provider_id=known[-1].provider_id) if known else None
-
-
-def key_of(durable: Durable, stream: int) -> str:
-    """The name that a message has in this world: its clients send it along as the trace.
-
-    One that takes the place of another is called after it.
-    """
-    first = durable.streams[stream][0]
-    accepted = first.event
-    assert isinstance(accepted, e.MessageAccepted), f"stream {stream} does not begin with its acceptance"
-    return accepted.trace or after(key_of(durable, first.cause))
 
 
 async def _pass(span_us: int) -> None:

@@ -35,9 +35,3 @@ def fits(chosen: Chosen, subject: Subject) -> bool:
         and (chosen.arrivals is None or subject.key.rpartition("/")[0] == chosen.arrivals)
         and (chosen.to is None or fnmatchcase(subject.to, chosen.to))
     )
-
-
-def after(key: str) -> str:
-    """What the message is called that takes the place of another."""
-    name, _, place = key.partition("+")
-    return f"{name}+{int(place or 0) + 1}"

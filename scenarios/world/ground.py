@@ -28,9 +28,10 @@ from scenarios.file.sides import Fault
 from scenarios.laws.finding import Finding
 from scenarios.world.books import Books, Told
 from scenarios.world.borders import Borders
-from scenarios.world.choosing import Subject, after
+from scenarios.world.choosing import Subject
 from scenarios.world.clock import Timepiece
 from scenarios.world.hooking import post_of, sources_of, subjects_in
+from scenarios.world.naming import after
 from scenarios.world.nature import Nature
 from scenarios.world.randomness import SimulatedSecrets
 from scenarios.world.tellings import Telling, of_accounts, of_people
@@ -115,6 +116,7 @@ class Ground:
             subject.key: subject for request in requests if request.nth == 1 for subject in self._subjects(request)
         }
         self.keyed = {key for request in requests if request.has_key for key in (request.updates or (request.key,))}
+        self.forged = frozenset(key for request in requests if request.forged for key in request.updates)
         self.streams: dict[str, int] = {}
         # What the outside is still to tell, and whoever it tells of is still to answer.
         planned = (*of_accounts(scenario), *of_people(scenario, list(self.subjects.values()), self.draws))

@@ -18,8 +18,6 @@ from actors.system import System, World
 from core.message import WAITING
 from core.policies import SECOND_US
 from core.ports import Log
-from core.settings import Lane
-from scenarios.file.scenario import Scenario
 from scenarios.world.books import Books, Handed, Trouble
 from scenarios.world.borders import cut
 from scenarios.world.channel import AskableChannel, SimulatedChannel
@@ -27,7 +25,7 @@ from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
-from scenarios.world.nature import Meeting
+from scenarios.world.nature import Meeting, can_tell
 from scenarios.world.operators import Operators
 from scenarios.world.senders import Senders
 from scenarios.world.tellings import of_message
@@ -113,10 +111,10 @@ class Living:
     def _channels(self) -> dict[str, SimulatedChannel]:
         ground = self._ground
         make: Callable[[SimulatedChannel], SimulatedChannel] = ground.parts.channel_of  # type: ignore[assignment]
-        can_tell = {lane.name for lane in ground.settings.lanes if _can_tell(ground.scenario, lane)}
+        askable = {lane.name for lane in ground.settings.lanes if can_tell(ground.scenario, lane)}
         return {
             lane.name: make(
-                (AskableChannel if lane.name in can_tell else SimulatedChannel)(
+                (AskableChannel if lane.name in askable else SimulatedChannel)(
                     lane,
                     nature=ground.nature,
                     books=ground.books,
@@ -216,14 +214,6 @@ class Living:
     def now_us(self) -> int:
         """True time since the start."""
         return round(self._loop.time() * SECOND_US)
-
-
-def _can_tell(scenario: Scenario, lane: Lane) -> bool:
-    """Whether the provider behind a lane can be asked what became of some of its messages."""
-    return any(
-        side.looks_up is not None and side.lane in (None, lane.name) and side.channel in (None, lane.channel)
-        for side in scenario.providers
-    )
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

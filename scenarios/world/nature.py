@@ -13,6 +13,7 @@ import msgspec
 from core.news import Receipt, ReceiptStatus
 from core.outcomes import name_of
 from core.policies import MINUTE_US
+from core.settings import Lane
 from scenarios.draws import Draws
 from scenarios.file.answers import Answer
 from scenarios.file.scenario import Scenario
@@ -182,3 +183,11 @@ def latency_us(draws: Draws, latency: LatencyTable, purpose: str, *key: int | st
     """A time drawn from a latency of the file; without a 99th percentile, always its median."""
     p99_us = latency.p99_us if latency.p99_us is not None else latency.median_us
     return draws.latency_us(latency.median_us, p99_us, purpose, *key)
+
+
+def can_tell(scenario: Scenario, lane: Lane) -> bool:
+    """Whether the provider behind a lane can be asked what became of some of its messages."""
+    return any(
+        side.looks_up is not None and side.lane in (None, lane.name) and side.channel in (None, lane.channel)
+        for side in scenario.providers
+    )

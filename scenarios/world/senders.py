@@ -72,6 +72,7 @@ class Senders:
             lanes=telling.lanes,
             news=telling.news,
             handed=telling.handed,
+            hook=None if telling.post is None else telling.post.updates[0],
         )
         self._ground.books.posted.append(posted)
         self._told.set()

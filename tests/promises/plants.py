@@ -106,6 +106,19 @@ class CarelessLog(Through):
         return self._log.append(replace(append, heads=heads))
 
 
+class KeylessLog(Through):
+    """Forgets under which keys hooks came."""
+
+    def __init__(self, inner: Log) -> None:
+        super().__init__(inner)
+        self._log = inner
+
+    def accept(self, acceptance: Acceptance) -> Awaitable[Stored | Repeated]:
+        if acceptance.channel == "hook":
+            acceptance = replace(acceptance, dedup=None)
+        return self._log.accept(acceptance)
+
+
 class SleepyClock(Through):
     """Wakes everybody three seconds late."""
 

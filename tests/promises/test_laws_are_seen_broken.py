@@ -93,6 +93,20 @@ channel = "email"
 to = "reader@example.com"
 send_at = "2h"
 """
+_HOOKS = """\
+[hooks.stripe]
+scheme = "stripe"
+[[arrive]]
+hook = "stripe"
+over = "1m"
+count = 12
+repeat = 1.0
+"""
+_UNWANTED = """\
+[[fault]]
+lane = "stripe"
+answer = { status = 410 }
+"""
 _SLOW_DISK = """\
 [disk]
 latency = { median = "50ms", p99 = "200ms" }
@@ -154,6 +168,7 @@ PLANTED: dict[str, tuple[int, str, Parts]] = {
         Parts(channel_of=plants.channel_of(plants.TalkativeChannel)),
     ),
     "chance from a shared stream": (11, _CALLS + _SOMETIMES_DOWN, Parts(chance_of=plants.SharedChance)),
+    "hooks that nobody knows again": (13, _HOOKS + _UNWANTED, Parts(log_of=plants.log_of(plants.KeylessLog))),
     "a clock that forgets sleepers": (12, _TOMORROW, Parts(clock_of=plants.clock_of(plants.ForgetfulClock))),
 }
 

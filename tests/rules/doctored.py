@@ -8,12 +8,14 @@ from pathlib import Path
 from core import events as e
 from core.records import Recorded
 from eventstore.durable import Durable
+from scenarios.draws import Draws
 from scenarios.file.loading import read
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.registry import Judge
 from scenarios.world.books import Books, Handed
 from scenarios.world.ground import Life
+from scenarios.world.randomness import SimulatedSecrets
 
 SECOND_US = 1_000_000
 _HEAD = """\
@@ -139,10 +141,13 @@ class Doctored:
             subjects={},
             bodies={},
             keyed=frozenset(),
+            keys={},
             lives=(life,),
             memories=(),
             findings=(),
             unfinished=(),
+            forged=frozenset(),
+            secrets=SimulatedSecrets(Draws(0)),
             boundaries=0,
             stuck="",
         )

@@ -1,0 +1,39 @@
+"""What messages are called in a world: `name/number` for what was asked for, and names made of that for what follows.
+
+This file answers for one name a message, whoever asks: the selectors of a file, the world's books, laws and stories.
+"""
+
+import msgspec
+
+from core import events as e
+from core.device_names import named_in
+from core.records import Private
+from eventstore.durable import Durable
+
+_PRIVATE = msgspec.msgpack.Decoder(Private)
+
+
+def key_of(durable: Durable, stream: int) -> str:
+    """The name of a message. Its client, or the sender of a hook, sends it along as the trace.
+
+    One that takes the place of another is called after it; one to a device after the push to its user.
+    """
+    first = durable.streams[stream][0]
+    accepted = first.event
+    assert isinstance(accepted, e.MessageAccepted), f"stream {stream} does not begin with its acceptance"
+    if accepted.trace or not first.cause:
+        return accepted.trace
+    cause = key_of(durable, first.cause)
+    device = named_in(private_of(durable, stream).to) if accepted.channel == "push" else None
+    return after(cause) if device is None else f"{cause}@{device.device}"
+
+
+def after(key: str) -> str:
+    """What the message is called that takes the place of another."""
+    name, _, place = key.partition("+")
+    return f"{name}+{int(place or 0) + 1}"
+
+
+def private_of(durable: Durable, stream: int) -> Private:
+    """What the vault holds of a message."""
+    return _PRIVATE.decode(durable.sealed[stream].private)
