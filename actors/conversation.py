@@ -29,6 +29,8 @@ from core.records import FIFO_LINE, LOOSE_LINE, Alias, Append, Draft, HeadChange
 
 # Events of its own stream after which a conversation keeps a snapshot. Most have a handful in all.
 SNAPSHOT_EVERY: Final = 256
+# No message in flight: one for all the conversations that are awake and idle.
+_NONE: Final[frozenset[int]] = frozenset()
 
 
 class ConversationActor:
@@ -43,7 +45,7 @@ class ConversationActor:
         self.shard = shard_of(tenant, conversation)
         self._lines = Lines(conversation, world.log, window_max=world.window_max, is_new=is_new)
         # Messages whose running attempt somebody in this process answers for.
-        self._flying: set[int] = set()
+        self._flying = _NONE
         # Messages about which their provider is being asked; None where none is, as almost always.
         self._asking: set[int] | None = None
         self.turn = Turn(world.mail_max)
@@ -101,14 +103,14 @@ class ConversationActor:
     async def _step(self, message: Message, now_us: int) -> Attempt | None:
         """Records what a due message comes to now; answers its attempt if it comes to one."""
         number, is_started = message.attempt + 1, False
-        self._flying.add(message.id)
+        self._flying |= {message.id}
         try:
             await self._record_or_recall(message, self._next_step(message, now_us), now_us)
             fresh = self.open.get(message.id, message)
             is_started = fresh.in_flight == number
         finally:
             if not is_started:
-                self._flying.discard(message.id)
+                self._landed(message.id)
         return Attempt(message=fresh, number=number) if is_started else None
 
     async def _record_or_recall(self, message: Message, events: tuple[e.Event, ...], now_us: int) -> None:
@@ -125,7 +127,10 @@ class ConversationActor:
             # Where an earlier call of unknown result had landed, the log already tells how it ended.
             if message is not None and message.in_flight == attempt.number:
                 await self._conclude(message, flight)
-            self._flying.discard(attempt.message.id)
+            self._landed(attempt.message.id)
+
+    def _landed(self, stream: int) -> None:
+        self._flying = self._flying - {stream} or _NONE
 
     async def abort(self, attempt: Attempt) -> None:
         """Records that a started attempt sent nothing."""
@@ -135,7 +140,7 @@ class ConversationActor:
             if message is not None and message.in_flight == attempt.number:
                 now_us = self._world.clock.now_us()
                 await self._record(message, conclusions.abort(message, now_us), at_us=now_us)
-            self._flying.discard(attempt.message.id)
+            self._landed(attempt.message.id)
 
     async def answered(self, inquiry: Inquiry, taken: Taken | None) -> None:
         """Records what a provider said about an attempt of unknown fate; None: nothing shows that it was taken."""

@@ -4,7 +4,7 @@ This file answers for that memory being bounded and true to the log. It must nev
 write.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from actors.pages import Page
@@ -13,6 +13,8 @@ from core.ports import Log
 from core.records import FIFO_LINE, LOOSE_LINE, LinePage, Woken
 
 _LINES: Final = (FIFO_LINE, LOOSE_LINE)
+# What nearly all conversations have: one for all of them, which nobody writes to.
+_NO_PAGES: Final[Mapping[int, Page]] = {}
 
 
 class Lines:
@@ -24,7 +26,8 @@ class Lines:
         self._conversation = conversation
         self._log = log
         self._window_max = window_max
-        self._pages = {line: Page(beyond=not is_new) for line in _LINES}
+        # Of the lines that the log may hold more of. One that is missing is here whole.
+        self._pages = _NO_PAGES if is_new else _unread()
         # Messages that arrived while the log was being read: the page may have missed them.
         self._late: tuple[Message, ...] = ()
         self._is_reading = False
@@ -43,13 +46,15 @@ class Lines:
 
     def keep(self, message: Message) -> None:
         """Takes a message's new state, within the bounds of what is kept of its line."""
-        if not message.is_open or message.place is None:
-            self.open.pop(message.id, None)
-        elif message.in_flight or self._pages[message.line].holds(message):
+        if message.is_open and message.place is not None and self._has_room(message):
             self.open[message.id] = message
             self._trim(message.line)
-        else:
-            self.open.pop(message.id, None)
+        elif self.open.pop(message.id, None) is not None and not self.open:
+            self.open = {}  # An emptied one keeps the room of what it held, in every conversation that is awake.
+
+    def _has_room(self, message: Message) -> bool:
+        page = self._pages.get(message.line)
+        return bool(message.in_flight) or page is None or page.holds(message)
 
     async def read(self, stream: int) -> Message:
         """A message's present state, from the log where it is not kept."""
@@ -63,7 +68,9 @@ class Lines:
         for message in kept[most:]:
             del self.open[message.id]
         if len(kept) > most:
-            self._pages[line].ends_after(_rank(kept[most - 1]))
+            page = self._pages.get(line) or Page()
+            page.ends_after(_rank(kept[most - 1]))
+            self._pages = {**self._pages, line: page}
 
     # -- from the log
 
@@ -71,23 +78,23 @@ class Lines:
         """Forgets what was known, and reads how both lines begin; answers with all that an actor wakes with."""
         self.open.clear()
         self._late = ()
-        self._pages = {line: Page() for line in _LINES}
+        self._pages = _unread()
         self._is_reading = True
         try:
             woken = await self._log.woken(self._conversation, limit=self._window_max)
         finally:
             self._is_reading = False
         for line, read in woken.lines.items():
-            self._take_in(read, self._pages[line])
+            self._take_in(line, read)
         return woken
 
     async def refill(self) -> None:
         """Reads the next part of a line whose kept part is used up."""
-        for line in _LINES:
-            while self._pages[line].beyond and not self._has_waiting(line):
+        for line in tuple(self._pages):
+            while (page := self._pages.get(line)) is not None and not self._has_waiting(line):
                 self._is_reading = True
                 try:
-                    await self._read_page(line, self._pages[line])
+                    await self._read_page(line, page)
                 finally:
                     self._is_reading = False
         late, self._late = self._late, ()
@@ -105,16 +112,23 @@ class Lines:
     async def _read_page(self, line: int, page: Page) -> None:
         heads = await self._log.line_of(self._conversation, line, after=page.end, limit=self._window_max)
         events = await self._log.events_of_many([head.stream for head in heads])
-        self._take_in(LinePage(heads=heads, events=events), page)
+        self._take_in(line, LinePage(heads=heads, events=events))
 
-    def _take_in(self, read: LinePage, page: Page) -> None:
+    def _take_in(self, line: int, read: LinePage) -> None:
+        page = self._pages[line]
         page.read([(head.place or 0, head.stream) for head in read.heads], limit=self._window_max)
+        if not page.beyond:
+            self._pages = {other: page for other, page in self._pages.items() if other != line} or _NO_PAGES
         for head in read.heads:
             if head.stream not in self.open:
                 self.open[head.stream] = fold(read.events[head.stream])
 
     def _has_waiting(self, line: int) -> bool:
         return any(message.line == line and not message.in_flight for message in self.open.values())
+
+
+def _unread() -> Mapping[int, Page]:
+    return {line: Page() for line in _LINES}
 
 
 def _rank(message: Message) -> tuple[int, int]:

@@ -9,12 +9,12 @@ Rank = tuple[int, int]
 
 
 class Page:
-    """The kept beginning of a line. A new one has read nothing yet; `beyond` False: there is nothing to read."""
+    """The kept beginning of a line. A new one has read nothing yet; `beyond` False: it is here whole."""
 
     __slots__ = ("beyond", "end")
 
-    def __init__(self, *, beyond: bool = True) -> None:
-        self.beyond = beyond
+    def __init__(self) -> None:
+        self.beyond = True
         self.end: Rank | None = None
 
     def holds(self, message: Message) -> bool:

@@ -1,5 +1,6 @@
 """Contents on their way out: recently accepted ones from memory, all others from the vault."""
 
+from collections import OrderedDict
 from typing import Final
 
 from core import ids
@@ -18,7 +19,8 @@ class Parcels:
 
     def __init__(self, log: Log, *, bytes_max: int) -> None:
         self._log = log
-        self._fresh: dict[int, Private] = {}
+        # In the order of arrival: looking for the oldest in a dict goes over the places of all that have left.
+        self._fresh: OrderedDict[int, Private] = OrderedDict()
         self._bytes = 0
         self._bytes_max = bytes_max
 
@@ -27,8 +29,8 @@ class Parcels:
         self._fresh[stream] = private
         self._bytes += _size(private)
         while self._bytes > self._bytes_max:
-            oldest = next(iter(self._fresh))
-            self._bytes -= _size(self._fresh.pop(oldest))
+            _, oldest = self._fresh.popitem(last=False)
+            self._bytes -= _size(oldest)
 
     async def of(self, message: Message, attempt: int) -> Parcel | None:
         """What a channel needs for one attempt; None where the vault holds nothing of the message any more."""

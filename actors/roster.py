@@ -16,6 +16,8 @@ class Roster:
         self._awake: dict[int, ConversationActor] = {}
         self._awake_max = awake_max
         self._idle_us = idle_us
+        # Until when nobody can have been idle for long enough.
+        self._sweep_us = 0
 
     def __len__(self) -> int:
         return len(self._awake)
@@ -38,6 +40,8 @@ class Roster:
 
     def sweep(self, now_us: int) -> int | None:
         """Puts idle conversations to sleep. Answers when the next may be idle, None where all sleep."""
+        if now_us < self._sweep_us:
+            return self._sweep_us  # Asked at every turn of the scheduler; whoever was used since is idle later.
         asleep = []
         for conversation, actor in self._awake.items():
             if actor.used_us + self._idle_us > now_us:
@@ -51,7 +55,8 @@ class Roster:
             if actor.is_busy:
                 self._awake[conversation] = actor
         first = next(iter(self._awake.values()), None)
-        return None if first is None else first.used_us + self._idle_us
+        self._sweep_us = 0 if first is None else first.used_us + self._idle_us
+        return self._sweep_us or None
 
     def _make_room(self) -> None:
         for conversation, actor in self._awake.items():

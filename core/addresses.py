@@ -42,7 +42,7 @@ _URL: Final = re.compile(
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 # The same endpoints are called over and over, and to read a URL anew took 6 % of the time of accepting a batch.
-_ENDPOINTS_KEPT: Final = 4_096
+_ENDPOINTS_KEPT: Final = 1_024
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
