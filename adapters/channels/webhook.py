@@ -11,11 +11,13 @@ from 1.
 from asyncio import timeout
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 from aiohttp import ClientSession, ClientTimeout
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from adapters.channels.accounts import WebhookSettings
 from adapters.channels.endpoint_answers import answered, drained, unanswered
@@ -74,12 +76,16 @@ class WebhookChannel:
         left_us = min(parcel.deadline_us - now_us, self._settings.timeout_us)
         if left_us <= 0:
             return Transient(code="timeout")
+        try:
+            url = _url(parcel.to)
+        except ValueError:
+            return Permanent(code="url")
         body = Body(*_rendered(parcel), handed_over)
         try:
             # Bounded here: a bound of the client's own is looked at several times a request.
             async with timeout(left_us / SECOND_US):
                 response = await session.post(
-                    parcel.to,
+                    url,
                     data=body,
                     headers=self._headers(parcel, now_us, body.content),
                     allow_redirects=False,
@@ -115,6 +121,10 @@ class WebhookChannel:
                 return False
         self._kept[host] = now_us
         return True
+
+
+# The same endpoints are called over and over, and the client takes a URL apart each time it is given as text.
+_url: Final = lru_cache(maxsize=1_024)(URL)
 
 
 def _rendered(parcel: Parcel) -> tuple[bytes, str]:
