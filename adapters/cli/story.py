@@ -28,7 +28,8 @@ _WHY_CANCELLED: Final = {"fallback": "the time of its fallback has come"}
 
 def told(state: Mapping[str, object], events: Sequence[Event]) -> Iterator[str]:
     """The lines of a message's story; times are UTC."""
-    yield f"{state['id']}: {state['channel']} through lane {state['lane']}"
+    way = "from" if state["channel"] == "hook" else "through lane"
+    yield f"{state['id']}: {state['channel']} {way} {state['lane']}"
     reference = f", reference {state['reference']}" if state.get("reference") else ""
     yield f"tenant {state['tenant']}, {state['conversation']}{reference}; times are UTC"
     yield ""
