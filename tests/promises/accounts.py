@@ -17,11 +17,13 @@ from core.news import Receipt
 from core.outcomes import Ambiguous, Outcome, Recipient, Taken
 from core.policies import PRESETS, Policy
 from core.ports import Channel, Parcel
+from core.records import MessageFilter
 from core.settings import Bounds, Lane, Settings
+from eventstore.disk import Border
 from eventstore.durable import Durable
 from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import PLAIN, House, mail
+from tests.promises.house import PLAIN, House, address, mail
 from tests.promises.other_side import ObedientDisk
 
 
@@ -85,6 +87,22 @@ class AskedAccount(Account):
         if self.bug is not None:
             raise self.bug
         return self.finds
+
+
+class CuttingDisk(ObedientDisk):
+    """A disk under which the power goes out at one border of one commit."""
+
+    def __init__(self, border: Border, nth: int) -> None:
+        super().__init__()
+        self._border: Border = border
+        self._left = nth
+
+    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
+        if rows and border == self._border:
+            self._left -= 1
+            if self._left < 0:
+                return cut_power()
+        return None
 
 
 class Branches(House):
@@ -161,7 +179,38 @@ def a_bounce(provider_id: str = "", *, echo: str = "", soft: bool = False) -> Re
     return Receipt(status="failed", provider_id=provider_id, echo=echo, code="550", failure=failure)
 
 
-async def doubted(house: House, account: Account, number: int = 1, **fields: str) -> int:
+def a_call(number: int = 1, **fields: str) -> dict[str, object]:
+    """A fallback: a webhook to a peer."""
+    return {"channel": "webhook", "to": address(number), "content": {"type": "t", "data": {"n": number}}, **fields}
+
+
+def a_mail(number: int = 1, **fields: str) -> dict[str, object]:
+    """A fallback: a mail to a peer."""
+    return {"channel": "email", "to": mail(number), "content": {"subject": "7", "text": "."}, **fields}
+
+
+async def caused_by(house: House, stream: int) -> list[int]:
+    """The messages that a message led to."""
+    return [head.stream for head in await house.log.heads(MessageFilter(cause=stream), limit=9)]
+
+
+def last_of(house: House, stream: int) -> e.Event:
+    """The last that is recorded of a message."""
+    return house.events(stream)[-1]
+
+
+async def followed(house: House, stream: int, account: Account) -> int:
+    """The one message that took the place of another, and that was sent."""
+    (fallback,) = await caused_by(house, stream)
+    event = last_of(house, stream)
+    assert isinstance(event, e.FallbackStarted)
+    assert (event.message, event.channel) == (fallback, house.message(fallback).channel)
+    assert [parcel.stream for parcel in account.sent].count(fallback) == 1
+    assert not house.durable.heads[stream].owes
+    return fallback
+
+
+async def doubted(house: House, account: Account, number: int = 1, **fields: object) -> int:
     """A mail whose attempt has just become one of unknown fate."""
     account.answers.append(Ambiguous(code="timeout"))
     stream = (await house.post(mail(number), 1, tenant="org1", **fields)).id

@@ -1,6 +1,5 @@
 """Strays: a receipt that comes before its message is kept until that turns up, whatever is killed in between."""
 
-from collections.abc import Awaitable
 from typing import Final
 
 import pytest
@@ -11,11 +10,12 @@ from core.news import Receipt
 from core.outcomes import Taken
 from eventstore.disk import Border
 from eventstore.durable import Durable
-from scenarios.loop.run import cut_power, run_virtual
+from scenarios.loop.run import run_virtual
 from scenarios.loop.virtual import PowerCut
 from tests.promises.accounts import (
     Account,
     Branches,
+    CuttingDisk,
     a_bounce,
     crashed,
     lane,
@@ -216,22 +216,6 @@ def test_no_receipt_is_lost_over_a_commit_of_unknown_fate(border: Border, nth: i
     run_virtual(main)
 
 
-class _Cut(ObedientDisk):
-    """A disk under which the power goes out at one border of one commit."""
-
-    def __init__(self, border: Border, nth: int) -> None:
-        super().__init__()
-        self._border: Border = border
-        self._left = nth
-
-    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
-        if rows and border == self._border:
-            self._left -= 1
-            if self._left < 0:
-                return cut_power()
-        return None
-
-
 @pytest.mark.parametrize("border", UNKNOWN)
 @pytest.mark.parametrize("nth", range(6))
 def test_no_receipt_is_lost_over_a_crash(border: Border, nth: int) -> None:
@@ -244,7 +228,7 @@ def test_no_receipt_is_lost_over_a_crash(border: Border, nth: int) -> None:
         async with open_branches(ONE, {"post": account}, durable=durable) as house:
             await house.pass_time(0.1)
         account.answers.append(Taken(provider_id="a-1"))
-        async with open_branches(ONE, {"post": account}, durable=durable, disk=_Cut(border, nth + 1)) as house:
+        async with open_branches(ONE, {"post": account}, durable=durable, disk=CuttingDisk(border, nth + 1)) as house:
             await house.system.receipts.take(("post",), DELIVERED)
             told.append(True)
             account.let_go()
