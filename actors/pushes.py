@@ -114,4 +114,5 @@ def _to_device(submission: Submission, message: Message, device: Registered) -> 
     assert device.private is not None, "a device that is active was not removed"
     address = device.private.name.address
     push, stream = ids.encode("msg", message.id), ids.encode("device", device.state.id)
-    return replace(submission, to=address, subject=address, idempotency_key=f"fanout/{push}/{stream}")
+    key = f"{push}/{stream}"
+    return replace(submission, to=address, subject=address, idempotency_key=key, key_of="fanout")

@@ -32,9 +32,6 @@ def lanes_under(*names: str, policy: Policy = MOVING, bounds: Bounds = Bounds())
     return settings_with(*(lane(name, policy) for name in names), bounds=bounds)
 
 
-# -- lanes that go, and lives that end ---------------------------------------------------------------------------
-
-
 def test_a_lane_that_is_taken_out_is_left() -> None:
     """A reload without it is as good as an outage: what may go on elsewhere does, what may not waits for it."""
 

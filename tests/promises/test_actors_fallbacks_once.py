@@ -39,9 +39,6 @@ UNKNOWN: Final[tuple[Border, ...]] = ("before_sync", "before_answer")
 REFUSED: Final = Permanent(code="554")
 
 
-# -- exactly once ------------------------------------------------------------------------------------------------
-
-
 def test_no_client_can_take_the_key_of_a_fallback() -> None:
     """Whatever key a client chooses, the fallback begins; and a client's own key means what it meant."""
 
