@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Final
 
+from core import devices
 from core.errors import CorruptLog, Impossible
-from core.events import MessageAccepted
+from core.events import DeviceRegistered, MessageAccepted
 from core.ids import SHARDS
 from core.message import fold, head_of
 from core.records import Head, Recorded, Sealed
@@ -22,6 +23,8 @@ from eventstore.tallying import Counts, add, key_of
 
 # More of the same helps nobody: a damaged page alone can spoil dozens of events.
 FAULTS_MAX: Final = 20
+# What a stream begins with whose head follows from its events alone.
+FOLDED: Final = {MessageAccepted.__name__, DeviceRegistered.__name__}
 _PROGRESS_EVERY: Final = 10_000
 
 Progress = Callable[[int, int], None]
@@ -143,7 +146,7 @@ class _Check:
 
     def _check_stream(self, stream: int, rows: Iterator[EventRow], head: Head | None, sealed: Sealed | None) -> None:
         version = shard = 0
-        of_message: list[EventRow] = []
+        folded: list[EventRow] = []
         for row in rows:
             self._step()
             shard = row[1]
@@ -151,16 +154,18 @@ class _Check:
                 what = f"expected version {version + 1}: events of this stream are missing"
                 self._fault(Fault(what=what, shard=shard, seq=row[2], stream=stream, version=row[4]))
             version = row[4]
-            # Messages are short; other streams can be long, and nothing of theirs is needed but the last version.
-            if of_message or row[5] == MessageAccepted.__name__:
-                of_message.append(row)
+            # Messages and devices have few events; other streams can be long, and nothing is needed but their end.
+            if folded or (version == 1 and row[5] in FOLDED):
+                folded.append(row)
         if head is None:
             self._fault(Fault(what="there are events, but no head", stream=stream))
         elif (head.version, head.shard) != (version, shard):
             what = f"its head has version {head.version} in shard {head.shard}, its events end at {version} in {shard}"
             self._fault(Fault(what=what, stream=stream))
-        if of_message:
-            self._check_message(of_message, head, sealed)
+        if folded and folded[0][5] == MessageAccepted.__name__:
+            self._check_message(folded, head, sealed)
+        elif folded:
+            self._check_device(folded, head, sealed)
 
     def _check_message(self, rows: list[EventRow], head: Head | None, sealed: Sealed | None) -> None:
         self._messages += 1
@@ -180,6 +185,31 @@ class _Check:
             self._fault(Fault(what=what, shard=shard, seq=seq, stream=stream, version=version))
         if rebuilt is not None:
             add(self._counts, key_of(rebuilt, rebuilt.status), 1, rebuilt.attempts)
+
+    def _check_device(self, rows: list[EventRow], head: Head | None, sealed: Sealed | None) -> None:
+        _, shard, seq, stream, version, *_ = rows[-1]
+        wrong: list[str] = []
+        try:
+            events = [recorded(row) for row in rows]
+            if any(isinstance(entry.event, UnknownEvent) for entry in events):
+                self._parked += 1
+                return
+            device = devices.fold(events)
+        except (CorruptLog, Impossible) as error:
+            wrong.append(str(error))
+        else:
+            rebuilt = devices.head_of(device, shard)
+            if head not in (None, rebuilt):
+                wrong.append(f"its head is {head}, and its events come to {rebuilt}")
+            # A device that was removed has an empty row, one that was erased has none.
+            if (
+                sealed is not None
+                and sealed.private
+                and commitment_of(sealed.private, sealed.salt) != device.commitment
+            ):
+                wrong.append("its vault row is not the one that its last registration committed to")
+        for what in wrong:
+            self._fault(Fault(what=what, shard=shard, seq=seq, stream=stream, version=version))
 
     def _check_sealed(self, first: Recorded, sealed: Sealed | None) -> None:
         # An erased message has no row any more; one that has must have the one that the log committed to.

@@ -14,13 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
+from core import devices
 from core.errors import CorruptLog
 from core.events import MessageAccepted
 from core.message import fold, head_of
 from core.records import Alias, Head, Sealed
 from eventstore.book import Report
 from eventstore.codec import EventRow, UnknownEvent, recorded
-from eventstore.integrity import Progress, check
+from eventstore.integrity import FOLDED, Progress, check
 from eventstore.numbering import Numbering
 from eventstore.sqlite import rows
 from eventstore.sqlite.locking import Lock
@@ -64,7 +65,7 @@ def verify(path: Path, progress: Progress | None = None) -> Report:
 
 
 def rebuild(path: Path, progress: Progress | None = None) -> Rebuilt:
-    """Makes the heads of all messages, and all counts, from the events again. Refused while a daemon runs."""
+    """Makes the heads of messages and devices, and all counts, from the events again. Refused while a daemon runs."""
     lock = Lock(path)
     try:
         with closing(open_to_write(path, lock)) as connection:
@@ -129,22 +130,32 @@ def _rebuild(connection: sqlite3.Connection, progress: Progress | None) -> Rebui
     for stream, group in groupby(connection.execute(_STREAMS), key=lambda row: row[3]):
         of_stream: list[EventRow] = list(group)
         done += len(of_stream)
-        if of_stream[0][5] != MessageAccepted.__name__:
+        if of_stream[0][5] not in FOLDED:
             continue
-        messages += 1
-        events = [recorded(row) for row in of_stream]
+        messages += of_stream[0][5] == MessageAccepted.__name__
         stored = stored_head(connection, stream)
-        is_parked = any(isinstance(entry.event, UnknownEvent) for entry in events)
-        head = stored if is_parked else head_of(fold(events), of_stream[0][1])
+        head = _head_of(of_stream, stored)
         if head is None:
             continue
         if head != stored:
             connection.execute(_PUT_HEAD, head_row(head))
             changed += 1
-        add(counts, key_of(head, head.status), 1, head.attempts)
+        if head.kind == "msg":
+            add(counts, key_of(head, head.status), 1, head.attempts)
         if progress is not None:
             progress(done, total)
     dropped = connection.execute(_DROP_ORPHANS).rowcount
     connection.execute("DELETE FROM tally")
     connection.executemany("INSERT INTO tally VALUES (?, ?, ?, ?, ?, ?)", [(*key, *n) for key, n in counts.items()])
     return Rebuilt(messages=messages, changed=changed, dropped=dropped)
+
+
+def _head_of(of_stream: list[EventRow], stored: Head | None) -> Head | None:
+    """What the events of a message or a device come to; the stored head where a newer release wrote one of them."""
+    events = [recorded(row) for row in of_stream]
+    if any(isinstance(entry.event, UnknownEvent) for entry in events):
+        return stored
+    shard = of_stream[0][1]
+    if isinstance(events[0].event, MessageAccepted):
+        return head_of(fold(events), shard)
+    return devices.head_of(devices.fold(events), shard)

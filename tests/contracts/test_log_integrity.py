@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from core import devices
 from core import events as e
 from core.errors import CorruptLog, StoreRefused
 from core.ports import Log
-from core.records import Append, Draft
+from core.records import Append, Draft, HeadChange, Recorded
+from core.sealing import commitment_of
 from eventstore.book import Report
 from eventstore.codec import UnknownEvent
 from eventstore.integrity import FAULTS_MAX, check
@@ -253,6 +255,52 @@ async def test_a_rebuild_makes_heads_and_counts_again(path: Path) -> None:
     assert (rebuilt.messages, rebuilt.changed, rebuilt.dropped) == (12, 4, 1)
     assert verify(path).faults == ()
     assert rebuild(path).changed == 0
+
+
+async def test_a_device_is_checked_and_mended_like_a_message(path: Path) -> None:
+    """Its head follows from its events and its vault row from its last registration; a removed one may have none."""
+    log = await SqliteLog.open(path)
+    scribe = Scribe(slot=1)
+    scribe.tick(log.newest()[1] - scribe.now_us)
+    phone, tablet = [await registered(log, scribe, name) for name in ("phone", "tablet")]
+    for event in (e.DeviceSeen(), e.DeviceRemoved(reason="requested")):
+        await log.append(after(scribe, tablet, await log.events_of(tablet), event))
+    await log.close()
+    assert verify(path).faults == ()
+    damaged(path, "UPDATE vault SET private = x'' WHERE stream = ?", tablet)
+    assert verify(path).faults == ()
+
+    damaged(path, "UPDATE head SET status = 'stale' WHERE stream = ?", phone)
+    damaged(path, "DELETE FROM head WHERE stream = ?", tablet)
+    assert [fault.stream for fault in verify(path).faults] == [phone, tablet]
+    assert rebuild(path).changed == 2
+    assert verify(path).faults == ()
+    damaged(path, "UPDATE vault SET private = x'00' WHERE stream = ?", phone)
+    (fault,) = verify(path).faults
+    assert (fault.stream, fault.what) == (phone, "its vault row is not the one that its last registration committed to")
+
+
+async def registered(log: Log, scribe: Scribe, name: str) -> int:
+    """A device that was registered; its stream."""
+    stream = scribe.mint.next(scribe.now_us)
+    row = vault_row(stream, name)
+    event = e.DeviceRegistered(platform="web", app="", commitment=commitment_of(row.private, row.salt))
+    await log.append(replace(after(scribe, stream, [], event), sealed=(row,)))
+    return stream
+
+
+def after(scribe: Scribe, stream: int, recorded: list[Recorded], event: e.Event) -> Append:
+    """One more event of a device."""
+    at_us, before = scribe.tick(), devices.fold(recorded) if recorded else None
+    device = devices.evolve(before, event, at_us, stream=stream, tenant="org1")
+    head = devices.head_of(device, 9)
+    return Append(
+        shard=9,
+        tenant="org1",
+        at_us=at_us,
+        drafts=(Draft(stream=stream, version=device.version, event=event),),
+        heads=(HeadChange(head=head, was=None if before is None else before.status),),
+    )
 
 
 async def test_a_rebuild_waits_for_no_daemon(path: Path) -> None:
