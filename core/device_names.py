@@ -75,16 +75,20 @@ class DevicePrivate(msgspec.Struct, frozen=True, kw_only=True, array_like=True, 
 
 def device_name(user: str, device: str) -> DeviceName:
     """The name of a device; raises Invalid where a part of it is none. `at` is then its place in the path."""
+    user = user_name(user)
     try:
-        push_user(user)
-    except Unfit as unfit:
-        raise Invalid("{user}", str(unfit)) from None
-    try:
-        push_user(device)
+        return DeviceName(user=user, device=push_user(device))
     except Unfit:
         words = f"expected a device of 1 to {PUSH_USER_CHARS_MAX} printable characters without space around it"
         raise Invalid("{device}", words) from None
-    return DeviceName(user=user, device=device)
+
+
+def user_name(text: str) -> str:
+    """The name of a user, as for a push to them; raises Invalid where it is none."""
+    try:
+        return push_user(text)
+    except Unfit as unfit:
+        raise Invalid("{user}", str(unfit)) from None
 
 
 def named_in(address: str) -> DeviceName | None:

@@ -27,6 +27,7 @@ from core.device_names import (
     Token,
     TokenKind,
     device_name,
+    user_name,
 )
 from core.devices import DeviceStatus
 from core.errors import Invalid
@@ -110,7 +111,7 @@ async def register(front: Front, request: web.Request, caller: Caller) -> web.Re
 
 async def listing(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Every device of a user; none for a user of whom none was ever heard."""
-    user = device_name(request.match_info["user"], "any").user
+    user = user_name(request.match_info["user"])
     found = await front.system.devices.of_user(caller.one_tenant, user)
     devices = [DeviceAnswer.of(one.private.name, one) for one in found or () if one.private is not None]
     return answer(DeviceList(devices=devices))

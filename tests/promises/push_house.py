@@ -29,6 +29,8 @@ from core.records import Private
 from core.settings import Bounds, Lane, Settings
 from eventstore.disk import Border
 from eventstore.durable import Durable
+from eventstore.integrity import check
+from eventstore.memory_book import MemoryBook
 from scenarios.loop.run import cut_power
 from tests.promises.house import PLAIN, House, under
 from tests.promises.other_side import ObedientDisk, Provider
@@ -113,6 +115,10 @@ class PushHouse(House):
         return found
 
     # -- laws
+
+    def assert_sound(self) -> None:
+        """Whatever follows from the log's events is as they say."""
+        assert check(MemoryBook(self.durable)).faults == ()
 
     def assert_tokens_have_one_holder(self) -> None:
         """No two devices of a tenant hold one token, and names lead to devices exactly as their states say."""

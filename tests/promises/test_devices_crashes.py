@@ -25,6 +25,7 @@ def assert_each_device_once(house: PushHouse, push: int, provider: Provider) -> 
     assert {device: end[0] for device, end in ends(house, push).items()} == dict.fromkeys(DEVICES, "sent")
     for device, message in house.children(push).items():
         assert 1 <= len(provider.numbers(to(device))) <= message.attempt
+    house.assert_sound()
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -121,6 +122,7 @@ def test_the_power_may_go_out_around_a_verdict(border: Border, nth: int) -> None
             assert len(invalidated) == 1
             assert "sending" not in house.statuses()
             house.assert_tokens_have_one_holder()
+            house.assert_sound()
 
     with pytest.raises(PowerCut) as cut:
         run_virtual(dies)

@@ -4,11 +4,14 @@ from collections import Counter
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from core.device_names import DeviceName, Token
 from core.outcomes import Ambiguous, Outcome, Permanent, Recipient, Transient
 from core.policies import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from core.settings import Lane
 from scenarios.loop.run import run_virtual
+from tests.promises.house import address
 from tests.promises.other_side import ObedientDisk, Provider
 from tests.promises.push_house import DEVICES, PUSHES, days, ends, family, pushing, settings_for, silent, to
 
@@ -135,6 +138,25 @@ def test_a_user_without_an_active_device_cannot_be_reached() -> None:
             assert (await house.push("unknown", 5)).id
             await house.pass_time(1)
             assert provider.numbers("token:t-4") == [5]
+
+    run_virtual(main)
+
+
+def test_whoever_has_no_device_gets_it_another_way() -> None:
+    """The fallback of a push begins where no device is active, and only there."""
+
+    async def main() -> None:
+        provider = Provider()
+        calls = Lane(name="calls", channel="webhook", provider="test", policy=PUSHES)
+        async with pushing(provider=provider) as house:
+            settings = settings_for()
+            await house.reload(replace(settings, lanes=(*settings.lanes, calls)))
+            await house.register("ann", "phone", "t-1")
+            other = {"channel": "webhook", "to": address(1), "content": {"type": "test", "data": {"n": 9}}}
+            for user in ("ann", "ben"):
+                await house.push(user, fallback=[other])
+            await house.pass_time(10)
+            assert [(arrival.to, arrival.number) for arrival in provider.seen] == [("token:t-1", 1), (address(1), 9)]
 
     run_virtual(main)
 

@@ -61,6 +61,7 @@ def assert_all_as_said(house: PushHouse) -> None:
     assert {name: house.status(*name) for name in AFTERWARDS} == AFTERWARDS
     held = [private.held.value for _, private in house.devices().values() if private is not None]
     assert held == ["t-phone"]
+    house.assert_sound()
 
 
 def test_a_token_is_taken_from_whoever_had_it() -> None:
