@@ -29,6 +29,8 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "content_refused": "warning",
     "send_overdue": "error",
     "conversation_parked": "error",
+    "device_parked": "error",
+    "sweep_refused": "warning",
     "redrive_parked": "error",
     "redrive_refused": "warning",
     "plan_parked": "error",
@@ -49,6 +51,7 @@ _ID_OF: Final[Mapping[str, Prefix]] = {
     "key": "key",
     "job": "redrive",
     "plan": "plan",
+    "device": "device",
 }
 # Webhooks answer within milliseconds, mail servers within minutes (RFC 5321, section 4.5.3.2).
 _ATTEMPT_BUCKETS_S: Final = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600)
