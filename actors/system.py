@@ -23,6 +23,7 @@ from actors.keys import Keys
 from actors.lane import LaneActor
 from actors.long_windows import LongWindows
 from actors.parcels import Parcels
+from actors.plans import Plans
 from actors.pushes import Pushes
 from actors.receipts import Receipts
 from actors.redrives import Redrives
@@ -76,6 +77,7 @@ class System:
         self._build_path(channels)
         self._open_doors()
         self._keep_devices()
+        self._keep_plans()
 
     def _build_path(self, channels: Mapping[str, Channel]) -> None:
         """What carries messages out: who is awake, who sends, who says when."""
@@ -152,6 +154,21 @@ class System:
         self._sender.siblings_of = self._siblings_of
         self.redrives = Redrives(log=log, clock=clock, mint=mint, errands=self.errands, witness=world.witness)
         self.keys = Keys(log=log, clock=clock, secrets=world.secrets, mint=mint)
+
+    def _keep_plans(self) -> None:
+        """Who knows what people are to be reminded of, and sees to it."""
+        world = self._world
+        self.plans = Plans(
+            log=world.log,
+            clock=world.clock,
+            secrets=world.secrets,
+            mint=self._mint,
+            errands=self.errands,
+            intake=self.intake,
+            zone_of=world.zone_of,
+            witness=world.witness,
+            settings=self._settings,
+        )
 
     def _keep_devices(self) -> None:
         """Who knows which devices a user has, and what a push to them comes to."""
@@ -232,6 +249,7 @@ class System:
             group.start_soon(self.receipts.run)
             group.start_soon(self.fallbacks.run)
             group.start_soon(self.failover.run)
+            group.start_soon(self.plans.run)
             group.start_soon(self._stale_devices.run)
             self.intake.is_open = True
             self._unready = []
@@ -265,6 +283,7 @@ class System:
         fresh = await self._adopt(settings)
         self._sender.channels = channels
         self.intake.adopt(settings)
+        self.plans.adopt(settings)
         self.devices.adopt(settings)
         self._stale_devices.policy_changed()
         if fresh:

@@ -185,11 +185,10 @@ def _check_participants(
         _check_reach(who, place, is_zone)
         for kind, (reminder, text) in enumerate(zip(plan.reminders, texts, strict=True)):
             _check_values(who, reminder, text, at=(place, f"/reminders/{kind}/content"))
-            for channel in who.channels:
-                if (kind, channel) not in shown:
-                    # One is read to its end for everybody: a value seldom spoils what the words around it do not.
-                    shown.add((kind, channel))
-                    _check_filled(channel, text[channel].filled(who.values), f"/reminders/{kind}/content/{channel}")
+            # One is read to its end for everybody: a value seldom spoils what the words around it do not.
+            for channel in (channel for channel in who.channels if (kind, channel) not in shown):
+                _check_filled(channel, text[channel].filled(who.values), f"/reminders/{kind}/content/{channel}")
+            shown |= {(kind, channel) for channel in who.channels}
 
 
 def _check_reach(who: Participant, place: str, is_zone: Callable[[str], bool]) -> None:

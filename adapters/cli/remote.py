@@ -43,9 +43,13 @@ class Daemon:
         """The answer to an order."""
         return self._call("POST", _target(path, {}), {} if body is None else body, headers or {})
 
-    def delete(self, *path: str) -> None:
-        """Takes away what is at a path."""
-        self._call("DELETE", _target(path, {}), None)
+    def put(self, *path: str, body: object) -> Answer:
+        """The answer to making something what the body says."""
+        return self._call("PUT", _target(path, {}), body)
+
+    def delete(self, *path: str) -> Answer:
+        """Takes away what is at a path; answers what there is to say about that."""
+        return self._call("DELETE", _target(path, {}), None)
 
     def follow(self, *path: str, **query: object) -> Iterator[tuple[str, Answer]]:
         """Server-sent events with their ids, until the daemon ends the stream."""

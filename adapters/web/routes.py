@@ -17,6 +17,7 @@ from adapters.web import (
     keys,
     lanes,
     messages,
+    plans,
     redrives,
     states,
     stats,
@@ -24,6 +25,7 @@ from adapters.web import (
 )
 from adapters.web.front import Route
 from core.contents import MessageRequest
+from core.plan_requests import PlanRequest
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -95,6 +97,28 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=control.reschedule_all,
         body=control.RescheduleRequest,
         answers={200: control.Changed},
+    ),
+    Route(
+        call="PUT /v1/plans/{reference}",
+        says="Make a reminder plan what is asked for; the same again changes nothing",
+        role="send",
+        handler=plans.put,
+        body=PlanRequest,
+        answers={200: plans.PlanChanged},
+    ),
+    Route(
+        call="GET /v1/plans/{reference}",
+        says="One reminder plan and its messages now",
+        role="read",
+        handler=plans.show,
+        answers={200: plans.ReminderPlan},
+    ),
+    Route(
+        call="DELETE /v1/plans/{reference}",
+        says="Cancel everything of a reminder plan that is open",
+        role="send",
+        handler=plans.cancel,
+        answers={200: plans.PlanChanged},
     ),
     Route(
         call="POST /v1/redrives",

@@ -1,0 +1,197 @@
+"""One revision of a plan carried out: its messages are made, moved, replaced and withdrawn, many at a time.
+
+This file answers for every step being harmless when it is done again, so that a start goes on where a crash cut it off:
+a message is made under the key of its generation, and what exists is changed by its own actor, in its turn. It must
+never make a message beside one that may still arrive.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+import msgspec
+from msgspec.structs import replace
+
+from actors.errands import Errands
+from actors.intake import Intake
+from actors.plan_streams import Counts
+from actors.sender import LOG_TROUBLE, NONSENSE
+from actors.surroundings import Decide
+from core import events as e
+from core.contents import Submission
+from core.errors import Invalid, KeyReused, NotFound, TidingsError
+from core.message import OPEN, Message
+from core.plan_marks import Mark
+from core.plans import Key, Plan, Wanted
+from core.ports import Clock, Witness
+
+# So many messages of a plan are on their way to the log at once: enough to share commits, few enough to leave room.
+_AT_ONCE: Final = 256
+# After so many that were only looked at, others have their turn.
+_LOOKED_AT: Final = 64
+
+_UNTRIED: Final = frozenset({"queued", "scheduled"})
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What a revision comes to: the plan, what it wants, and its marks with what is to do."""
+
+    tenant: str
+    plan: Plan
+    wanted: Mapping[Key, Wanted]
+    marks: dict[Key, Mark]
+    trace: str
+    correlation: str | None
+
+    def submission_of(self, key: Key, mark: Mark) -> Submission:
+        """What the message of a mark is made of; raises Invalid."""
+        return self.plan.submission_of(
+            self.wanted[key], mark.generation, trace=self.trace, correlation=self.correlation
+        )
+
+
+class Done:
+    """What was done so far: the marks as they are now, and whose messages came, moved, went, or stayed after all."""
+
+    def __init__(self, marks: dict[Key, Mark]) -> None:
+        self.marks = dict(marks)
+        self.created: list[int] = []
+        self.moved: list[int] = []
+        self.cancelled: list[int] = []
+        self.stayed = 0
+        self.refused: list[tuple[Key, str]] = []
+
+    def counts(self, kept: int) -> Counts:
+        """How many messages came, moved and went, where so many were to stay."""
+        return Counts(
+            created=len(self.created),
+            moved=len(self.moved),
+            cancelled=len(self.cancelled),
+            kept=kept + self.stayed,
+        )
+
+
+class PlanWorks:
+    """Whoever carries plans out."""
+
+    def __init__(self, *, errands: Errands, intake: Intake, clock: Clock, witness: Witness) -> None:
+        self._errands = errands
+        self._intake = intake
+        self._clock = clock
+        self._witness = witness
+
+    async def check(self, work: Work) -> None:
+        """Raises Invalid for the first message that could not be made, before any of the plan is recorded."""
+        for number, (key, mark) in enumerate(work.marks.items()):
+            if mark.todo in {"make", "replace"}:
+                try:
+                    self._intake.check(work.submission_of(key, mark))
+                except Invalid as invalid:
+                    raise work.plan.placed(invalid, work.wanted[key]) from None
+            if number % _LOOKED_AT == 0:
+                await anyio.lowlevel.checkpoint()
+
+    async def carry_out(self, work: Work) -> Done:
+        """Does all that is to do. Raises what the log answers where it is in trouble: then it may be done again."""
+        done = Done(work.marks)
+        todo = iter([key for key, mark in work.marks.items() if mark.todo])
+        troubles: list[TidingsError] = []
+        async with anyio.create_task_group() as group:
+            for _ in range(min(_AT_ONCE, sum(1 for mark in work.marks.values() if mark.todo))):
+                group.start_soon(self._work, work, done, todo, troubles)
+        if troubles:
+            raise troubles[0]
+        return done
+
+    async def _work(self, work: Work, done: Done, todo: Iterator[Key], troubles: list[TidingsError]) -> None:
+        for key in todo:
+            if troubles:
+                return
+            try:
+                await self._act(work, done, key)
+            except LOG_TROUBLE as error:
+                troubles.append(error)
+            except (NotFound, *NONSENSE) as error:
+                # Erased, or of a conversation that waits for a person: the others need not wait for that.
+                self._witness.note("plan_parked", message=work.marks[key].message, error=type(error).__name__)
+                done.marks[key] = replace(work.marks[key], todo="")
+
+    async def _act(self, work: Work, done: Done, key: Key) -> None:
+        mark = work.marks[key]
+        match mark.todo:
+            case "make":
+                await self._make(work, done, key, mark)
+            case "replace":
+                await self._replace(work, done, key, mark)
+            case "move":
+                message = await self._errands.change(work.tenant, mark.message, _moving(mark.at_us))
+                if _is_untried(message):
+                    done.moved.append(message.id)
+                else:
+                    done.stayed += 1
+                done.marks[key] = replace(mark, todo="")
+            case "withdraw":
+                message = await self._errands.change(work.tenant, mark.message, _withdrawing)
+                if message.status == "cancelled" or message.cancel is not None:
+                    done.cancelled.append(message.id)
+                done.marks[key] = replace(mark, todo="")
+            case "":
+                pass
+
+    async def _make(self, work: Work, done: Done, key: Key, mark: Mark) -> None:
+        try:
+            submission = work.submission_of(key, mark)
+            if submission.send_at_us is not None and submission.send_at_us <= self._clock.now_us():
+                # Its moment was to come when the plan was set, and passed while nothing could be made.
+                submission = replace(submission, send_at_us=None)
+            receipt = await self._intake.accept(work.tenant, submission)
+        except KeyReused as error:
+            # Its key was used before, by somebody who made reminders without a plan: that message gives way if it can.
+            used = replace(mark, message=error.stream, generation=mark.generation + 1)
+            await self._replace(work, done, key, used)
+        except Invalid as invalid:
+            self._refuse(done, key, mark, work.plan.placed(invalid, work.wanted[key]))
+        else:
+            done.created.append(receipt.id)
+            done.marks[key] = replace(mark, message=receipt.id, todo="")
+
+    async def _replace(self, work: Work, done: Done, key: Key, mark: Mark) -> None:
+        before = await self._errands.change(work.tenant, mark.message, _giving_way)
+        if before.status != "cancelled" or before.attempt:
+            done.stayed += 1
+            done.marks[key] = replace(mark, todo="")
+            return
+        done.cancelled.append(before.id)
+        await self._make(work, done, key, mark)
+
+    def _refuse(self, done: Done, key: Key, mark: Mark, invalid: Invalid) -> None:
+        """There will be no message: it has expired, or what was sound when the plan was set is so no more."""
+        del done.marks[key]
+        if mark.message:
+            done.marks[key] = replace(mark, is_wanted=False, todo="")
+        done.refused.append((key, f"refused: {invalid}"))
+
+
+def _is_untried(message: Message) -> bool:
+    return message.status in _UNTRIED and not message.attempt
+
+
+def _moving(at_us: int) -> Decide:
+    def decide(message: Message, now_us: int) -> tuple[e.Event, ...]:
+        due_us = max(now_us, at_us)
+        if not _is_untried(message) or message.first_due_us == due_us:
+            return ()
+        return (e.MessageRescheduled(due_us=due_us),)
+
+    return decide
+
+
+def _withdrawing(message: Message, _now_us: int) -> tuple[e.Event, ...]:
+    if message.status not in OPEN or message.cancel is not None:
+        return ()
+    return (e.CancelRequested(reason="plan") if message.in_flight else e.MessageCancelled(reason="plan"),)
+
+
+def _giving_way(message: Message, _now_us: int) -> tuple[e.Event, ...]:
+    return (e.MessageCancelled(reason="replaced"),) if _is_untried(message) else ()

@@ -1,0 +1,362 @@
+"""Reminder plans and trouble: whatever is killed or fails while a plan is carried out, it comes to the same end."""
+
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from typing import Final
+
+import anyio
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from core import events as e
+from core.errors import AppendUnknown, Refused
+from eventstore.disk import Border
+from eventstore.durable import Durable
+from scenarios.laws.replay import as_it_lies
+from scenarios.loop.run import cut_power, run_virtual
+from scenarios.loop.virtual import PowerCut
+from tests.promises.house import House, address, living, settings_of
+from tests.promises.other_side import ObedientDisk, Provider
+from tests.promises.planning import (
+    Json,
+    cancel,
+    counts,
+    hours,
+    messages,
+    plan,
+    plan_rows_broken,
+    put,
+    show,
+    whys,
+)
+
+EXPIRING: Final[Json] = {"kind": "expiring", "offset": "-PT2H", "expires_after": "PT30M"}
+BEFORE: Final = plan("activation", "day_before", "hour_before", EXPIRING, people=range(4))
+# One leaves and one comes, one kind goes and one comes, all else moves, and what expires is replaced.
+AFTER: Final = plan("activation", "hour_before", "event_end", EXPIRING, people=range(1, 5), starts_h=60)
+
+Outcome = dict[tuple[str, str], tuple[str, float | None]]
+# The plan's messages at first, who got how many in the end, and how all messages ended.
+Ending = tuple[Outcome, Counter[str], dict[str, int]]
+
+
+class FailingDisk(ObedientDisk):
+    """A disk on which the power goes out at one border of a commit, counted from when it is armed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left: int | None = None
+
+    def arm(self, borders: int) -> None:
+        """The power goes out at the border after so many."""
+        self._left = borders
+
+    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
+        """Called at a border of a commit or a read."""
+        if self._left is None or not rows:
+            return super().at(border, rows)
+        self._left -= 1
+        return cut_power() if self._left < 0 else super().at(border, rows)
+
+
+async def refusal(house: House, asked: Json) -> str:
+    """What setting a plan was refused with, empty where it was not."""
+    try:
+        await put(house, asked)
+    except (AppendUnknown, Refused) as error:
+        return str(error)
+    return ""
+
+
+async def _note_refusal(house: House, asked: Json, refused: list[str]) -> None:
+    refused.append(await refusal(house, asked))
+
+
+async def outcome(house: House) -> Outcome:
+    """How the plan's messages stand, and when they are due, by participant and kind."""
+    assert (await show(house)).is_applied
+    return {key: (message.status, hours(message.due_us)) for key, message in (await messages(house)).items()}
+
+
+def assert_once_each(house: House, provider: Provider) -> None:
+    """Nobody got a reminder of one kind twice, and no two messages for one of them are open."""
+    assert list(as_it_lies(house.durable)) == []
+    assert plan_rows_broken(house.durable) == []
+    taken = Counter(arrival.stream for arrival in provider.seen)
+    assert set(taken.values()) <= {1}
+    accepted = [event for event in house.all_events() if isinstance(event, e.MessageAccepted)]
+    assert len(accepted) == sum(house.statuses().values())
+
+
+def undisturbed() -> Ending:
+    """What BEFORE and then AFTER come to where nothing fails."""
+    provider = Provider()
+
+    async def main() -> Ending:
+        async with living(provider=provider) as house:
+            await put(house, BEFORE)
+            await house.pass_time(10)
+            await put(house, AFTER)
+            await house.pass_time(10)
+            found = await outcome(house)
+            await house.pass_time(70 * 3_600)
+            return found, Counter(arrival.to for arrival in provider.seen), house.statuses()
+
+    return run_virtual(main)
+
+
+def lives_until_the_power_fails(borders: int, durable: Durable, provider: Provider) -> float | None:
+    """Sets BEFORE, then AFTER on a disk that fails there; answers when the power went out, None where it did not."""
+
+    async def main() -> None:
+        disk = FailingDisk()
+        async with living(provider=provider, durable=durable, disk=disk) as house:
+            await put(house, BEFORE)
+            await house.pass_time(10)
+            # An attempt that is cut off may be repeated, which is another promise's business.
+            await house.system.errands.pause("calls")
+            disk.arm(borders)
+            await put(house, AFTER)
+
+    try:
+        run_virtual(main)
+    except PowerCut as cut:
+        provider.hang_up()
+        return cut.now_s
+    return None
+
+
+def crashes() -> Iterator[tuple[int, Durable, Provider, float]]:
+    """Every border at which the power can go out while AFTER is set, with what was left then."""
+    for borders in range(1_000):
+        durable, provider = Durable(), Provider()
+        died_s = lives_until_the_power_fails(borders, durable, provider)
+        if died_s is None:
+            assert borders > 30, "setting a plan has many borders"
+            return
+        yield borders, durable, provider, died_s
+
+
+def lives_on(durable: Durable, provider: Provider, died_s: float, *, is_repeated: bool) -> Ending:
+    """The life after that, in which the client may come again; answers what it came to."""
+
+    async def main() -> Ending:
+        async with living(provider=provider, durable=durable) as house:
+            if is_repeated:
+                assert (await put(house, AFTER)).revision == 2
+            await house.system.errands.resume("calls")
+            await house.pass_time(10)
+            found = await outcome(house)
+            assert counts(await put(house, AFTER)) == (0, 0, 0, 16)
+            await house.pass_time(70 * 3_600)
+            assert_once_each(house, provider)
+            return found, Counter(arrival.to for arrival in provider.seen), house.statuses()
+
+    return run_virtual(main, start_s=died_s)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_a_crash_anywhere_comes_to_the_same_end(is_repeated: bool) -> None:  # noqa: FBT001 - a column
+    """A plan that had been recorded is gone on with; repeated or not, its end is as if nothing had happened."""
+    expected, recorded = undisturbed(), 0
+    for borders, durable, provider, died_s in crashes():
+        was_set = any(isinstance(entry.event, e.PlanSet) and entry.event.revision == 2 for entry in durable.events)
+        recorded += was_set
+        if was_set or is_repeated:
+            ending = lives_on(durable, provider, died_s, is_repeated=is_repeated)
+            assert ending == expected, f"the power went out at border {borders}"
+    assert recorded > 30
+
+
+@pytest.mark.parametrize("border", ["before_sync", "before_answer"])
+@pytest.mark.parametrize("nth", range(0, 22, 3))
+def test_a_commit_of_unknown_fate_delays_a_plan_and_no_more(border: Border, nth: int) -> None:
+    """Whichever commit fails so that nobody can tell, the plan is carried out without anybody asking again."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        disk.commit_us = 200
+        async with living(provider=provider, disk=disk) as house:
+            await put(house, BEFORE)
+            await house.pass_time(10)
+            disk.fail_later(border, after_commits=nth)
+            await refusal(house, AFTER)
+            await house.pass_time(10)
+            disk.calm()
+            if (await show(house)).revision == 1:
+                # Nothing of it had been recorded, so nobody but its client knows of it.
+                await put(house, AFTER)
+            assert counts(await put(house, AFTER)) == (0, 0, 0, 16)
+            await house.pass_time(10)
+            assert await outcome(house) == undisturbed_outcome
+            assert_once_each(house, provider)
+
+    undisturbed_outcome = undisturbed()[0]
+    run_virtual(main)
+
+
+def test_a_full_disk_holds_a_plan_up() -> None:
+    """The client is refused; once there is room again what was recorded goes on by itself, in time for its moments."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        disk.commit_us = 1_000
+        async with living(provider=provider, disk=disk) as house:
+            refused: list[str] = []
+            async with anyio.create_task_group() as group:
+                group.start_soon(_note_refusal, house, plan("hour_before", people=range(600)), refused)
+                await house.pass_time(0.0025)
+                disk.fill()
+            assert refused == ["no space is left on the disk"]
+            assert not (await show(house)).is_applied
+            await house.pass_time(600)
+            assert not (await show(house)).is_applied
+            assert 0 < house.notes.count("plan_refused") <= 601
+            disk.empty()
+            await house.pass_time(5)
+            assert (await show(house)).is_applied
+            assert house.statuses() == {"scheduled": 600}
+
+    run_virtual(main)
+
+
+def test_two_who_set_a_plan_at_once_come_one_after_the_other() -> None:
+    """The plan is wholly what one of them asked for, and nobody is reminded for both."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        disk.commit_us = 500
+        async with living(provider=provider, disk=disk) as house:
+            wishes = [plan("activation", "hour_before", version=version, starts_h=40 + version) for version in range(6)]
+            await house.all_at_once([lambda wish=wish: _set(house, wish) for wish in wishes])  # type: ignore[misc]  # One wish each.
+            state = await show(house)
+            assert state.revision == 6
+            open_at = {hours(one.head.due_us) for one in state.messages if one.head.due_us is not None}
+            assert open_at <= {44.0}
+            await house.pass_time(60 * 3_600)
+            assert Counter(arrival.to for arrival in provider.seen) == {address(n): 2 for n in range(3)}
+            assert_once_each(house, provider)
+
+    run_virtual(main)
+
+
+async def _set(house: House, wish: Json) -> None:
+    await put(house, wish)
+
+
+def test_a_caller_who_goes_away_leaves_no_plan_half_done() -> None:
+    """What was recorded is carried out though nobody waits for its answer any more."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        disk.commit_us = 1_000
+        async with living(disk=disk) as house:
+            with anyio.move_on_after(0.0035):
+                await put(house, plan("hour_before", people=range(400)))
+            assert not (await show(house)).is_applied
+            await house.pass_time(5)
+            assert (await show(house)).is_applied
+            assert house.statuses() == {"scheduled": 400}
+
+    run_virtual(main)
+
+
+def test_a_stop_in_between_is_gone_on_from() -> None:
+    """A daemon that stops while a plan is carried out says so, and the next one finishes it."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        disk.commit_us = 1_000
+        async with living(disk=disk) as house:
+            refused: list[str] = []
+            async with anyio.create_task_group() as group:
+                group.start_soon(_note_refusal, house, plan("hour_before", people=range(400)), refused)
+                await house.pass_time(0.0015)
+                await house.system.stop()
+            assert refused == ["the daemon is stopping and takes nothing new"]
+        async with living(durable=house.durable) as house:
+            await house.pass_time(5)
+            assert (await show(house)).is_applied
+            assert house.statuses() == {"scheduled": 400}
+
+    run_virtual(main)
+
+
+def interrupted(asked: Json, durable: Durable, provider: Provider) -> float:
+    """A life that ends as soon as the plan is recorded; answers when."""
+
+    async def main() -> None:
+        disk = FailingDisk()
+        async with living(provider=provider, durable=durable, disk=disk) as house:
+            await house.pass_time(1)
+            # Three borders of the commit that records the plan.
+            disk.arm(3)
+            await put(house, asked)
+
+    with pytest.raises(PowerCut) as cut:
+        run_virtual(main)
+    assert any(isinstance(entry.event, e.PlanSet) for entry in durable.events)
+    assert not any(isinstance(entry.event, e.MessageAccepted) for entry in durable.events)
+    return cut.value.now_s
+
+
+def test_a_moment_that_passed_while_nobody_lived_is_made_up_for() -> None:
+    """It was to come when the plan was set, so it is sent late, as any message; one that expired meanwhile is not."""
+    durable, provider = Durable(), Provider()
+    died_s = interrupted(plan("hour_before", EXPIRING, people=[1], starts_h=3), durable, provider)
+
+    async def main() -> None:
+        async with living(provider=provider, durable=durable) as house:
+            await house.pass_time(10)
+            assert [(arrival.to, arrival.attempt) for arrival in provider.seen] == [(address(1), 1)]
+            assert await outcome(house) == {("p1", "hour_before"): ("delivered", None)}
+            again = await put(house, plan("hour_before", EXPIRING, people=[1], starts_h=3))
+            assert (counts(again), whys(again)) == ((0, 0, 0, 1), {"past": 1})
+
+    run_virtual(main, start_s=died_s + 4 * 3_600)
+
+
+def test_a_lane_that_went_meanwhile_costs_its_own_messages_alone() -> None:
+    """A start without that lane makes all other messages; once it is back, setting the plan again makes the rest."""
+    durable, provider = Durable(), Provider()
+    asked = plan("hour_before", people=range(3))
+    asked["participants"][1]["lane"] = "spare"  # type: ignore[index]  # It is a list.
+    with_spare = settings_of(lanes=("calls", "mail", "spare"))
+
+    async def first() -> None:
+        disk = FailingDisk()
+        async with living(provider=provider, durable=durable, disk=disk, settings=with_spare) as house:
+            await house.pass_time(1)
+            disk.arm(3)
+            await put(house, asked)
+
+    async def second() -> None:
+        async with living(provider=provider, durable=durable) as house:
+            await house.pass_time(1)
+            assert set(await outcome(house)) == {("p0", "hour_before"), ("p2", "hour_before")}
+            await house.reload(with_spare)
+            assert counts(await put(house, asked)) == (1, 0, 0, 2)
+
+    with pytest.raises(PowerCut) as cut:
+        run_virtual(first)
+    run_virtual(second, start_s=cut.value.now_s)
+
+
+def test_a_plan_whose_row_was_changed_waits_for_a_person() -> None:
+    """A row that is not what the log committed to is not acted on, and everything else goes on."""
+    durable, provider = Durable(), Provider()
+    died_s = interrupted(plan("hour_before", people=[1]), durable, provider)
+    (stream,) = (head.stream for head in durable.heads.values() if head.kind == "plan")
+    row = durable.sealed[stream]
+    durable.sealed[stream] = replace(row, private=row.private + msgspec.msgpack.encode(1))
+
+    async def main() -> None:
+        async with living(provider=provider, durable=durable) as house:
+            await house.pass_time(5)
+            assert house.notes.count("plan_parked") == 1
+            assert counts(await put(house, plan("activation", people=[1]), "event43")) == (1, 0, 0, 0)
+            assert counts(await cancel(house, "event43"))[2] in (0, 1)
+
+    run_virtual(main, start_s=died_s)
