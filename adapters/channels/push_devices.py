@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from actors.devices import Devices
 from actors.pushes import Pushes
 from core.device_names import DeviceName, named_in
-from core.errors import AppendUnknown, Invalid, KeyReused, NotFound, Refused
+from core.errors import AppendUnknown, Invalid, NotFound, Refused
 from core.outcomes import Hold, Outcome, Permanent, Recipient, Taken, Transient
 from core.policies import SECOND_US
 from core.ports import Channel, Parcel
@@ -54,9 +54,6 @@ class PushDevices:
             count = await self._pushes.fan_out(parcel.tenant, parcel.to, parcel.stream)
         except NotFound:
             return Permanent(code="content_gone")
-        except KeyReused:
-            # Somebody used the key that a message of ours should have: nobody can do so by accident.
-            return Permanent(code="key_reused")
         except Invalid as invalid:
             # Its time ends about now, which its next turn says in so many words; else its lane or policy has gone.
             is_late = invalid.at == "/expires_at"

@@ -98,7 +98,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def method(self) -> str:
-        """GET, POST or DELETE."""
+        """GET, POST, PUT or DELETE."""
         return self.call.partition(" ")[0]
 
     @property

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
+from core import ids
 from core.device_names import DeviceName, Token
 from core.outcomes import Ambiguous, Outcome, Permanent, Recipient, Transient
 from core.policies import DAY_US, HOUR_US, MINUTE_US, SECOND_US
@@ -71,6 +72,26 @@ def test_what_was_asked_for_a_push_holds_for_each_device() -> None:
             assert reference is not None
             assert len(house.durable.referenced[reference]) == 4
             assert (await house.push("ann", priority=2, idempotency_key="other")).duplicate is False
+
+    run_virtual(main)
+
+
+def test_no_client_can_take_the_key_of_a_devices_message() -> None:
+    """Whatever keys a client chooses beforehand, each device gets its message."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with pushing(provider=provider) as house:
+            device, _ = await house.register("ann", "phone", "ann-phone")
+            await house.system.errands.pause("push")
+            push = (await house.push("ann", 1)).id
+            name = f"{ids.encode('msg', push)}/{ids.encode('device', device.state.id)}"
+            for key in (name, f"fanout/{name}", f"fanout_key/{name}", "fanout"):
+                await house.push("nobody", 2, idempotency_key=key)
+            await house.system.errands.resume("push")
+            await house.pass_time(1)
+            assert ends(house, push) == {"phone": ("sent", "200")}
+            assert provider.numbers(to("phone")) == [1]
 
     run_virtual(main)
 
