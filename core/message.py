@@ -294,4 +294,5 @@ def head_of(message: Message, shard: int) -> Head:
         code=message.code,
         cause=message.cause,
         owes=message.owes,
+        ends_us=message.ends_us if message.status in WAITING else None,
     )

@@ -220,6 +220,10 @@ class Log(Protocol):
         """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""
         ...
 
+    def ending_messages(self, *, after: tuple[int, int] | None, limit: int) -> Awaitable[list[Head]]:
+        """Waiting messages whose time ends, ordered by (end, stream), beyond `after`: the next to end first."""
+        ...
+
     def count(self, wanted: MessageFilter, *, at_most: int) -> Awaitable[int]:
         """How many messages match, counted no further than `at_most`."""
         ...

@@ -51,7 +51,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first. Such rows make the agenda of (lane, tenant, priority). `line` and `place` order the open messages of a
     conversation: line 0 (fifo) by first due instant, line 1 (loose) by due instant, attempts in flight first; `place`
     is None where the message takes part in neither (held or concluded). `cause` is the stream that caused this one, 0
-    where none did; `owes` marks a message that concluded and still owes something: the start of its fallback.
+    where none did; `owes` marks a message that concluded and still owes something: the start of its fallback. `ends_us`
+    is when the time of a message that waits is over, whether there is room for it or not; None where it has no end.
     """
 
     stream: int
@@ -74,6 +75,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code: str = ""
     cause: int = 0
     owes: bool = False
+    ends_us: int | None = None
 
 
 class HeadChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -42,8 +42,9 @@ class Durable:
         # (due, stream) of what waits, by (lane, tenant, priority); (place, stream) by (conversation, line).
         self.agenda: dict[tuple[str, str, int], list[Pair]] = {}
         self.lines: dict[Pair, list[Pair]] = {}
-        # (changed, stream) of active devices.
+        # (changed, stream) of active devices; (end, stream) of what waits and has an end.
         self.silent: list[Pair] = []
+        self.ending: list[Pair] = []
         self.tallies: Counts = {}
         # (tenant, key hash) -> stream, request hash, expiry.
         self.keys: dict[tuple[str, bytes], tuple[int, bytes, int]] = {}
@@ -154,9 +155,13 @@ class Durable:
             _leave(self.lines, (before.conversation, before.line), (before.place, before.stream))
         if before is not None and _is_silent(before):
             del self.silent[bisect_left(self.silent, (before.changed_us, before.stream))]
+        if before is not None and before.ends_us is not None:
+            del self.ending[bisect_left(self.ending, (before.ends_us, before.stream))]
         self.heads[head.stream] = head
         if _is_silent(head):
             insort(self.silent, (head.changed_us, head.stream))
+        if head.ends_us is not None:
+            insort(self.ending, (head.ends_us, head.stream))
         if head.due_us is not None:
             insort(self.agenda.setdefault(_group(head), []), (head.due_us, head.stream))
         if head.place is not None:

@@ -55,6 +55,12 @@ def silent_devices(durable: Durable, *, after: tuple[int, int] | None, limit: in
     return [durable.heads[stream] for _, stream in durable.silent[start : start + limit]]
 
 
+def ending_messages(durable: Durable, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
+    """The heads of what waits and has an end, in the order of (end, stream)."""
+    start = bisect_right(durable.ending, after) if after is not None else 0
+    return [durable.heads[stream] for _, stream in durable.ending[start : start + limit]]
+
+
 def matching(durable: Durable, wanted: MessageFilter, *, oldest_first: bool = False) -> Iterator[Head]:
     """Every message that a filter wants, newest first unless asked otherwise."""
     streams = _narrowed(durable, wanted)

@@ -33,6 +33,7 @@ from eventstore.durable import Durable
 from eventstore.finding import (
     agenda_groups,
     agenda_page,
+    ending_messages,
     line_page,
     matching,
     position_after,
@@ -251,6 +252,11 @@ class MemoryLog:
         """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""
         await self._read()
         return silent_devices(self.durable, after=after, limit=limit)
+
+    async def ending_messages(self, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
+        """Waiting messages whose time ends, ordered by (end, stream), beyond `after`: the next to end first."""
+        await self._read()
+        return ending_messages(self.durable, after=after, limit=limit)
 
     async def count(self, wanted: MessageFilter, *, at_most: int) -> int:
         """How many messages match, counted no further than `at_most`."""

@@ -56,7 +56,8 @@ CREATE TABLE head (
     changed_us INTEGER NOT NULL,
     code TEXT NOT NULL,
     cause INTEGER NOT NULL DEFAULT 0,
-    owes INTEGER NOT NULL DEFAULT 0
+    owes INTEGER NOT NULL DEFAULT 0,
+    ends_us INTEGER
 ) STRICT;
 -- The agenda: small as what waits, whatever the log holds. One daemon owns every shard here, so shard is not in it;
 -- status is there so that a listing of what waits needs no row.
@@ -77,6 +78,8 @@ CREATE INDEX head_silent ON head (changed_us) WHERE kind = 'device' AND status =
 -- What one stream caused, and what concluded and still owes something. Few do either, and the others are in neither.
 CREATE INDEX head_cause ON head (cause) WHERE cause <> 0;
 CREATE INDEX head_owes ON head (owes) WHERE owes = 1;
+-- What waits and has an end, the next one first: it ends on time though there is no room for it. Only such messages pay.
+CREATE INDEX head_ends ON head (ends_us) WHERE ends_us IS NOT NULL;
 
 -- Dedup rows in the order in which they came, so that the oldest are found without an index on their expiry.
 CREATE TABLE idem (

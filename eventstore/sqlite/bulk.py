@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final
 
 # Any number of rows is a sum of few of these. Larger ones gain nothing, and each is kept prepared: with 256 a daemon
-# grew by 10 MiB when measured. SQLite takes 32,766 values a statement; no row has more than twenty.
+# grew by 10 MiB when measured. SQLite takes 32,766 values a statement; no row has more than twenty-one.
 _SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
 
 Row = tuple[str | int | bytes | None, ...]

@@ -43,7 +43,7 @@ SELECT space, tenant, name, stream FROM alias
   ORDER BY space, tenant, name, stream"""
 _COUNTS: Final = "SELECT tenant, channel, lane, status, messages, attempts FROM tally"
 _MARKS: Final = "SELECT pos, seqs, links FROM mark ORDER BY pos"
-_PUT_HEAD: Final = f"REPLACE INTO head VALUES ({', '.join('?' * 20)})"
+_PUT_HEAD: Final = f"REPLACE INTO head VALUES ({', '.join('?' * 21)})"
 _DROP_ORPHANS: Final = """
 DELETE FROM head WHERE kind = 'msg' AND NOT EXISTS (SELECT 1 FROM event WHERE event.stream = head.stream)"""
 

@@ -32,6 +32,9 @@ _SILENT: Final = f"""
 SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_silent
   WHERE kind = 'device' AND status = 'active' AND (changed_us, stream) > (?, ?)
   ORDER BY changed_us, stream LIMIT ?"""
+_ENDING: Final = f"""
+SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_ends
+  WHERE ends_us IS NOT NULL AND (ends_us, stream) > (?, ?) ORDER BY ends_us, stream LIMIT ?"""
 _TALLIES: Final = "SELECT tenant, channel, lane, status, messages, attempts FROM tally"
 _PAGE: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos >= ? ORDER BY pos"
 _LAST_POS: Final = "SELECT ifnull(max(pos), 0) FROM event"
@@ -69,6 +72,11 @@ def heads_of_kind(connection: sqlite3.Connection, kind: ListedKind) -> list[Head
 def silent_devices(connection: sqlite3.Connection, after: tuple[int, int] | None, limit: int) -> list[Head]:
     """Active devices in the order of (changed, stream)."""
     return [rows.head(row) for row in connection.execute(_SILENT, (*(after or (-1, -1)), limit))]
+
+
+def ending_messages(connection: sqlite3.Connection, after: tuple[int, int] | None, limit: int) -> list[Head]:
+    """What waits and has an end, in the order of (end, stream)."""
+    return [rows.head(row) for row in connection.execute(_ENDING, (*(after or (-1, -1)), limit))]
 
 
 def tallies(connection: sqlite3.Connection, tenant: str | None) -> list[Tally]:

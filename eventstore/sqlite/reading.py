@@ -124,6 +124,10 @@ class ReadOnlyLog:
         """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""
         return self._wide.ask(partial(listing.silent_devices, after=after, limit=limit))
 
+    def ending_messages(self, *, after: tuple[int, int] | None, limit: int) -> Awaitable[list[Head]]:
+        """Waiting messages whose time ends, ordered by (end, stream), beyond `after`: the next to end first."""
+        return self._wide.ask(partial(listing.ending_messages, after=after, limit=limit))
+
     def count(self, wanted: MessageFilter, *, at_most: int) -> Awaitable[int]:
         """How many messages match, counted no further than `at_most`."""
         return self._wide.ask(partial(listing.count, wanted=wanted, at_most=at_most))

@@ -10,14 +10,14 @@ from core.records import Alias, Head, Sealed
 EVENT_COLUMNS: Final = "pos, shard, seq, stream, version, type, schema_version, at_us, tenant, cause, body, link"
 HEAD_COLUMNS: Final = (
     "stream, kind, shard, tenant, version, status, channel, lane, conversation, priority, host, due_us, line, place,"
-    " attempts, accepted_us, changed_us, code, cause, owes"
+    " attempts, accepted_us, changed_us, code, cause, owes, ends_us"
 )
 SEALED_COLUMNS: Final = "stream, tenant, subject, salt, private, reference, key_id"
 
 HeadRow = tuple[
     int, str, int, str, int, str, str, str, int, int, int | None, int | None, int, int | None, int, int, int, str,
-    int, bool,
-]  # fmt: skip  # Twenty lines would show less.
+    int, bool, int | None,
+]  # fmt: skip  # Twenty-one lines would show less.
 SealedRow = tuple[int, str, bytes, bytes, bytes, bytes | None, int]
 AliasRow = tuple[str, str, bytes, int]
 
@@ -45,6 +45,7 @@ def head_row(head: Head) -> HeadRow:
         head.code,
         head.cause,
         head.owes,
+        head.ends_us,
     )
 
 
@@ -71,6 +72,7 @@ def head(row: HeadRow) -> Head:
         code=row[17],
         cause=row[18],
         owes=bool(row[19]),
+        ends_us=row[20],
     )
 
 

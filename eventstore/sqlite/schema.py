@@ -7,6 +7,11 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from core.events import MessageAccepted
+from eventstore.codec import decode
+
 SCHEMA_VERSION: Final = 2
 # "TIDG", in the file's header: tells our files from those of other programs.
 APPLICATION_ID: Final = 0x54494447
@@ -32,4 +37,14 @@ def upgrade(connection: sqlite3.Connection) -> None:
         (_ROOM / f"sqlite_from_{version}.sql").read_text(encoding="utf-8")
         for version in range(version_of(connection), SCHEMA_VERSION)
     ]
+    connection.create_function("expires_in", 2, _expires_in, deterministic=True)
     connection.executescript(f"BEGIN IMMEDIATE; {''.join(steps)} COMMIT;")
+
+
+def _expires_in(schema_version: int, body: bytes) -> int | None:
+    """When a message expires, as its first event says; None too where that makes no sense, which a check will say."""
+    try:
+        event = decode(MessageAccepted.__name__, schema_version, body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return event.expires_us if isinstance(event, MessageAccepted) else None

@@ -17,21 +17,21 @@ from eventstore.sqlite.rows import AliasRow, SealedRow, alias_row, head_row, sea
 from eventstore.tallying import Counts, count
 
 _EVENT: Final = Bulk("INSERT INTO event", 12)
-_HEAD: Final = Bulk("INSERT INTO head", 20)
+_HEAD: Final = Bulk("INSERT INTO head", 21)
 # What changes in a message's life, and nothing else: SQLite rewrites the index entries of every column that is named,
 # changed or not, and most messages are written three times. `stream` and the version before are the last of a row.
 _MESSAGE_HEAD: Final = Bulk(
     """
 UPDATE head SET version = new.column1, status = new.column2, lane = new.column3, due_us = new.column4,
   line = new.column5, place = new.column6, attempts = new.column7, changed_us = new.column8, code = new.column9,
-  owes = new.column10 FROM (""",
-    12,
-    ") AS new WHERE stream = new.column11 AND head.version = new.column12",
+  owes = new.column10, ends_us = new.column11 FROM (""",
+    13,
+    ") AS new WHERE stream = new.column12 AND head.version = new.column13",
 )
 _OTHER_HEAD: Final = """
 UPDATE head SET kind = ?, shard = ?, tenant = ?, version = ?, status = ?, channel = ?, lane = ?, conversation = ?,
   priority = ?, host = ?, due_us = ?, line = ?, place = ?, attempts = ?, accepted_us = ?, changed_us = ?, code = ?,
-  cause = ?, owes = ? WHERE stream = ? AND version = ?"""
+  cause = ?, owes = ?, ends_us = ? WHERE stream = ? AND version = ?"""
 _SEALED: Final = Bulk("INSERT INTO vault", 7)
 _RESEALED: Final = "REPLACE INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
 _NAMED: Final = "INSERT INTO alias VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -154,6 +154,7 @@ def _changing(head: Head) -> Row:
         head.changed_us,
         head.code,
         head.owes,
+        head.ends_us,
     )
 
 

@@ -253,6 +253,28 @@ async def test_active_devices_are_found_by_their_silence(log: Log, scribe: Scrib
     assert await log.silent_devices(after=None, limit=9) == [heads[1], heads[3], renewed]
 
 
+async def test_what_waits_is_found_by_its_end(log: Log, scribe: Scribe) -> None:
+    """Messages that wait and have an end come in the order of their ends, a page at a time; no other message does."""
+    ends_in_us = (50_000, None, 20_000, 90_000, 20_000)
+    acceptances = [scribe.acceptance(f"peer{n}", expires_in_us=ends) for n, ends in enumerate(ends_in_us)]
+    for acceptance in acceptances:
+        await log.accept(acceptance)
+    first, _, second, third, fourth = (acceptance.append.heads[0].head for acceptance in acceptances)
+    ending = [second, fourth, first, third]
+    assert [head.ends_us for head in ending] == sorted(head.ends_us or 0 for head in ending)
+    assert await log.ending_messages(after=None, limit=9) == ending
+    page = await log.ending_messages(after=None, limit=3)
+    last = page[-1].ends_us or 0, page[-1].stream
+    assert [*page, *await log.ending_messages(after=last, limit=9)] == ending
+
+    await log.append(scribe.start(first.stream))
+    await log.append(scribe.move(second.stream, e.MessageExpired()))
+    assert await log.ending_messages(after=None, limit=9) == [fourth, third]
+    await log.append(scribe.failed(first.stream))
+    again = await log.head_of(first.stream)
+    assert await log.ending_messages(after=None, limit=9) == [fourth, again, third]
+
+
 async def test_counts_follow_every_commit(log: Log, scribe: Scribe) -> None:
     """Counts by status and the attempts behind them are right after each step of a message's life."""
 

@@ -28,7 +28,8 @@ VERSION_1 = Path(__file__).with_name("sqlite_version_1.sql")
 async def lived(log: Log, scribe: Scribe) -> None:
     """Messages at every stage of their lives, and a lane."""
     for n in range(20):
-        acceptance = scribe.acceptance(f"peer{n % 5}", key=f"{n}", reference="event42" if n % 3 else None)
+        reference, expires_in_us = "event42" if n % 3 else None, 1_000_000 * (99 - n) if n % 2 else None
+        acceptance = scribe.acceptance(f"peer{n % 5}", key=f"{n}", reference=reference, expires_in_us=expires_in_us)
         await log.accept(acceptance)
         for step in (scribe.start, scribe.failed, scribe.start, scribe.taken)[: n % 5]:
             await log.append(step(acceptance.sealed.stream))
@@ -42,8 +43,8 @@ def written_by_version_1(path: Path, durable: Durable) -> None:
         file.execute("PRAGMA journal_mode = WAL")
         file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         file.executescript(VERSION_1.read_text())
-        # A head had no cause and owed nothing then.
-        heads = [head_row(head)[:-2] for head in durable.heads.values()]
+        # A head had no cause, owed nothing, and did not say when its message expires.
+        heads = [head_row(head)[:-3] for head in durable.heads.values()]
         keys = [
             (tenant, key, request, stream, until) for (tenant, key), (stream, request, until) in durable.keys.items()
         ]
@@ -112,6 +113,7 @@ async def told(log: Log) -> list[object]:
         await log.heads(MessageFilter(), limit=99),
         await log.heads(MessageFilter(reference=digest("reference", "event42"), status=("sent",)), limit=99),
         await log.heads(MessageFilter(owes=True), limit=99),
+        await log.ending_messages(after=None, limit=99),
         [await log.sealed_of(stream) for stream in streams],
         await log.tallies(None),
         groups,
