@@ -14,8 +14,8 @@ from core.errors import Invalid
 from core.mail_headers import check_headers
 from core.pointers import pointer
 
-# FCM and APNs take 4,096 bytes a notification.
-PUSH_BYTES_MAX: Final = 4_096
+# FCM and APNs take 4,096 bytes a notification, and 27 of them are our own id, by which an application tells repeats.
+PUSH_BYTES_MAX: Final = 4_096 - 27
 
 _WORD: Final = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
 _MEDIA_TYPE: Final = re.compile(rf'{_WORD}/{_WORD}(?:\s*;\s*{_WORD}=(?:{_WORD}|"[^"\\\r\n]*"))*')
