@@ -218,7 +218,10 @@ class ConversationActor:
             await self._recall()
             message = await self._lines.read(stream)
             now_us = self._world.clock.now_us()
-            return await self._record(message, self._tidied(message, now_us), at_us=now_us)
+            # While its provider is being asked, the answer decides: else it could be sent again though it is there.
+            is_asked = self._asking is not None and stream in self._asking
+            events = () if is_asked else self._tidied(message, now_us)
+            return await self._record(message, events, at_us=now_us)
 
     async def receive(self, stream: int, receipt: Receipt, lanes: Collection[str]) -> Message:
         """Records what a provider told of a message in one of these lanes, and what that says of the peer."""
@@ -291,7 +294,9 @@ class ConversationActor:
             with certain_or(lambda: self._world.unsure(after)):
                 await self._commit(drafts, heads, own, at_us=at_us, names=names)
         finally:
-            if names or after.owes or (after.lanes and after.status in WAITING):
+            # Of what stays as it was nobody has to hear: whoever only looked would be told to look again, for ever.
+            waits = after.status in WAITING and (after.lanes or after.ends_us is not None)
+            if drafts and (names or after.owes or waits):
                 self._world.noticed(after)
         self._lines.keep(after)
         await self._keep_snapshot(before)

@@ -76,7 +76,10 @@ class Intake:
         first_up: Callable[[tuple[str, ...]], str],
         noticed: Callable[[Message], None],
     ) -> None:
-        """`first_up` says of several lanes which one lets something out; `noticed` hears of messages that have many."""
+        """`first_up` says of several lanes which one lets something out.
+
+        `noticed` hears of messages that may go through several lanes, or whose time will be over.
+        """
         self._first_up = first_up
         self._noticed = noticed
         self._log = log
@@ -272,7 +275,7 @@ class Intake:
         await self._doubts.run(self._put_on_agenda)
 
     def _put_on_agenda(self, message: Message) -> None:
-        if message.lanes:
+        if message.lanes or message.ends_us is not None:
             self._noticed(message)
         actor = self._roster.find(message.conversation)
         if actor is not None and actor.arrived(message):

@@ -20,9 +20,9 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     `is_up` says whether a lane lets anything out. `names_of` gives the names under which the provider's own id of a
     taken message is to be found; `noticed` hears of a message from which something may follow: receipts may wait for
-    it, it waits in one of several lanes, or owes its fallback. It hears of it even where nobody can tell whether that
-    is durable, so it has to look for itself; `unsure` hears of every such message, which may be due where nobody
-    expects it.
+    it, it waits in one of several lanes, its time will be over, or it owes its fallback. It hears of it even where
+    nobody can tell whether that is durable, so it has to look for itself; `unsure` hears of every such message, which
+    may be due where nobody expects it.
     """
 
     log: Log

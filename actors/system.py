@@ -13,6 +13,7 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from actors.devices import Devices
+from actors.endings import Endings
 from actors.errands import Errands
 from actors.failover import Failover
 from actors.fallbacks import Fallbacks
@@ -120,9 +121,10 @@ class System:
         self.failover = Failover(
             log=log, clock=clock, errands=self.errands, lanes=self.errands.lane_actors, witness=world.witness
         )
+        self.endings = Endings(log=log, clock=clock, errands=self.errands, witness=world.witness)
         self.intake = Intake(
             first_up=self.failover.first_up,
-            noticed=self.failover.noticed,
+            noticed=self._waits,
             log=log,
             clock=clock,
             secrets=world.secrets,
@@ -190,7 +192,11 @@ class System:
     def _noticed(self, message: Message) -> None:
         self.receipts.noticed(message)
         self.fallbacks.noticed(message)
+        self._waits(message)
+
+    def _waits(self, message: Message) -> None:
         self.failover.noticed(message)
+        self.endings.noticed(message)
 
     def _unsure(self, message: Message) -> None:
         """It may be due in its lane from here on; its conversation will know."""
@@ -249,6 +255,7 @@ class System:
             group.start_soon(self.receipts.run)
             group.start_soon(self.fallbacks.run)
             group.start_soon(self.failover.run)
+            group.start_soon(self.endings.run)
             group.start_soon(self.plans.run)
             group.start_soon(self._stale_devices.run)
             self.intake.is_open = True

@@ -105,6 +105,19 @@ class CuttingDisk(ObedientDisk):
         return None
 
 
+class CountingDisk(ObedientDisk):
+    """A disk that counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = self.reads = 0
+
+    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
+        self.asked += 1
+        self.reads += border == "before_read"
+        return super().at(border, rows)
+
+
 class Branches(House):
     """A house whose lanes have accounts of their own."""
 

@@ -1,6 +1,5 @@
 """Failover: a message goes through the lanes that it may, in order, and waits behind none that lets nothing out."""
 
-from collections.abc import Awaitable
 from typing import Final
 
 import pytest
@@ -8,9 +7,9 @@ import pytest
 from core.outcomes import Ambiguous, Config, Outcome, Permanent, Recipient, Transient
 from core.policies import SECOND_US, Limits, Policy, Quota
 from core.settings import Bounds, Settings
-from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
 from tests.promises.accounts import (
+    CountingDisk,
     accounts_for,
     counted_in,
     lane,
@@ -20,7 +19,6 @@ from tests.promises.accounts import (
     settings_with,
 )
 from tests.promises.house import PLAIN, TIGHT, mail, under
-from tests.promises.other_side import ObedientDisk
 
 BOTH: Final = ("one", "two")
 # Every lane of it goes through all of them, and is left after a minute of silence.
@@ -271,23 +269,11 @@ def test_a_message_without_a_choice_stays() -> None:
     run_virtual(main)
 
 
-class _Counted(ObedientDisk):
-    """A disk that counts what it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = 0
-
-    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
-        self.asked += 1
-        return super().at(border, rows)
-
-
 def test_nobody_looks_again_and_again_at_what_cannot_leave() -> None:
     """A thousand messages wait in a lane that is down: each is looked at once, however often others become due."""
 
     async def main() -> None:
-        given, disk = accounts_for(*BOTH), _Counted()
+        given, disk = accounts_for(*BOTH), CountingDisk()
         async with open_branches(lanes_under(*BOTH, policy=PLAIN), given, disk=disk) as house:
             later_us = house.clock.now_us() + 10 * SECOND_US
             for number in range(1_000):
