@@ -10,6 +10,7 @@ from datetime import tzinfo
 from functools import partial
 from typing import Final
 
+import anyio.lowlevel
 from msgspec.structs import asdict, replace
 
 from actors.bell import Bell
@@ -26,13 +27,15 @@ from core.plan_marks import Changes, Mark, changes, check_bounds, staying
 from core.plan_requests import PlanRequest
 from core.plan_rows import Kept, decoded_request, encoded_request, grouped, marks_of
 from core.plan_views import PlanChange, PlanMessage, PlanState
-from core.plans import Key, Plan
+from core.plans import Key, Plan, Wanted
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Secrets, Witness
 from core.settings import Settings
 
 # Callers that may wait for one plan.
 _CALLERS_MAX: Final = 64
+# After so many messages that were only looked at, others have their turn.
+_LOOKED_AT: Final = 512
 # After trouble with the log, what is unfinished is gone on with this much later.
 _AGAIN_US: Final = SECOND_US
 
@@ -128,12 +131,12 @@ class Plans:
         done = Done({})
         if present is not None and present.is_pending:
             is_same = _is_same(present.kept, wish)
-            present, before = await self._finish(present, self._work_of(present.kept, present.tenant))
+            present, before = await self._finish(present, await self._work_of(present.kept, present.tenant))
             # Where this is a repetition of what was cut short, its answer is still owed.
             done = before if is_same else done
         wish = replace(wish, set_us=self._clock.now_us())
         marks = {} if present is None else marks_of(present.kept)
-        work = self._work_of(wish, tenant)
+        work = await self._work_of(wish, tenant)
         found = await self._changes(work, marks, wish.set_us)
         if present is not None and _is_same(present.kept, wish) and found.marks == marks:
             return _answer(present, done, found, already=len(done.created) + len(done.moved))
@@ -151,14 +154,18 @@ class Plans:
         check_bounds(found, wanted, now_us=now_us, send_at_max_us=self._send_at_max_us)
         return found
 
-    def _work_of(self, kept: Kept, tenant: str) -> Work:
+    async def _work_of(self, kept: Kept, tenant: str) -> Work:
         """What a plan wants as of the instant at which it was set, and what was decided then about its messages."""
         plan = Plan(kept.reference, decoded_request(kept), zone_of=self._zone_of)
-        wanted = [] if kept.is_cancelled else plan.wanted(kept.set_us)
+        wanted: dict[Key, Wanted] = {}
+        for want in () if kept.is_cancelled else plan.wanted(kept.set_us):
+            wanted[want.key] = want
+            if len(wanted) % _LOOKED_AT == 0:
+                await anyio.lowlevel.checkpoint()
         return Work(
             tenant=tenant,
             plan=plan,
-            wanted={want.key: want for want in wanted},
+            wanted=wanted,
             marks=marks_of(kept),
             trace=kept.trace,
             correlation=kept.correlation,
@@ -215,7 +222,7 @@ class Plans:
         async with self._turns.of(self._streams.name_of(known.tenant, known.kept.reference)):
             present = await self._streams.read(stream)
             if present is not None and present.is_pending:
-                await self._finish(present, self._work_of(present.kept, present.tenant))
+                await self._finish(present, await self._work_of(present.kept, present.tenant))
 
 
 def _is_same(kept: Kept, wish: Kept) -> bool:

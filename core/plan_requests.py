@@ -174,7 +174,8 @@ def _check_participants(
     plan: PlanRequest, texts: list[dict[ChannelName, Text]], is_zone: Callable[[str], bool]
 ) -> None:
     seen: set[str] = set()
-    shown: set[tuple[int, ChannelName]] = set()
+    # The values that contents ask for, by the channels that somebody is reached by.
+    asked_for: dict[tuple[ChannelName, ...], frozenset[str]] = {}
     for number, who in enumerate(plan.participants):
         place = f"/participants/{number}"
         if "/" in who.id or not who.id.isprintable():
@@ -183,12 +184,15 @@ def _check_participants(
             raise Invalid(f"{place}/id", "expected each participant once")
         seen.add(who.id)
         _check_reach(who, place, is_zone)
-        for kind, (reminder, text) in enumerate(zip(plan.reminders, texts, strict=True)):
-            _check_values(who, reminder, text, at=(place, f"/reminders/{kind}/content"))
+        known = asked_for.get(who.channels)
+        names = _names_for(who, texts) if known is None else known
+        if missing := names - who.values.keys():
+            reached = " and ".join(who.channels)
+            raise Invalid(f"{place}/values", f"expected {min(missing)!r} too: contents for {reached} have it")
+        if known is None:
             # One is read to its end for everybody: a value seldom spoils what the words around it do not.
-            for channel in (channel for channel in who.channels if (kind, channel) not in shown):
-                _check_filled(channel, text[channel].filled(who.values), f"/reminders/{kind}/content/{channel}")
-            shown |= {(kind, channel) for channel in who.channels}
+            _check_filled(who, texts)
+            asked_for[who.channels] = names
 
 
 def _check_reach(who: Participant, place: str, is_zone: Callable[[str], bool]) -> None:
@@ -202,17 +206,20 @@ def _check_reach(who: Participant, place: str, is_zone: Callable[[str], bool]) -
             raise Invalid(pointer(place, "values", name[:64]), "expected a name of letters, digits and '_'")
 
 
-def _check_values(who: Participant, reminder: Reminder, text: dict[ChannelName, Text], at: tuple[str, str]) -> None:
-    place, content = at
-    for channel in who.channels:
-        if channel not in text:
-            raise Invalid(content, f"expected one for {channel} too: {who.id!r} is reached by it")
-        missing = text[channel].names - who.values.keys()
-        if missing:
-            raise Invalid(
-                f"{place}/values", f"expected {min(missing)!r} too: the {channel} content of {reminder.kind} has it"
-            )
+def _names_for(who: Participant, texts: list[dict[ChannelName, Text]]) -> frozenset[str]:
+    """The values that contents for somebody ask for; raises Invalid for a content that is missing."""
+    names: frozenset[str] = frozenset()
+    for number, text in enumerate(texts):
+        for channel in who.channels:
+            if channel not in text:
+                words = f"expected one for {channel} too: {who.id!r} is reached by it"
+                raise Invalid(f"/reminders/{number}/content", words)
+            names |= text[channel].names
+    return names
 
 
-def _check_filled(channel: ChannelName, filled: bytes, at: str) -> None:
-    check_content(decoded(_CONTENT_DECODERS[channel], filled, at=at), at)
+def _check_filled(who: Participant, texts: list[dict[ChannelName, Text]]) -> None:
+    for number, text in enumerate(texts):
+        for channel in who.channels:
+            at = f"/reminders/{number}/content/{channel}"
+            check_content(decoded(_CONTENT_DECODERS[channel], text[channel].filled(who.values), at=at), at)

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from core.content_shapes import ChannelName
 from core.contents import FallbackRequest, MessageRequest, Submission, read
 from core.errors import Invalid
 from core.plan_requests import Participant, PlanRequest, Reminder, texts_of
@@ -47,28 +48,26 @@ class Plan:
         self._zone_of = zone_of
         self._texts = texts_of(request)
         self._timings = [reminder.timing() for reminder in request.reminders]
+        self._words: dict[tuple[int, tuple[ChannelName, ...]], _Words] = {}
 
-    def wanted(self, now_us: int) -> list[Wanted]:
+    def wanted(self, now_us: int) -> Iterator[Wanted]:
         """Every message of a plan that was set at `now_us`, those whose moment has passed included."""
         moments: dict[str, list[tuple[int | None, int | None]]] = {}
-        found: list[Wanted] = []
+        kinds = [reminder.kind for reminder in self.request.reminders]
         for number, who in enumerate(self.request.participants):
             zone = self._zone_name(who)
             if zone not in moments:
                 moments[zone] = list(self._moments(self._zone_of(zone), now_us))
             person = _ENCODER.encode((who.channel, who.to, who.lane, zone, who.fallback))
-            for kind, (at_us, expires_us) in enumerate(moments[zone]):
-                found.append(
-                    Wanted(
-                        key=(who.id, self.request.reminders[kind].kind),
-                        participant=number,
-                        reminder=kind,
-                        at_us=at_us,
-                        expires_us=expires_us,
-                        digest=self._digest(who, kind, person),
-                    )
+            for reminder, (at_us, expires_us) in enumerate(moments[zone]):
+                yield Wanted(
+                    key=(who.id, kinds[reminder]),
+                    participant=number,
+                    reminder=reminder,
+                    at_us=at_us,
+                    expires_us=expires_us,
+                    digest=self._digest(who, reminder, person),
                 )
-        return found
 
     def submission_of(
         self, wanted: Wanted, generation: int, *, trace: str = "", correlation: str | None = None
@@ -136,14 +135,29 @@ class Plan:
         name = "/".join((self.reference, *key))
         return name if generation == 1 else f"{name}/{generation}"
 
-    def _digest(self, who: Participant, kind: int, person: bytes) -> bytes:
-        texts = [self._texts[kind][channel] for channel in who.channels]
-        values = [[(name, who.values[name]) for name in sorted(text.names)] for text in texts]
-        digest = blake2b(person, digest_size=_DIGEST_BYTES)
-        for text in texts:
-            digest.update(text.canonical)
-        digest.update(_ENCODER.encode((values, self.request.reminders[kind].expires_after)))
-        return digest.digest()
+    def _digest(self, who: Participant, reminder: int, person: bytes) -> bytes:
+        """What of a message its receiver would notice, as a few bytes."""
+        channels = who.channels
+        words = self._words.get((reminder, channels))
+        if words is None:
+            words = self._words[reminder, channels] = self._words_of(reminder, channels)
+        filled = _ENCODER.encode([who.values[name] for name in words.names])
+        return blake2b(words.digest + filled + person, digest_size=_DIGEST_BYTES).digest()
+
+    def _words_of(self, reminder: int, channels: tuple[ChannelName, ...]) -> "_Words":
+        texts = [self._texts[reminder][channel] for channel in channels]
+        parts = [text.canonical for text in texts], self.request.reminders[reminder].expires_after
+        return _Words(
+            names=tuple(sorted(frozenset().union(*(text.names for text in texts)))),
+            digest=blake2b(_ENCODER.encode(parts)).digest(),
+        )
+
+
+class _Words(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reminder says to everybody who is reached by the same channels, and the values that it says it with."""
+
+    names: tuple[str, ...]
+    digest: bytes
 
 
 def _expiry(reminder: Reminder, zone: tzinfo, at_us: int) -> int | None:
