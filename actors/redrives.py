@@ -19,7 +19,7 @@ from actors.errands import Errands
 from actors.sender import LOG_TROUBLE, NONSENSE
 from actors.turn import Turn
 from core import events as e
-from core.errors import Forbidden, NotFound
+from core.errors import Forbidden, NotFound, Overloaded
 from core.ids import Mint, shard_of
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
@@ -29,6 +29,8 @@ from core.views import Plan, RedriveState
 # Dead letters that a plan counts, and that one job moves without a pace in one go.
 COUNT_MAX: Final = 1_000_000
 _CHUNK_MAX: Final = 500
+# Jobs of one tenant that run at once: each is a task, and reads the log at its own pace.
+RUNNING_MAX: Final = 8
 # After trouble with the log, a job rests at least so long.
 _TROUBLE_PAUSE_US: Final = SECOND_US
 # Callers that may wait to record something about a job.
@@ -74,7 +76,10 @@ class Redrives:
         )
 
     async def start(self, tenant: str | None, wanted: MessageFilter, per_s: float | None) -> int:
-        """Begins a job over the dead letters that match now; answers its id."""
+        """Begins a job over the dead letters that match now; answers its id.
+
+        Raises Overloaded where RUNNING_MAX jobs of the tenant run already.
+        """
         now_us = self._clock.now_us()
         stream = self._mint.next(now_us)
         started = e.RedriveStarted(
@@ -85,7 +90,14 @@ class Redrives:
             count=(await self.plan(replace(wanted, tenant=tenant), per_s)).count,
             per_s=per_s,
         )
-        await self._record(stream, tenant, lambda _: started)
+
+        def begun(_job: Job | None) -> e.Event:
+            running = [job for job in self._jobs.values() if job.state.status == "running"]
+            if sum(job.state.tenant == tenant for job in running) >= RUNNING_MAX:
+                raise Overloaded(f"{RUNNING_MAX} redrives run at once already: cancel one, or let one end first")
+            return started
+
+        await self._record(stream, tenant, begun)
         self._launch(stream)
         return stream
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import pytest
 
-from core.errors import Forbidden
+from actors.redrives import RUNNING_MAX
+from core.errors import Forbidden, Overloaded
 from core.outcomes import Transient
 from core.policies import SECOND_US, Schedule
 from core.records import MessageFilter
@@ -102,5 +103,33 @@ def test_a_cancelled_redrive_stops_where_it_is() -> None:
             assert 3 <= state.moved <= 5
             with pytest.raises(Forbidden, match="cancelled cannot be cancelled"):
                 await house.system.redrives.cancel("org1", job)
+
+    run_virtual(main)
+
+
+def test_a_tenant_runs_so_many_redrives_at_once() -> None:
+    """One more is refused, though all are asked for at one instant; others go on, and one that ends makes room."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider, policy=ONCE) as house:
+            for number in range(50):
+                provider.answers[address(number)].append(Transient(code="503"))
+                await house.post(address(number), number)
+            await house.pass_time(1)
+            redrives, refused, jobs = house.system.redrives, [], []
+
+            async def start() -> None:
+                try:
+                    jobs.append(await redrives.start("org1", MessageFilter(), 0.01))
+                except Overloaded:
+                    refused.append(True)
+
+            await house.all_at_once([start] * (RUNNING_MAX + 3))
+            assert (len(jobs), len(refused)) == (RUNNING_MAX, 3)
+            await redrives.start("org2", MessageFilter(), 0.01)
+            await redrives.cancel("org1", jobs[0])
+            await start()
+            assert (len(jobs), len(refused)) == (RUNNING_MAX + 1, 3)
 
     run_virtual(main)
