@@ -24,10 +24,11 @@ _SWEEP_AT_LEAST: Final = 1_024
 class Permit:
     """Leave to start one attempt. It is out until it is given back, used (`has_begun`, then `is_sent`) or not.
 
+    `is_spared`: whoever has it sends nothing, but is still busy with the provider.
     `is_probe`: it is the one that an open breaker let through.
     """
 
-    __slots__ = ("conversation", "has_begun", "host", "is_probe", "is_sent", "lane", "scopes", "tenant")
+    __slots__ = ("conversation", "has_begun", "host", "is_probe", "is_sent", "is_spared", "lane", "scopes", "tenant")
 
     def __init__(self, *, lane: str, tenant: str, conversation: int, host: int | None, scopes: list[Scope]) -> None:
         self.lane = lane
@@ -37,6 +38,7 @@ class Permit:
         self.scopes = scopes
         self.has_begun = False
         self.is_sent = False
+        self.is_spared = False
         self.is_probe = False
 
 
@@ -148,6 +150,12 @@ class Governor:
         for scope in permit.scopes:
             scope.handed_over(sent_us)
 
+    def spare(self, permit: Permit) -> None:
+        """Nothing is sent under the permit: of the windows to come it takes nothing, of what is in flight its place."""
+        permit.is_spared = True
+        for scope in permit.scopes:
+            scope.spare()
+
     def counts_recipients(self, permit: Permit) -> bool:
         """Whether the permit's lane counts hand-overs to each recipient."""
         return bool(self._lanes[permit.lane].peer_bound.quotas)
@@ -159,7 +167,7 @@ class Governor:
     def give_back(self, permit: Permit, now_us: int) -> None:
         """The attempt is over, or never began."""
         for scope in permit.scopes:
-            scope.give_back(unused=not permit.is_sent)
+            scope.give_back(unused=not permit.is_sent and not permit.is_spared)
         self._lanes[permit.lane].sweep(now_us)
 
     # -- after a restart

@@ -286,9 +286,12 @@ class Scheduler:
             self._idle_workers += 1
 
     def _moved(self, grant: Grant, actor: ConversationActor) -> None:
-        """An attempt has begun, or has left: its conversation may want another, and a limit knows when it has room."""
+        """An attempt has begun, or has left: its conversation may want another, and a limit knows when it has room.
+
+        Or nothing will be sent under the permit, which is as good.
+        """
         permit, agenda = grant.permit, grant.agenda
-        permit.has_begun = True
+        permit.has_begun = not permit.is_spared
         # What its conversation may start beside it is on the agenda since it began; leaving frees its own limit only.
         is_news = not permit.is_sent or self._governor.counts_recipients(permit)
         wants_more = is_news and not actor.is_lost and self._put(actor)

@@ -90,7 +90,8 @@ class Sender:
     ) -> ConversationActor | Trouble:
         """Uses the permit if anything is due. Answers with the conversation, or why nothing can be said of it.
 
-        `moved` hears of what may let another attempt start long before this one is over: it has begun, it has left.
+        `moved` hears of what may let another attempt start long before this one is over: it has begun, it has left, or
+        nothing will leave.
         """
         actor = self._roster.wake(permit.conversation, permit.tenant)
         channel = self.channels.get(permit.lane)
@@ -107,6 +108,9 @@ class Sender:
         if attempt is None:
             return actor
         if isinstance(attempt, Inquiry):
+            # Nothing leaves under this permit, so it keeps nobody waiting for its place in a window.
+            self._governor.spare(permit)
+            moved(actor)
             return await self._inquire(permit, actor, attempt, channel)
         moved(actor)
         departure = Departure(permit, self._governor, self._clock, lambda: moved(actor))

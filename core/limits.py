@@ -75,6 +75,11 @@ class Scope:
         self.unsent -= 1
         self.note(sent_us)
 
+    def spare(self) -> None:
+        """Nothing will be handed over under a permit that is out: its slot is free, though somebody is still busy."""
+        assert self.unsent > 0, "a slot was spared that nobody held"
+        self.unsent -= 1
+
     def give_back(self, *, unused: bool) -> None:
         """A permit comes back; `unused` where nothing was handed over under it."""
         assert self.out > 0, "a permit came back that was never out"
