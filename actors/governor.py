@@ -4,16 +4,14 @@ This file answers for which scopes an attempt falls under and for their bookkeep
 First sends and retries draw on the same scopes. It must never drop work: what has no room is told when.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final, TypeVar
 
-from core.events import AttemptFailed, AttemptTaken
+import msgspec
+
 from core.limits import Bound, Scope, host_bound, lane_bound, recipient_bound, tenant_bound
 from core.policies import MINUTE_US, Limits
-from core.records import Head, Recorded
-
-# The events that tell of a hand-over: what a restart reads back.
-HAND_OVERS: Final = (AttemptTaken.__name__, AttemptFailed.__name__)
+from core.records import Head
 
 # What a restart reads back from the log itself; longer windows are kept as snapshots too (long_windows.py).
 READ_BACK_US: Final = 10 * MINUTE_US
@@ -40,6 +38,14 @@ class Permit:
         self.is_sent = False
         self.is_spared = False
         self.is_probe = False
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A hand-over that the log tells of: when, of which message, and in which lane that was."""
+
+    head: Head
+    lane: str
+    sent_us: int
 
 
 class LaneLimits:
@@ -185,29 +191,17 @@ class Governor:
         """How many hand-overs those lanes have seen since the start: whether anything changed."""
         return sum(limits.hand_overs for limits in self.lanes_longer_than(span_us).values())
 
-    def remember(
-        self, recorded: list[Recorded], heads: dict[int, Head], *, kept: Collection[str], kept_us: int
-    ) -> None:
+    def remember(self, left: Iterable[Left], *, kept: Collection[str], kept_us: int) -> None:
         """Counts hand-overs that the log tells of, so that limits hold across a restart.
 
         The lanes in `kept` know those up to `kept_us` from their snapshot already.
         """
-        for entry in recorded:
-            sent_us, head = sent_at(entry), heads.get(entry.stream)
-            if sent_us is None or head is None or head.lane not in self._lanes:
+        for one in left:
+            if one.lane not in self._lanes or (one.lane in kept and one.sent_us <= kept_us):
                 continue
-            if head.lane in kept and sent_us <= kept_us:
-                continue
-            for scope in self._lanes[head.lane].scopes_of(head.tenant, head.conversation, head.host):
-                scope.note(sent_us)
-
-
-def sent_at(entry: Recorded) -> int | None:
-    """The hand-over that an event tells of, None where it tells of none."""
-    event = entry.event
-    if isinstance(event, AttemptTaken):
-        return event.sent_at_us
-    return event.sent_at_us if isinstance(event, AttemptFailed) else None
+            head = one.head
+            for scope in self._lanes[one.lane].scopes_of(head.tenant, head.conversation, head.host):
+                scope.note(one.sent_us)
 
 
 _Key = TypeVar("_Key", int, str)

@@ -9,13 +9,17 @@ from typing import Final
 
 import msgspec
 
-from actors.governor import HAND_OVERS, READ_BACK_US, Governor
+from actors.governor import READ_BACK_US, Governor, Left
+from core.errors import CorruptLog, StreamParked
+from core.events import AttemptFailed, AttemptStarted, AttemptTaken, LaneChanged
 from core.ids import GOVERNOR
 from core.policies import MINUTE_US, Limits
 from core.ports import Clock, Log
 from core.records import Snapshot
 
 _SAVE_EVERY_US: Final = MINUTE_US
+# What tells of a hand-over, and of a message that has left the lane through which it went.
+_TELLING: Final = (AttemptTaken.__name__, AttemptFailed.__name__, LaneChanged.__name__)
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +76,34 @@ class LongWindows:
             kept_us, kept = self._bring_back(msgspec.msgpack.decode(snapshot.body, type=Kept))
             if self._governor.lanes_longer_than(READ_BACK_US).keys() <= set(kept):
                 since_us = max(since_us, min(kept_us, now_us - READ_BACK_US))
-        recorded = await self._log.recorded_since(since_us, HAND_OVERS)
+        self._governor.remember(await self._left_since(since_us), kept=kept, kept_us=kept_us)
+
+    async def _left_since(self, since_us: int) -> list[Left]:
+        """Every hand-over recorded since an instant, in the lane through which it went."""
+        recorded = await self._log.recorded_since(since_us, _TELLING)
         heads = await self._log.heads_by(sorted({entry.stream for entry in recorded}))
-        self._governor.remember(recorded, heads, kept=kept, kept_us=kept_us)
+        # A message that stayed where it was is in the lane of all its attempts. Few do not.
+        lanes = await self._lanes_of({entry.stream for entry in recorded if isinstance(entry.event, LaneChanged)})
+        return [
+            Left(head=head, lane=lanes.get((entry.stream, event.attempt), head.lane), sent_us=event.sent_at_us)
+            for entry in recorded
+            if isinstance(event := entry.event, AttemptTaken | AttemptFailed)
+            and event.sent_at_us is not None
+            and (head := heads.get(entry.stream)) is not None
+        ]
+
+    async def _lanes_of(self, moved: Collection[int]) -> dict[tuple[int, int], str]:
+        """The lane of each attempt of messages that went through several."""
+        try:
+            known = await self._log.events_of_many(sorted(moved))
+        except (CorruptLog, StreamParked):
+            known = {}  # One waits for a person or a newer release, which must not keep all others from starting.
+        return {
+            (entry.stream, entry.event.attempt): entry.event.lane
+            for entries in known.values()
+            for entry in entries
+            if isinstance(entry.event, AttemptStarted)
+        }
 
     def _kept(self, at_us: int) -> Kept:
         lanes = self._governor.lanes_longer_than(READ_BACK_US)
