@@ -288,14 +288,16 @@ class Scheduler:
     def _moved(self, grant: Grant, actor: ConversationActor) -> None:
         """An attempt has begun, or has left: its conversation may want another, and a limit knows when it has room.
 
-        Or nothing will be sent under the permit, which is as good.
+        Or nothing will be sent under the permit, so that all of it but its being out is free for another.
         """
         permit, agenda = grant.permit, grant.agenda
         permit.has_begun = not permit.is_spared
+        if permit.is_spared:
+            self._not_begun(permit, agenda)
         # What its conversation may start beside it is on the agenda since it began; leaving frees its own limit only.
         is_news = not permit.is_sent or self._governor.counts_recipients(permit)
         wants_more = is_news and not actor.is_lost and self._put(actor)
-        has_room = agenda.is_full and self._governor.has_quotas(permit)
+        has_room = agenda.is_full and (permit.is_spared or self._governor.has_quotas(permit))
         if agenda.ring.left(permit.tenant) or wants_more or has_room:
             self._bell.ring()
 
@@ -307,10 +309,10 @@ class Scheduler:
         if self._finished is not None:
             self._finished.ring()
         self._governor.give_back(permit, now_us)
-        if permit.is_probe:
+        if permit.is_probe and permit.has_begun:
             agenda.lane.probe_back(permit.host)
-        if not permit.has_begun:
-            agenda.lane.spared(permit.host, now_us)
+        if not permit.has_begun and not permit.is_spared:
+            self._not_begun(permit, agenda)
         agenda.ring.came_back(permit.tenant, permit.host, now_us, unused=not permit.is_sent)
         self._bell.ring()
         if actor == "parked":
@@ -323,6 +325,12 @@ class Scheduler:
             # One that was put to sleep right after its attempt may not know the latest: it is asked anew.
             pause_us = _TROUBLE_PAUSE_US if actor == "again" else 0
             agenda.ring.remind(permit.tenant, grant.priority, grant.entry._replace(ready_us=now_us + pause_us))
+
+    def _not_begun(self, permit: Permit, agenda: LaneAgenda) -> None:
+        """Under this permit no attempt begins: another may be the probe, or have its place in a ramp."""
+        if permit.is_probe:
+            agenda.lane.probe_back(permit.host)
+        agenda.lane.spared(permit.host, self._clock.now_us())
 
     # -- pages of the log
 
