@@ -6,7 +6,7 @@ never make a message beside one that may still arrive.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -25,6 +25,8 @@ from core.message import OPEN, Message
 from core.plan_marks import Mark
 from core.plans import Key, Plan, Wanted
 from core.ports import Clock, Witness
+
+T = TypeVar("T")
 
 # So many messages of a plan are on their way to the log at once: enough to share commits, few enough to leave room.
 _AT_ONCE: Final = 256
@@ -56,11 +58,16 @@ class Done:
 
     def __init__(self, marks: dict[Key, Mark]) -> None:
         self.marks = dict(marks)
-        self.created: list[int] = []
-        self.moved: list[int] = []
-        self.cancelled: list[int] = []
+        self.created: dict[Key, int] = {}
+        self.moved: dict[Key, int] = {}
+        self.cancelled: dict[Key, int] = {}
+        self.refused: dict[Key, str] = {}
         self.stayed = 0
-        self.refused: list[tuple[Key, str]] = []
+        self._order = tuple(marks)
+
+    def in_order(self, found: Mapping[Key, T]) -> tuple[T, ...]:
+        """What was found for some, in the order of the plan and not in that of happening."""
+        return tuple(found[key] for key in self._order if key in found)
 
     def counts(self, kept: int) -> Counts:
         """How many messages came, moved and went, where so many were to stay."""
@@ -127,14 +134,14 @@ class PlanWorks:
             case "move":
                 message = await self._errands.change(work.tenant, mark.message, _moving(mark.at_us))
                 if _is_untried(message):
-                    done.moved.append(message.id)
+                    done.moved[key] = message.id
                 else:
                     done.stayed += 1
                 done.marks[key] = replace(mark, todo="")
             case "withdraw":
                 message = await self._errands.change(work.tenant, mark.message, _withdrawing)
                 if message.status == "cancelled" or message.cancel is not None:
-                    done.cancelled.append(message.id)
+                    done.cancelled[key] = message.id
                 done.marks[key] = replace(mark, todo="")
             case "":
                 pass
@@ -153,7 +160,7 @@ class PlanWorks:
         except Invalid as invalid:
             self._refuse(done, key, mark, work.plan.placed(invalid, work.wanted[key]))
         else:
-            done.created.append(receipt.id)
+            done.created[key] = receipt.id
             done.marks[key] = replace(mark, message=receipt.id, todo="")
 
     async def _replace(self, work: Work, done: Done, key: Key, mark: Mark) -> None:
@@ -162,7 +169,7 @@ class PlanWorks:
             done.stayed += 1
             done.marks[key] = replace(mark, todo="")
             return
-        done.cancelled.append(before.id)
+        done.cancelled[key] = before.id
         await self._make(work, done, key, mark)
 
     def _refuse(self, done: Done, key: Key, mark: Mark, invalid: Invalid) -> None:
@@ -170,7 +177,7 @@ class PlanWorks:
         del done.marks[key]
         if mark.message:
             done.marks[key] = replace(mark, is_wanted=False, todo="")
-        done.refused.append((key, f"refused: {invalid}"))
+        done.refused[key] = f"refused: {invalid}"
 
 
 def _is_untried(message: Message) -> bool:

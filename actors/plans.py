@@ -235,9 +235,9 @@ def _answer(revision: Revision, done: Done, found: Changes, *, already: int = 0)
     return PlanChange(
         reference=revision.kept.reference,
         revision=revision.number,
-        created=tuple(sorted(done.created)),
-        moved=tuple(sorted(done.moved)),
-        cancelled=tuple(sorted(done.cancelled)),
+        created=done.in_order(done.created),
+        moved=done.in_order(done.moved),
+        cancelled=done.in_order(done.cancelled),
         kept=staying(found.marks) + done.stayed - already,
-        skipped=(*((skip.key, skip.why) for skip in found.skipped), *done.refused),
+        skipped=(*((skip.key, skip.why) for skip in found.skipped), *done.refused.items()),
     )

@@ -11,7 +11,8 @@ from core.records import Head
 
 
 class PlanChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What setting a plan came to. The messages are those of this call; `kept` counts those that stay as they were.
+    """What setting a plan came to. The messages are those of this call, in the order of participants and reminders;
+    `kept` counts those that stay as they were.
 
     `skipped` are wanted messages that will not be there, and why.
     """

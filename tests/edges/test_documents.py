@@ -27,7 +27,7 @@ from tests.edges.documents.walk import Walk, tools_missing
 
 _BLOCKS: Final = tuple(block for file in DOCUMENTS for block in blocks_of(file))
 _COMMAND: Final = re.compile(r"^(?:\.venv/bin/)?tidings (.+)$", re.MULTILINE)
-_CALL: Final = re.compile(r"(?:GET|POST|DELETE) (/[\w/{}.]+)")
+_CALL: Final = re.compile(r"(?:GET|POST|PUT|DELETE) (/[\w/{}.]+)")
 
 
 def _blocks(*kinds: str) -> list[Block]:
