@@ -113,9 +113,9 @@ def _began(story: Story, child: Story) -> Iterator[Finding]:
 
 
 def _owes(evidence: Evidence, story: Story) -> bool:
-    """Whether it ended undelivered, and nobody wanted it to."""
+    """Whether it ended undelivered, nobody wanted it to, and nobody is going to see to it any more."""
     head = evidence.durable.heads.get(story.stream)
-    if head is None or max(_told(story), key=_FURTHER.index, default="failed") != "failed":
+    if head is None or head.owes or max(_told(story), key=_FURTHER.index, default="failed") != "failed":
         return False
     cancelled = [entry.event.reason for entry in story.entries if isinstance(entry.event, e.MessageCancelled)]
     if head.status == "cancelled":

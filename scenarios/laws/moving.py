@@ -22,10 +22,14 @@ State = Literal["up", "down", "either"]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """When a lane let nothing out but a probe, oldest first; `probes` is when attempts were out meanwhile."""
+    """When a lane let nothing out but a probe, oldest first; `probes` is when attempts were out meanwhile.
+
+    `offers` is when nothing but its breaker was in the way, and that would have let a probe out.
+    """
 
     downs: tuple[Span, ...]
     probes: tuple[Span, ...]
+    offers: tuple[Span, ...]
 
     def at(self, at_us: int, slack_us: int) -> State:
         """What it was at an instant; `either` where that changed about then."""
@@ -52,18 +56,23 @@ def lanes_are_left_in_time(evidence: Evidence) -> Iterator[Finding]:
 
 def health_of(entries: Sequence[Recorded], attempts: Sequence[Attempt]) -> Health:
     """A lane is down while it is paused, or its breaker is not closed."""
-    downs, reasons, since_us = list[Span](), set[str](), 0
+    downs, offers, reasons, since_us = list[Span](), list[Span](), set[str](), 0
+    offered_us: int | None = None
     for entry in entries:
         was_down = bool(reasons)
+        if offered_us is not None and reasons == {"breaker"} and not isinstance(entry.event, e.LaneThrottled):
+            offers.append((offered_us, entry.at_us))
         match entry.event:
             case e.LanePaused():
                 reasons.add("paused")
             case e.LaneResumed():
                 reasons.discard("paused")
-            case e.BreakerOpened(host=0):
+            case e.BreakerOpened(host=0, until_us=until_us):
                 reasons.add("breaker")
+                offered_us = until_us
             case e.BreakerClosed(host=0):
                 reasons.discard("breaker")
+                offered_us = None
             case _:
                 pass
         if reasons and not was_down:
@@ -77,7 +86,9 @@ def health_of(entries: Sequence[Recorded], attempts: Sequence[Attempt]) -> Healt
         for attempt in attempts
         if any(since < attempt.started_us < until for since, until in downs)
     ]
-    return Health(downs=tuple(downs), probes=tuple(probes))
+    if offered_us is not None and reasons == {"breaker"}:
+        offers.append((offered_us, FOREVER))
+    return Health(downs=tuple(downs), probes=tuple(probes), offers=tuple(offers))
 
 
 class _Moves:
@@ -162,7 +173,9 @@ def _stays(evidence: Evidence, story: Story, lanes: dict[str, Health], anywhere:
             others = [lanes[other].downs for other in story.accepted.lanes if other != lane]
             if not others or may_us >= until:
                 continue
-            covers = [anywhere, Spans(lanes[lane].probes), _all_down(others)]
+            # One that was offered to a breaker as its probe stays to become it.
+            offer = next((span for span in lanes[lane].offers if span[0] <= since_us < span[1]), (0, 0))
+            covers = [anywhere, Spans(lanes[lane].probes), Spans([offer]), _all_down(others)]
             for idle_us, ended_us in uncovered(may_us, until, [cover for cover in covers if cover]):
                 if ended_us - idle_us > slack_us(evidence):
                     words = f"{story.key} stayed in lane {lane}, which was down, for {(ended_us - idle_us) / 1e6:.3f} s"

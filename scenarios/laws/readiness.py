@@ -110,7 +110,8 @@ class _Walk:
         return max(instants)
 
     def _may_end_us(self, story: Story, ends_us: int | None) -> int:
-        return max(ends_us if ends_us is not None else 0, self._freed_us, self._returned_us.get(story.stream, 0))
+        # An end needs nobody's leave; it only has to wait for the message's own attempt.
+        return max(ends_us if ends_us is not None else 0, self._returned_us.get(story.stream, 0))
 
     def _circuit(self, entry: Recorded) -> None:
         match entry.event:
@@ -130,13 +131,16 @@ class _Walk:
             self._flying.add(stream)
         elif isinstance(event, e.ReconcileStarted):
             self._doubt_us[stream] = event.until_us
+        elif isinstance(event, e.AmbiguityResolved | e.AttemptProved) and story.lane_at(entry.version) in self._askable:
+            # While its provider was asked, it was out there as far as anybody knew.
+            self._freed_us = self._full_until_us = entry.at_us
         elif isinstance(event, Resolution):
             policy = self._evidence.policy_of(story, story.lane_at(entry.version))
             if len(self._flying) >= policy.in_flight_max or self._open_until_us is not None:
                 self._full_until_us = entry.at_us
             self._flying.discard(stream)
             self._freed_us = entry.at_us
-        if isinstance(event, e.MessageReleased | e.MessageRedriven):
+        if isinstance(event, Resolution | e.MessageReleased | e.MessageRedriven):
             self._returned_us[stream] = entry.at_us
         due_us = getattr(event, "due_us", None)
         if due_us is not None:

@@ -77,7 +77,9 @@ class Constraints:
         self._full(evidence)
 
     def of(self, wait: Wait) -> list[Spans]:
-        """What may have kept one message waiting."""
+        """What may have kept one message waiting. An end needs no leave, since nothing leaves."""
+        if wait.what in {"expire", "give way"}:
+            return [self._everywhere] if self._everywhere else []
         found = [self._everywhere, *self.lane(wait), *self.shared(wait.lane)]
         return [spans for spans in (*found, *self.own(wait)) if spans]
 

@@ -140,7 +140,7 @@ def event_text(evidence: Evidence, entry: Recorded) -> str:
         if value not in (None, "", b"") and not isinstance(value, bytes)
     }
     if isinstance(entry.event, e.MessageAccepted):
-        del values["trace"]
+        values.pop("trace", None)
     said = ", ".join(f"{field}={_value(evidence, field, value)}" for field, value in values.items())
     return f"{_instant(evidence, entry.at_us)} {name} v{entry.version} {type(entry.event).__name__} {said}"
 
