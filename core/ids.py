@@ -8,6 +8,7 @@ ids keep SQLite's B-trees appending at their right edge; random ones made insert
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Literal
 
@@ -87,6 +88,7 @@ def decode(prefix: Prefix, text: str) -> int | None:
     return number if number <= _ID_MAX else None
 
 
+@lru_cache(maxsize=1_024)  # Asked at each acceptance, mostly of the same conversations.
 def shard_of(tenant: str, conversation: int) -> int:
     """The shard that a conversation's streams live in: the same function on every store, so a copy keeps its place."""
     return blake2b(f"{tenant}\0{conversation}".encode(), digest_size=1).digest()[0]
