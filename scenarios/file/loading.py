@@ -64,6 +64,8 @@ def _compiled(reader: Reader, whole: FileTable, file: str) -> Scenario:
         providers=whole.provider,
         faults=whole.fault,
         peers=whole.peer,
+        devices=whole.device,
+        plans=whole.plan,
         operators=whole.operator,
         expects=whole.expect,
         zones=_zones(settings, whole),
@@ -119,7 +121,8 @@ def _zones(settings: Settings, whole: FileTable) -> tuple[str, ...]:
     policies = [*(lane.policy for lane in settings.lanes), *settings.policies.values()]
     of_policies = (policy.quiet_hours.zone for policy in policies if policy.quiet_hours is not None)
     of_messages = (arrive.time_zone for arrive in whole.arrive if arrive.time_zone is not None)
-    return tuple(dict.fromkeys(("UTC", *of_policies, *of_messages)))
+    of_plans = (plan.time_zone for plan in whole.plan)
+    return tuple(dict.fromkeys(("UTC", *of_policies, *of_messages, *of_plans)))
 
 
 def _schedule(name: str) -> ScheduleName:

@@ -13,6 +13,7 @@ from scenarios.file.selecting import LatencyTable
 from scenarios.file.sides import Fault, Peer, Provider
 from scenarios.file.tables import Arrive, Crash, Expect, Operator
 from scenarios.file.updates import Scheme
+from scenarios.file.wishes import Device, Plan
 
 ScheduleName = Literal["fifo", "walk", "pct", "by seed"]
 
@@ -50,6 +51,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     providers: tuple[Provider, ...]
     faults: tuple[Fault, ...]
     peers: tuple[Peer, ...]
+    devices: tuple[Device, ...]
+    plans: tuple[Plan, ...]
     operators: tuple[Operator, ...]
     expects: tuple[Expect, ...]
     zones: tuple[str, ...]

@@ -21,6 +21,7 @@ from scenarios.file.readings import amount, content, instant, pace, template
 from scenarios.file.selecting import Chosen, LatencyTable, Share, Template
 from scenarios.file.sides import Fault, Peer, Provider
 from scenarios.file.updates import SCHEMES, Scheme
+from scenarios.file.wishes import Device, Plan
 
 # Named here, since in a class body a field of the same name would stand in the way of the reading.
 Contents = Annotated[Mapping[str, object], content]
@@ -31,7 +32,7 @@ ACTIONS: tuple[Action, ...] = ("pause", "resume", "cancel", "redrive", "reset", 
 COUNTED = (
     *("accepted", "repeated", "refused", "forged", "delivered", "duplicates", "attempts"),
     *("dead", "expired", "cancelled", "held", "redriven", "circuits_opened", "breakers_opened", "crashes"),
-    *("told", "strays", "doubts", "proved", "failed", "moved", "replaced", "suppressed"),
+    *("told", "strays", "doubts", "proved", "failed", "moved", "replaced", "suppressed", "invalidated"),
 )
 MEASURED = ("lateness", "peak", "in_flight")
 
@@ -184,5 +185,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     provider: tuple[Provider, ...] = ()
     fault: tuple[Fault, ...] = ()
     peer: tuple[Peer, ...] = ()
+    device: tuple[Device, ...] = ()
+    plan: tuple[Plan, ...] = ()
     operator: tuple[Operator, ...] = ()
     expect: tuple[Expect, ...] = ()

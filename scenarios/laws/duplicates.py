@@ -14,6 +14,7 @@ from scenarios.laws.chronicle import Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.world.books import Handed
+from scenarios.world.naming import named
 
 
 def twice_only_in_doubt(evidence: Evidence) -> Iterator[Finding]:
@@ -89,6 +90,6 @@ def _asked_once(evidence: Evidence, handed: Handed) -> str:
     root, device = stories.get(handed.stream), handed.key.partition("@")[2]
     while root is not None and root.accepted.caused_by == "msg" and root.cause in stories:
         root = stories[root.cause]
-    key = handed.key if root is None else root.key
+    key = named(handed.key if root is None else root.key)
     name = key if evidence.has_key(key) else f"{key} as {handed.message if root is None else root.stream}"
     return f"{name} on {device}" if device else name

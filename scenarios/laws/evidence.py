@@ -20,6 +20,7 @@ from scenarios.laws.finding import Finding
 from scenarios.world.books import Books
 from scenarios.world.choosing import Subject
 from scenarios.world.ground import Life, Memory
+from scenarios.world.wishing import Wish
 
 T = TypeVar("T")
 
@@ -28,9 +29,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One finished run. `events` are all of the log in the order of arrival; `bodies` what clients posted, by key.
 
     `keyed` are those with an idempotency key, `forged` hooks that somebody else signed; `keys` says what each message
-    is called, `secrets` has the installation key. `findings` were made on the way: after each crash the log was checked
-    as it lay. `boundaries` were crossed. `twin` is the digest of a second run of the same scenario and seed, where
-    there was one. `stuck` says why the run got nowhere, empty where it ended.
+    is called, `wishes` are what applications asked for, `secrets` has the installation key. `findings` were made on
+    the way: after each crash the log was checked as it lay. `boundaries` were crossed. `twin` is the digest of a second
+    run of the same scenario and seed, where there was one. `stuck` says why the run got nowhere, empty where it ended.
     """
 
     scenario: Scenario
@@ -48,6 +49,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     findings: tuple[Finding, ...]
     unfinished: tuple[tuple[str, int], ...]
     forged: frozenset[str]
+    wishes: tuple[Wish, ...]
     secrets: Secrets
     boundaries: int
     stuck: str

@@ -6,6 +6,7 @@ stands in afterwards.py.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from core import events as e
 from core.message import WAITING
@@ -13,6 +14,11 @@ from scenarios.laws.afterwards import receipts_are_kept, statuses_only_rise, wha
 from scenarios.laws.chronicle import Afterwards, Conclusion, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
+from scenarios.laws.tokens import tokens_at
+from scenarios.world.naming import named
+
+# How a push to a user says that it is on its way to each of their devices.
+_DEVICES: Final = "devices:"
 
 
 def nothing_is_lost(evidence: Evidence) -> Iterator[Finding]:
@@ -70,7 +76,9 @@ def _arrived(evidence: Evidence) -> Iterator[Finding]:
     for story in evidence.chronicle.stories.values():
         for entry in story.entries:
             event = entry.event
-            if isinstance(event, e.AttemptTaken) and (story.stream, event.attempt) not in taken:
+            if isinstance(event, e.AttemptTaken) and event.code.startswith(_DEVICES):
+                yield from _fanned_out(evidence, story, event)
+            elif isinstance(event, e.AttemptTaken) and (story.stream, event.attempt) not in taken:
                 yield _finding(story, f"counts as {event.status}, but the other side never took it", entry.at_us)
             # Whose receipt it was is told by the lane; an attempt before it may be the one that arrived.
             if isinstance(event, e.AttemptProved) and not any(
@@ -80,10 +88,23 @@ def _arrived(evidence: Evidence) -> Iterator[Finding]:
                     story, f"is proved by its {event.evidence}, and the other side never took it", entry.at_us
                 )
     for handed in evidence.books.handed:
-        asked = evidence.subjects[handed.key]
-        if (handed.to, handed.content) != (asked.to, asked.content):
+        asked = evidence.subjects[named(handed.key)]
+        is_whole = handed.content == asked.content
+        if "@" in handed.key:
+            is_whole = is_whole and handed.to in tokens_at(evidence, handed)
+        elif handed.to != asked.to:
+            is_whole = False
+        if not is_whole:
             words = f"the other side of {handed.key} was handed another address or content than was accepted"
             yield Finding(words=words, at_us=handed.log_us, streams=(handed.stream,))
+
+
+def _fanned_out(evidence: Evidence, story: Story, event: e.AttemptTaken) -> Iterator[Finding]:
+    """A push to a user was taken by ourselves, once there was a message for each device."""
+    count = int(event.code.removeprefix(_DEVICES))
+    made = [child for child in evidence.chronicle.caused_by(story.stream) if "@" in child.key]
+    if len(made) != count or len({child.key for child in made}) != count:
+        yield _finding(story, f"went to {count} devices, and became {len(made)} messages")
 
 
 def _finding(story: Story, words: str, at_us: int | None = None) -> Finding:

@@ -7,6 +7,8 @@ from typing import Final, get_args
 import msgspec
 
 from core.events import ReceiptStatus
+from scenarios.file.readings import filled
+from scenarios.file.wishes import Device
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 
@@ -25,10 +27,9 @@ def nothing_private_is_recorded(evidence: Evidence) -> Iterator[Finding]:
     seen = _Seen(evidence)
     # Many say the same, or write to the same peer: each text is looked for once.
     said: dict[str, str] = {}
-    for key, body in evidence.bodies.items():
-        for text in (evidence.subjects[key].to, *_private(body)):
-            if len(text) >= _CHARS_MIN and text not in seen.names:
-                said.setdefault(text, key)
+    for key, text in _said(evidence):
+        if len(text) >= _CHARS_MIN and text not in seen.names:
+            said.setdefault(text, key)
     for text, key in said.items():
         secret = text.encode()
         if text in seen.everything or secret in seen.blob:
@@ -91,6 +92,18 @@ class _Seen:
                     self._take(part)
             case _:
                 pass
+
+
+def _said(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Everything that anybody outside said about people, and who said it."""
+    for key, body in evidence.bodies.items():
+        yield key, evidence.subjects[key].to
+        for text in _private(body):
+            yield key, text
+    for wish in evidence.wishes:
+        if isinstance(wish.asked, Device):
+            for text in (wish.asked.user, wish.asked.device, wish.asked.token):
+                yield wish.key, filled(text, wish.number)
 
 
 def _private(body: bytes) -> Iterator[str]:

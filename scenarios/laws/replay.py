@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from actors.devices import TOKEN
 from actors.receipts import SPACE
 from core import conversation as c
 from core import devices as d
+from core import events as e
 from core import message as m
 from core.errors import Impossible
-from core.events import MessageAccepted
 from core.ids import SHARDS
 from core.records import Head, Recorded
 from core.sealing import commitment_of
@@ -23,8 +24,15 @@ from scenarios.laws.finding import Finding
 from scenarios.world.ground import Memory
 from scenarios.world.tellings import lanes_of_account
 
-# What the last event of a stray says of it.
-_STRAYS: Final = {"StrayKept": "waiting", "StrayClaimed": "claimed", "StrayDropped": "dropped"}
+# What the last event of a stray, or of a plan, says of it.
+_STATUSES: Final = {
+    "StrayKept": "waiting",
+    "StrayClaimed": "claimed",
+    "StrayDropped": "dropped",
+    "PlanSet": "pending",
+    "PlanApplied": "applied",
+}
+_COMMITS: Final = (e.MessageAccepted, e.DeviceRegistered, e.PlanSet, e.PlanApplied)
 
 
 def state_is_the_fold(evidence: Evidence) -> Iterator[Finding]:
@@ -77,8 +85,7 @@ def _stream(durable: Durable, stream: int, entries: Sequence[Recorded]) -> Itera
     if rebuilt != head:
         words = f"the head of stream {stream} is {head}, where its events come to {rebuilt}"
         yield Finding(words=words, at_us=entries[-1].at_us, streams=(stream,))
-    if head.kind == "msg":
-        yield from _vault(durable, stream, entries[0])
+    yield from _vault(durable, stream, entries)
 
 
 def rebuilt_head(entries: Sequence[Recorded], head: Head) -> Head:
@@ -90,7 +97,7 @@ def rebuilt_head(entries: Sequence[Recorded], head: Head) -> Head:
         return c.head_of(_conversation(entries), first.shard)
     if head.kind == "device":
         return d.head_of(d.fold(entries), first.shard)
-    status = _STRAYS.get(type(last.event).__name__, "") if head.kind == "stray" else head.status
+    status = _STATUSES.get(type(last.event).__name__, head.status)
     return Head(
         stream=first.stream,
         kind=head.kind,
@@ -111,12 +118,18 @@ def _conversation(entries: Sequence[Recorded]) -> c.Conversation:
     return state
 
 
-def _vault(durable: Durable, stream: int, first: Recorded) -> Iterator[Finding]:
-    sealed = durable.sealed.get(stream)
-    assert isinstance(first.event, MessageAccepted), f"stream {stream} was folded as a message"
+def _vault(durable: Durable, stream: int, entries: Sequence[Recorded]) -> Iterator[Finding]:
+    """The row of the vault is what the last event that speaks of it committed to, and empty once it was removed."""
+    commitments = [entry.event.commitment for entry in entries if isinstance(entry.event, _COMMITS)]
+    if not commitments:
+        return
+    sealed, last = durable.sealed.get(stream), entries[-1].event
     if sealed is None:
         yield Finding(words=f"stream {stream} was accepted and has no vault row", streams=(stream,))
-    elif commitment_of(sealed.private, sealed.salt) != first.event.commitment:
+    elif isinstance(last, e.DeviceRemoved):
+        if sealed.private:
+            yield Finding(words=f"device {stream} was removed, and the vault still knows it", streams=(stream,))
+    elif commitment_of(sealed.private, sealed.salt) != commitments[-1]:
         yield Finding(words=f"the vault row of stream {stream} is not what was committed to", streams=(stream,))
 
 
@@ -170,6 +183,9 @@ def _names(evidence: Evidence) -> Iterator[Finding]:
                     name = evidence.secrets.keyed_hash("provider_id", lane, after.provider_id)
                     expected.setdefault(name, set()).add(story.stream)
     kept = {name: set(streams) for (space, _, name), streams in evidence.durable.aliases.items() if space == SPACE}
+    for (space, _, _), streams in evidence.durable.aliases.items():
+        if space == TOKEN and len(streams) > 1:
+            yield Finding(words="two devices hold one token", streams=tuple(streams))
     if kept != expected:
         words = f"{len(kept)} names lead to messages, where the ids that providers gave come to {len(expected)}"
         yield Finding(words=words)

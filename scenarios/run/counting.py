@@ -145,6 +145,13 @@ def _strays(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
             yield _at(evidence, first, None)
 
 
+def _invalidated(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    for entries in evidence.chronicle.others.values():
+        for entry in entries:
+            if isinstance(entry.event, e.DeviceInvalidated):
+                yield _at(evidence, entry, None)
+
+
 def _suppressed(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     for story in evidence.chronicle.stories.values():
         for entry in story.entries:
@@ -181,6 +188,7 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "moved": _events(e.LaneChanged),
     "replaced": _events(e.FallbackStarted),
     "suppressed": _suppressed,
+    "invalidated": _invalidated,
 }
 
 

@@ -5,7 +5,7 @@ the hand-over is ambiguous; and the books know what really happened.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -32,7 +32,6 @@ from scenarios.world.books import Books, Handed
 from scenarios.world.borders import Borders, cut
 from scenarios.world.choosing import Subject
 from scenarios.world.hooking import body_of
-from scenarios.world.naming import key_of
 from scenarios.world.nature import Meeting, Nature
 
 # How long it takes to find out that a provider does not answer.
@@ -50,7 +49,7 @@ class SimulatedChannel:
         books: Books,
         borders: Borders,
         durable: Durable,
-        subjects: Mapping[str, Subject],
+        subject_of: Callable[[int, str], Subject],
         clock: Clock,
         now_us: Callable[[], int],
         tell: Callable[[Handed, Meeting], None],
@@ -61,7 +60,7 @@ class SimulatedChannel:
         self._books = books
         self._borders = borders
         self._durable = durable
-        self._subjects = subjects
+        self._subject_of = subject_of
         self._clock = clock
         self._now_us = now_us
         self._tell = tell
@@ -129,7 +128,7 @@ class SimulatedChannel:
 
     def _subject(self, parcel: Parcel) -> Subject:
         """The message as selectors see it, in the lane that it goes through."""
-        subject = self._subjects[key_of(self._durable, parcel.stream)]
+        subject = self._subject_of(parcel.stream, parcel.to)
         return subject if subject.lane == self._lane.name else msgspec.structs.replace(subject, lane=self._lane.name)
 
     def _outcome(self, meeting: Meeting, to: str) -> Outcome:

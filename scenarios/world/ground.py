@@ -31,10 +31,11 @@ from scenarios.world.borders import Borders
 from scenarios.world.choosing import Subject
 from scenarios.world.clock import Timepiece
 from scenarios.world.hooking import post_of, sources_of, subjects_in
-from scenarios.world.naming import after
+from scenarios.world.naming import after, key_of, named
 from scenarios.world.nature import Nature
 from scenarios.world.randomness import SimulatedSecrets
 from scenarios.world.tellings import Telling, of_accounts, of_people
+from scenarios.world.wishing import planned, wishes_of
 
 # How often memory is looked into while something happens, and for how long after the last arrival.
 _LOOKS: Final = 4
@@ -119,8 +120,14 @@ class Ground:
         self.forged = frozenset(key for request in requests if request.forged for key in request.updates)
         self.streams: dict[str, int] = {}
         # What the outside is still to tell, and whoever it tells of is still to answer.
-        planned = (*of_accounts(scenario), *of_people(scenario, list(self.subjects.values()), self.draws))
-        self.tellings = {(telling.key, telling.nth): telling for telling in planned}
+        told = (*of_accounts(scenario), *of_people(scenario, list(self.subjects.values()), self.draws))
+        self.tellings = {(telling.key, telling.nth): telling for telling in told}
+        self.wished = tuple(wishes_of(scenario, self.draws))
+        self.wishes = {(wish.key, wish.nth): wish for wish in self.wished}
+        for subject, body in planned(scenario):
+            self.subjects[subject.key] = subject
+            self.bodies[subject.key] = body
+            self.keyed.add(subject.key)
         last_us = max((request.at_us for request in requests), default=0)
         self.looks = sorted(
             self.draws.integer("look", number, below=last_us + _LOOKS_BEYOND_US) for number in range(_LOOKS)
@@ -130,6 +137,14 @@ class Ground:
         self.present: Present | None = None
         self.memories: list[Memory] = []
         self.findings: list[Finding] = []
+
+    def subject_of(self, stream: int, to: str) -> Subject:
+        """A message as selectors see it. One to a device is for the token that the device has now."""
+        key = key_of(self.durable, stream)
+        subject = self.subjects[named(key)]
+        if subject.key == key:
+            return subject
+        return msgspec.structs.replace(subject, key=key, to=to if "@" in key else subject.to)
 
     def told(self, told: Told) -> None:
         """A client has its answer."""

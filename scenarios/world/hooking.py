@@ -87,7 +87,7 @@ async def take(system: System, opened: Opened, post: Post, *, sent_us: int, wall
         lanes = lanes_concerned(source, hook)
         await system.hooks.heed(Brought(tenant=source.tenant, news=news, lanes=source.lanes, accounts=lanes))
     submissions = [submission_of(source, hook, item, trace=key) for item, key in zip(items, post.updates, strict=True)]
-    return await system.hooks.take(source.tenant, submissions)
+    return await system.hooks.take(source.tenant, submissions, count=len(submissions))
 
 
 def subjects_in(opened: Opened, post: Post) -> Iterator[Subject]:

@@ -6,7 +6,7 @@ its time has passed and everything has come to rest.
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,9 +15,11 @@ import msgspec
 
 from actors.sender import LOG_TROUBLE
 from actors.system import System, World
+from adapters.channels.push_devices import PushDevices
 from core.message import WAITING
 from core.policies import SECOND_US
-from core.ports import Log
+from core.ports import Channel, Log
+from scenarios.world.applications import Applications
 from scenarios.world.books import Books, Handed, Trouble
 from scenarios.world.borders import cut
 from scenarios.world.channel import AskableChannel, SimulatedChannel
@@ -65,6 +67,7 @@ class Living:
         self._clock = parts.clock_of(SimulatedClock(timepiece))
         self._zones = zones
         self._stop = anyio.Event()
+        self._answered = asyncio.Event()
         ground.present = Present(timepiece=timepiece, began_us=self._clock.now_us())
 
     async def run(self) -> EndedBy:
@@ -80,11 +83,13 @@ class Living:
     async def _live(self) -> EndedBy:
         ground = self._ground
         async with anyio.create_task_group() as group:
-            system = await System.open(self._world(), ground.settings, self._channels())
-            self._senders = Senders(ground, system, group)
+            system = await System.open(self._world(), ground.settings, {})
+            system.use(self._channels(system))
+            self._senders = Senders(ground, system, group, answered=self._answer)
             await group.start(system.run)
             ground.parts.started(system)
             self._senders.start()
+            Applications(ground, system, self._zones, group=group, answered=self._answer).start()
             assert ground.present is not None, "this life has begun"
             ground.present = msgspec.structs.replace(ground.present, ready_us=self._clock.now_us())
             group.start_soon(Clients(ground, system, self._clock).run)
@@ -108,26 +113,36 @@ class Living:
             release="simulated",
         )
 
-    def _channels(self) -> dict[str, SimulatedChannel]:
+    def _channels(self, system: System) -> dict[str, Channel]:
         ground = self._ground
-        make: Callable[[SimulatedChannel], SimulatedChannel] = ground.parts.channel_of  # type: ignore[assignment]
-        askable = {lane.name for lane in ground.settings.lanes if can_tell(ground.scenario, lane)}
-        return {
-            lane.name: make(
-                (AskableChannel if lane.name in askable else SimulatedChannel)(
+        made: dict[str, Channel] = {}
+        for lane in ground.settings.lanes:
+            kind = AskableChannel if can_tell(ground.scenario, lane) else SimulatedChannel
+            channel = ground.parts.channel_of(
+                kind(
                     lane,
                     nature=ground.nature,
                     books=ground.books,
                     borders=ground.borders,
                     durable=ground.durable,
-                    subjects=ground.subjects,
+                    subject_of=ground.subject_of,
                     clock=self._clock,
                     now_us=self.now_us,
                     tell=self._take,
                 )
             )
-            for lane in ground.settings.lanes
-        }
+            if lane.channel == "push":
+                # Without any device in the file, users are taken for devices, as by a sandbox.
+                has_devices = bool(ground.scenario.devices)
+                channel = PushDevices(
+                    channel, devices=system.devices, pushes=system.pushes, takes_users=not has_devices
+                )
+            made[lane.name] = channel
+        return made
+
+    def _answer(self) -> None:
+        """Somebody outside has what they came for."""
+        self._answered.set()
 
     def _take(self, handed: Handed, meeting: Meeting) -> None:
         """The other side has a message in its hands: what it will tell of it is planned."""
@@ -187,24 +202,31 @@ class Living:
 
     async def _rest(self, system: System) -> None:
         """Returns once nothing moves any more: all that is left waits for a person."""
+        ground = self._ground
         while True:
-            await self._senders.all_told()
+            while ground.tellings or ground.wishes:
+                # Whoever is answered need not have changed anything in the log.
+                self._answered = asyncio.Event()
+                await self._answered.wait()
             changed = self._log.changed()
             if not self._moves(system):
                 return
-            if not self._ground.tellings:
+            if not ground.tellings:
                 await changed
 
     def _moves(self, system: System) -> bool:
         ground = self._ground
         paused = system.errands.paused_lanes
         return (
-            bool(ground.unfinished or ground.orders or ground.tellings or ground.durable.owing)
+            bool(ground.unfinished or ground.orders or ground.tellings or ground.wishes or ground.durable.owing)
             or any(
                 messages and status in _MOVING and (lane not in paused or status == "sending")
                 for (_, _, lane, status), (messages, _) in ground.durable.tallies.items()
             )
-            or any(head.kind == "sys" and head.status == "running" for head in ground.durable.heads.values())
+            or any(
+                (head.kind, head.status) in {("sys", "running"), ("plan", "pending")}
+                for head in ground.durable.heads.values()
+            )
         )
 
     def _troubled(self, for_us: int) -> None:

@@ -10,22 +10,38 @@ from core.device_names import named_in
 from core.records import Private
 from eventstore.durable import Durable
 
+# What the messages of a plan say instead of a name: whose they are.
+PLAN = "plan:"
 _PRIVATE = msgspec.msgpack.Decoder(Private)
 
 
 def key_of(durable: Durable, stream: int) -> str:
     """The name of a message. Its client, or the sender of a hook, sends it along as the trace.
 
-    One that takes the place of another is called after it; one to a device after the push to its user.
+    One that takes the place of another is called after it, one to a device after the push to its user, and one of a
+    plan by its participant and kind.
     """
     first = durable.streams[stream][0]
     accepted = first.event
     assert isinstance(accepted, e.MessageAccepted), f"stream {stream} does not begin with its acceptance"
+    if accepted.trace.startswith(PLAN):
+        return _planned(accepted.trace.removeprefix(PLAN), private_of(durable, stream).idempotency_key or "")
     if accepted.trace or not first.cause:
         return accepted.trace
     cause = key_of(durable, first.cause)
     device = named_in(private_of(durable, stream).to) if accepted.channel == "push" else None
     return after(cause) if device is None else f"{cause}@{device.device}"
+
+
+def _planned(reference: str, idempotency_key: str) -> str:
+    """`reference/participant.kind`, with `#2` behind it where the first of that name had been withdrawn."""
+    participant, kind, *generation = idempotency_key.removeprefix(reference + "/").split("/")
+    return f"{reference}/{participant}.{kind}" + "".join(f"#{number}" for number in generation)
+
+
+def named(key: str) -> str:
+    """The name under which it was asked for: of a message to one device that of the push to its user."""
+    return key.partition("@")[0].partition("#")[0]
 
 
 def after(key: str) -> str:

@@ -5,6 +5,7 @@ over any crash. Every call that was answered ends in the books.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from anyio.abc import TaskGroup
@@ -26,12 +27,13 @@ _AGAIN_MOST_US: Final = HOUR_US
 class Senders:
     """All who tell us anything, in one life of the daemon. Their tasks live in `group`."""
 
-    def __init__(self, ground: Ground, system: System, group: TaskGroup) -> None:
+    def __init__(self, ground: Ground, system: System, group: TaskGroup, *, answered: Callable[[], None]) -> None:
+        """`answered` hears of everybody who has an answer."""
         self._ground = ground
         self._system = system
         self._group = group
+        self._answered = answered
         self._loop = asyncio.get_running_loop()
-        self._told = asyncio.Event()
 
     def start(self) -> None:
         """Takes up what is still to be told."""
@@ -46,12 +48,6 @@ class Senders:
         self._ground.expect(telling)
         self._group.start_soon(self._tell, telling, telling.at_us - self._now_us())
 
-    async def all_told(self) -> None:
-        """Returns when nobody has anything to tell any more, for now."""
-        while self._ground.tellings:
-            self._told = asyncio.Event()
-            await self._told.wait()
-
     async def _tell(self, telling: Telling, wait_us: int) -> None:
         """One call, until it is answered."""
         tries = 0
@@ -59,7 +55,7 @@ class Senders:
             await asyncio.sleep(max(0, wait_us) / SECOND_US)
             tries += 1
             try:
-                await self._answered(telling)
+                await self._make(telling)
             except (Refused, AppendUnknown, StreamConflict):
                 wait_us = self._patience_us(telling, tries)
             else:
@@ -75,9 +71,9 @@ class Senders:
             hook=None if telling.post is None else telling.post.updates[0],
         )
         self._ground.books.posted.append(posted)
-        self._told.set()
+        self._answered()
 
-    async def _answered(self, telling: Telling) -> None:
+    async def _make(self, telling: Telling) -> None:
         """Returns where it was answered with success."""
         ground, now_us = self._ground, self._now_us()
         if telling.post is None:

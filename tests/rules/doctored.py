@@ -147,6 +147,7 @@ class Doctored:
             findings=(),
             unfinished=(),
             forged=frozenset(),
+            wishes=(),
             secrets=SimulatedSecrets(Draws(0)),
             boundaries=0,
             stuck="",

@@ -1,0 +1,30 @@
+"""Which token a device had when, as its application said: what a push to it may have been handed to.
+
+This file answers for that alone. It knows no more than what was asked for and what was answered.
+"""
+
+from scenarios.file.readings import filled
+from scenarios.file.wishes import Device
+from scenarios.laws.evidence import Evidence
+from scenarios.world.books import Handed
+from scenarios.world.wishing import Wish
+
+
+def tokens_at(evidence: Evidence, handed: Handed) -> set[str]:
+    """The token that was in force when a push left: the last one that was answered for, or one asked for since."""
+    answered = {told.key: told.at_us for told in evidence.books.told if told.what == "accepted"}
+    user, _, device = evidence.subjects[handed.key.partition("@")[0]].to, "@", handed.key.partition("@")[2]
+    mine = [wish for wish in evidence.wishes if _is_of(wish, handed.tenant, user, device)]
+    known_us = max((wish.at_us for wish in mine if answered.get(wish.key, handed.at_us + 1) <= handed.at_us), default=0)
+    return {
+        f"token:{filled(wish.asked.token, wish.number)}"
+        for wish in mine
+        if isinstance(wish.asked, Device) and known_us <= wish.at_us <= handed.at_us
+    }
+
+
+def _is_of(wish: Wish, tenant: str, user: str, device: str) -> bool:
+    asked = wish.asked
+    if not isinstance(asked, Device) or asked.do != "register" or asked.tenant != tenant:
+        return False
+    return (filled(asked.user, wish.number), filled(asked.device, wish.number)) == (user, device)
