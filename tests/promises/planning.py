@@ -1,24 +1,26 @@
 """Answers for plans in a house on virtual time: setting them, and seeing what came of them.
 
-The house begins on 30 January 2026 at 08:00 UTC, and so do all moments here. It must never judge.
+The house begins on 30 January 2026 at 08:00 UTC, and all hours here count from there.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from core.errors import AppendUnknown, Refused
 from core.message import Message
 from core.plan_requests import read_plan
 from core.plan_times import moment_of
 from core.plan_views import PlanChange, PlanState
 from core.sealing import commitment_of
 from eventstore.durable import Durable
-from tests.promises.house import House
-from tests.promises.other_side import START_US
+from scenarios.laws.replay import as_it_lies
+from scenarios.loop.run import run_virtual
+from tests.promises.house import House, living
+from tests.promises.other_side import START_US, Provider
 
 Json = dict[str, object]
 REFERENCE: Final = "event42"
@@ -90,4 +92,56 @@ def plan_rows_broken(durable: Durable) -> list[int]:
     ]
 
 
-zone_of = ZoneInfo
+async def refusal(house: House, asked: Json) -> str:
+    """What setting a plan was refused with, empty where it was not."""
+    try:
+        await put(house, asked)
+    except (AppendUnknown, Refused) as error:
+        return str(error)
+    return ""
+
+
+async def note_refusal(house: House, asked: Json, refused: list[str]) -> None:
+    """Sets a plan, and adds what it was refused with."""
+    refused.append(await refusal(house, asked))
+
+
+def assert_once_each(house: House, provider: Provider) -> None:
+    """Each message arrived once at most, and what lies in the log makes sense, the plans' own rows included."""
+    assert list(as_it_lies(house.durable)) == []
+    assert plan_rows_broken(house.durable) == []
+    taken = Counter(arrival.stream for arrival in provider.seen)
+    assert set(taken.values()) <= {1}
+
+
+EXPIRING: Final[Json] = {"kind": "expiring", "offset": "-PT2H", "expires_after": "PT30M"}
+BEFORE: Final = plan("activation", "day_before", "hour_before", EXPIRING, people=range(4))
+# One leaves and one comes, one kind goes and one comes, all else moves, and what expires is replaced.
+AFTER: Final = plan("activation", "hour_before", "event_end", EXPIRING, people=range(1, 5), starts_h=60)
+
+Outcome = dict[tuple[str, str], tuple[str, float | None]]
+# The plan's messages at first, who got how many in the end, and how all messages ended.
+Ending = tuple[Outcome, Counter[str], dict[str, int]]
+
+
+async def outcome(house: House) -> Outcome:
+    """How the plan's messages stand, and when they are due, by participant and kind."""
+    assert (await show(house)).is_applied
+    return {key: (message.status, hours(message.due_us)) for key, message in (await messages(house)).items()}
+
+
+def undisturbed() -> Ending:
+    """What BEFORE and then AFTER come to where nothing fails."""
+    provider = Provider()
+
+    async def main() -> Ending:
+        async with living(provider=provider) as house:
+            await put(house, BEFORE)
+            await house.pass_time(10)
+            await put(house, AFTER)
+            await house.pass_time(10)
+            found = await outcome(house)
+            await house.pass_time(70 * 3_600)
+            return found, Counter(arrival.to for arrival in provider.seen), house.statuses()
+
+    return run_virtual(main)

@@ -2,43 +2,33 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Iterator
-from typing import Final
 
-import anyio
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from core import events as e
-from core.errors import AppendUnknown, Refused
 from eventstore.disk import Border
 from eventstore.durable import Durable
-from scenarios.laws.replay import as_it_lies
 from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.virtual import PowerCut
-from tests.promises.house import House, address, living, settings_of
+from tests.promises.house import address, living, settings_of
 from tests.promises.other_side import ObedientDisk, Provider
 from tests.promises.planning import (
+    AFTER,
+    BEFORE,
+    EXPIRING,
+    Ending,
     Json,
+    assert_once_each,
     cancel,
     counts,
-    hours,
-    messages,
+    outcome,
     plan,
-    plan_rows_broken,
     put,
-    show,
+    undisturbed,
     whys,
 )
-
-EXPIRING: Final[Json] = {"kind": "expiring", "offset": "-PT2H", "expires_after": "PT30M"}
-BEFORE: Final = plan("activation", "day_before", "hour_before", EXPIRING, people=range(4))
-# One leaves and one comes, one kind goes and one comes, all else moves, and what expires is replaced.
-AFTER: Final = plan("activation", "hour_before", "event_end", EXPIRING, people=range(1, 5), starts_h=60)
-
-Outcome = dict[tuple[str, str], tuple[str, float | None]]
-# The plan's messages at first, who got how many in the end, and how all messages ended.
-Ending = tuple[Outcome, Counter[str], dict[str, int]]
 
 
 class FailingDisk(ObedientDisk):
@@ -58,52 +48,6 @@ class FailingDisk(ObedientDisk):
             return super().at(border, rows)
         self._left -= 1
         return cut_power() if self._left < 0 else super().at(border, rows)
-
-
-async def refusal(house: House, asked: Json) -> str:
-    """What setting a plan was refused with, empty where it was not."""
-    try:
-        await put(house, asked)
-    except (AppendUnknown, Refused) as error:
-        return str(error)
-    return ""
-
-
-async def _note_refusal(house: House, asked: Json, refused: list[str]) -> None:
-    refused.append(await refusal(house, asked))
-
-
-async def outcome(house: House) -> Outcome:
-    """How the plan's messages stand, and when they are due, by participant and kind."""
-    assert (await show(house)).is_applied
-    return {key: (message.status, hours(message.due_us)) for key, message in (await messages(house)).items()}
-
-
-def assert_once_each(house: House, provider: Provider) -> None:
-    """Nobody got a reminder of one kind twice, and no two messages for one of them are open."""
-    assert list(as_it_lies(house.durable)) == []
-    assert plan_rows_broken(house.durable) == []
-    taken = Counter(arrival.stream for arrival in provider.seen)
-    assert set(taken.values()) <= {1}
-    accepted = [event for event in house.all_events() if isinstance(event, e.MessageAccepted)]
-    assert len(accepted) == sum(house.statuses().values())
-
-
-def undisturbed() -> Ending:
-    """What BEFORE and then AFTER come to where nothing fails."""
-    provider = Provider()
-
-    async def main() -> Ending:
-        async with living(provider=provider) as house:
-            await put(house, BEFORE)
-            await house.pass_time(10)
-            await put(house, AFTER)
-            await house.pass_time(10)
-            found = await outcome(house)
-            await house.pass_time(70 * 3_600)
-            return found, Counter(arrival.to for arrival in provider.seen), house.statuses()
-
-    return run_virtual(main)
 
 
 def lives_until_the_power_fails(borders: int, durable: Durable, provider: Provider) -> float | None:
@@ -168,120 +112,6 @@ def test_a_crash_anywhere_comes_to_the_same_end(is_repeated: bool) -> None:  # n
             ending = lives_on(durable, provider, died_s, is_repeated=is_repeated)
             assert ending == expected, f"the power went out at border {borders}"
     assert recorded > 30
-
-
-@pytest.mark.parametrize("border", ["before_sync", "before_answer"])
-@pytest.mark.parametrize("nth", range(0, 22, 3))
-def test_a_commit_of_unknown_fate_delays_a_plan_and_no_more(border: Border, nth: int) -> None:
-    """Whichever commit fails so that nobody can tell, the plan is carried out without anybody asking again."""
-
-    async def main() -> None:
-        disk, provider = ObedientDisk(), Provider()
-        disk.commit_us = 200
-        async with living(provider=provider, disk=disk) as house:
-            await put(house, BEFORE)
-            await house.pass_time(10)
-            disk.fail_later(border, after_commits=nth)
-            await refusal(house, AFTER)
-            await house.pass_time(10)
-            disk.calm()
-            if (await show(house)).revision == 1:
-                # Nothing of it had been recorded, so nobody but its client knows of it.
-                await put(house, AFTER)
-            assert counts(await put(house, AFTER)) == (0, 0, 0, 16)
-            await house.pass_time(10)
-            assert await outcome(house) == undisturbed_outcome
-            assert_once_each(house, provider)
-
-    undisturbed_outcome = undisturbed()[0]
-    run_virtual(main)
-
-
-def test_a_full_disk_holds_a_plan_up() -> None:
-    """The client is refused; once there is room again what was recorded goes on by itself, in time for its moments."""
-
-    async def main() -> None:
-        disk, provider = ObedientDisk(), Provider()
-        disk.commit_us = 1_000
-        async with living(provider=provider, disk=disk) as house:
-            refused: list[str] = []
-            async with anyio.create_task_group() as group:
-                group.start_soon(_note_refusal, house, plan("hour_before", people=range(600)), refused)
-                await house.pass_time(0.0025)
-                disk.fill()
-            assert refused == ["no space is left on the disk"]
-            assert not (await show(house)).is_applied
-            await house.pass_time(600)
-            assert not (await show(house)).is_applied
-            assert 0 < house.notes.count("plan_refused") <= 601
-            disk.empty()
-            await house.pass_time(5)
-            assert (await show(house)).is_applied
-            assert house.statuses() == {"scheduled": 600}
-
-    run_virtual(main)
-
-
-def test_two_who_set_a_plan_at_once_come_one_after_the_other() -> None:
-    """The plan is wholly what one of them asked for, and nobody is reminded for both."""
-
-    async def main() -> None:
-        disk, provider = ObedientDisk(), Provider()
-        disk.commit_us = 500
-        async with living(provider=provider, disk=disk) as house:
-            wishes = [plan("activation", "hour_before", version=version, starts_h=40 + version) for version in range(6)]
-            await house.all_at_once([lambda wish=wish: _set(house, wish) for wish in wishes])  # type: ignore[misc]  # One wish each.
-            state = await show(house)
-            assert state.revision == 6
-            open_at = {hours(one.head.due_us) for one in state.messages if one.head.due_us is not None}
-            assert open_at <= {44.0}
-            await house.pass_time(60 * 3_600)
-            assert Counter(arrival.to for arrival in provider.seen) == {address(n): 2 for n in range(3)}
-            assert_once_each(house, provider)
-
-    run_virtual(main)
-
-
-async def _set(house: House, wish: Json) -> None:
-    await put(house, wish)
-
-
-def test_a_caller_who_goes_away_leaves_no_plan_half_done() -> None:
-    """What was recorded is carried out though nobody waits for its answer any more."""
-
-    async def main() -> None:
-        disk = ObedientDisk()
-        disk.commit_us = 1_000
-        async with living(disk=disk) as house:
-            with anyio.move_on_after(0.0035):
-                await put(house, plan("hour_before", people=range(400)))
-            assert not (await show(house)).is_applied
-            await house.pass_time(5)
-            assert (await show(house)).is_applied
-            assert house.statuses() == {"scheduled": 400}
-
-    run_virtual(main)
-
-
-def test_a_stop_in_between_is_gone_on_from() -> None:
-    """A daemon that stops while a plan is carried out says so, and the next one finishes it."""
-
-    async def main() -> None:
-        disk = ObedientDisk()
-        disk.commit_us = 1_000
-        async with living(disk=disk) as house:
-            refused: list[str] = []
-            async with anyio.create_task_group() as group:
-                group.start_soon(_note_refusal, house, plan("hour_before", people=range(400)), refused)
-                await house.pass_time(0.0015)
-                await house.system.stop()
-            assert refused == ["the daemon is stopping and takes nothing new"]
-        async with living(durable=house.durable) as house:
-            await house.pass_time(5)
-            assert (await show(house)).is_applied
-            assert house.statuses() == {"scheduled": 400}
-
-    run_virtual(main)
 
 
 def interrupted(asked: Json, durable: Durable, provider: Provider) -> float:
