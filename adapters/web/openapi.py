@@ -5,6 +5,7 @@ This file answers for the document at /openapi.json. It must never describe by h
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from adapters.web.front import Front, Route
 from adapters.web.problems import MEDIA_TYPE, Problem
 from core.content_shapes import CONTENTS
 from core.contents import FallbackRequest, MessageRequest
+from core.plan_requests import Reminder
 
 _REF: Final = "#/components/schemas/{name}"
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
@@ -54,11 +56,14 @@ def description(routes: Iterable[Route], release: str) -> Document:
 
 
 def route(routes: Sequence[Route], release: str) -> Route:
-    """The call that answers with the document, which is encoded once."""
-    body = msgspec.json.encode(description(routes, release))
+    """The call that answers with the document, which is made when it is first asked for, so that no start waits."""
+
+    @cache
+    def document() -> bytes:
+        return msgspec.json.encode(description(routes, release))
 
     async def show(_front: Front, _request: web.Request, _caller: Caller) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=document(), content_type="application/json")
 
     return Route(
         call="GET /openapi.json", says="This description", role=None, handler=show, answers={200: dict[str, object]}
@@ -75,6 +80,10 @@ def _schemas(routes: Sequence[Route]) -> Document:
     for request in (MessageRequest, FallbackRequest):
         if request.__name__ in schemas:
             schemas[request.__name__]["properties"]["content"] = {"anyOf": kinds}
+    if Reminder.__name__ in schemas:
+        words = {channel: {"$ref": _REF.format(name=kind.__name__)} for channel, kind in CONTENTS.items()}
+        of_channels = {"type": "object", "properties": words, "additionalProperties": False}
+        schemas[Reminder.__name__]["properties"]["content"] = of_channels
     return schemas
 
 
