@@ -21,9 +21,7 @@ _PRIVATE: Final = "whsk_"
 # RFC 8032 section 5.1.5: a public key and a seed have 32 bytes each. Private keys go about as either, or both together.
 _ED25519_BYTES: Final = 32
 _PUBLIC_FORM: Final = f"expected {_ED25519_BYTES} bytes in base64 after {_PUBLIC}"
-_PRIVATE_FORM: Final = (
-    f"expected a seed of {_ED25519_BYTES} bytes, with or without its key, in base64 after {_PRIVATE}"
-)
+_PRIVATE_FORM: Final = f"expected a seed of {_ED25519_BYTES} bytes, with or without its key, in base64 after {_PRIVATE}"
 _ECDSA_FORM: Final = "expected a P-256 public key in base64, without BEGIN and END lines"
 
 

@@ -12,11 +12,11 @@ from core.contents import METADATA_BYTES_MAX
 from core.outcomes import OutcomeName
 from core.policies import DAY_US, MINUTE_US, SECOND_US, BreakerRule, CircuitRule, Schedule
 from core.settings import Bounds
-from scenarios.file.tables import Fault, Provider
+from scenarios.file.sides import Fault, Provider
 from scenarios.laws.registry import LAWS
 from tests.edges.documents.pages import ROOT
 
-_IN_WORDS: Final = {5: "five", 10: "ten", 12: "twelve"}
+_IN_WORDS: Final = {5: "five", 10: "ten", 12: "twelve", 13: "thirteen"}
 _CIRCUIT: Final = CircuitRule()
 _BREAKER: Final = BreakerRule()
 

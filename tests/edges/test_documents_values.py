@@ -38,7 +38,8 @@ from core.outcomes import OutcomeName
 from core.policies import PRESETS, Limits, Policy, Schedule
 from core.settings import Bounds
 from core.views import ROLES, ShownStatus
-from scenarios.file.tables import ACTIONS, COUNTED, MEASURED, Arrive, Chosen, FileTable
+from scenarios.file.selecting import Chosen
+from scenarios.file.tables import ACTIONS, COUNTED, MEASURED, Arrive, FileTable
 from scenarios.laws.registry import LAWS
 from tests.edges.documents.pages import ROOT, codes_in, list_under, table_under
 from tests.edges.documents.rendering import written
