@@ -97,7 +97,8 @@ class ConversationActor:
                     return Inquiry(message=message)
                 attempt = await self._step(message, now_us)
                 if attempt is not None:
-                    await self._look_ahead(attempt.message.line)
+                    if attempt.message.line == LOOSE_LINE:
+                        await self._look_ahead()  # Others of it may start beside this one.
                     return attempt
 
     async def _step(self, message: Message, now_us: int) -> Attempt | None:
@@ -147,11 +148,9 @@ class ConversationActor:
         stream = inquiry.message.id
         try:
             async with self.turn:
-                await self._recall()
-                message = await self._lines.read(stream)
+                message, now_us = await self._recalled(stream)
                 if message.doubt_us is None or message.attempt != inquiry.message.attempt:
                     return
-                now_us = self._world.clock.now_us()
                 events = self._tidied(message, now_us) if taken is None else receipts.found(message, taken)
                 await self._record(message, events, at_us=now_us)
         finally:
@@ -207,30 +206,24 @@ class ConversationActor:
     async def change(self, stream: int, decide: Decide) -> Message:
         """Records what `decide` makes of a message's state at this instant; its errors change nothing."""
         async with self.turn:
-            await self._recall()
-            message = await self._lines.read(stream)
-            now_us = self._world.clock.now_us()
-            return await self._record(message, decide(message, now_us), at_us=now_us)
+            message, now_us = await self._recalled(stream)
+            return await self._mailed(message, decide(message, now_us), at_us=now_us)
 
     async def tidy(self, stream: int) -> Message:
         """Records what time alone has decided about a waiting message, for which there is no room."""
         async with self.turn:
-            await self._recall()
-            message = await self._lines.read(stream)
-            now_us = self._world.clock.now_us()
+            message, now_us = await self._recalled(stream)
             # While its provider is being asked, the answer decides: else it could be sent again though it is there.
             is_asked = self._asking is not None and stream in self._asking
             events = () if is_asked else self._tidied(message, now_us)
-            return await self._record(message, events, at_us=now_us)
+            return await self._mailed(message, events, at_us=now_us)
 
     async def receive(self, stream: int, receipt: Receipt, lanes: Collection[str]) -> Message:
         """Records what a provider told of a message in one of these lanes, and what that says of the peer."""
         async with self.turn:
-            await self._recall()
-            message = await self._lines.read(stream)
-            now_us = self._world.clock.now_us()
+            message, now_us = await self._recalled(stream)
             decision = receipts.receive(self.state, message, receipt, lanes)
-            return await self._record(message, decision.message, decision.conversation, at_us=now_us)
+            return await self._mailed(message, decision.message, decision.conversation, at_us=now_us)
 
     async def heard(self, news: PeerNews, names: tuple[Alias, ...] = ()) -> None:
         """Records what the peer did of its own accord, and under which names it is found from here on."""
@@ -273,6 +266,14 @@ class ConversationActor:
             return self.state
 
     # -- record, then fold
+
+    async def _mailed(
+        self, message: Message, events: tuple[e.Event, ...], own: tuple[e.Event, ...] = (), *, at_us: int
+    ) -> Message:
+        """What mail comes to; what is due next may be another message in another lane."""
+        after = await self._record(message, events, own, at_us=at_us)
+        await self._look_ahead()
+        return after
 
     async def _record(
         self, message: Message, events: tuple[e.Event, ...], own: tuple[e.Event, ...] = (), *, at_us: int
@@ -344,6 +345,11 @@ class ConversationActor:
     def _policy_of(self, message: Message) -> Policy:
         return self._world.terms_of(message).policy
 
+    async def _recalled(self, stream: int) -> tuple[Message, int]:
+        """A message's present state, and the present instant."""
+        await self._recall()
+        return await self._lines.read(stream), self._world.clock.now_us()
+
     async def _recall(self) -> None:
         """Reads the log where memory is gone or in doubt; attempts that nobody answers for become ambiguous."""
         if not self.is_lost:
@@ -374,12 +380,13 @@ class ConversationActor:
         flight = conclusions.Flight(outcome=outcome, sent_us=now_us, took_us=now_us - message.started_us)
         await self._conclude(message, flight)
 
-    async def _look_ahead(self, line: int) -> None:
-        """Others of a loose line may start beside the one that has begun, so what memory ran out of is read now."""
-        if line == LOOSE_LINE:
-            # The attempt has begun and must fly, whatever reading comes to: the next turn will say so again.
-            with suppress(TidingsError):
-                await self._lines.refill()
+    async def _look_ahead(self) -> None:
+        """What memory ran out of is read now, so that `dues` tells of it.
+
+        What was recorded stands, whatever reading comes to: the next turn will say so again.
+        """
+        with suppress(TidingsError):
+            await self._lines.refill()
 
 
 def _replayed(woken: Woken, known: c.Conversation) -> c.Conversation:

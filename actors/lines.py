@@ -54,7 +54,10 @@ class Lines:
 
     def _has_room(self, message: Message) -> bool:
         page = self._pages.get(message.line)
-        return bool(message.in_flight) or page is None or page.holds(message)
+        if page is None or message.in_flight or page.holds(message):
+            return True
+        # One that came from another lane is wanted in this one, where nobody else of its line need be.
+        return message.line == LOOSE_LINE and len(message.lanes) > 1
 
     async def read(self, stream: int) -> Message:
         """A message's present state, from the log where it is not kept."""
@@ -91,7 +94,7 @@ class Lines:
     async def refill(self) -> None:
         """Reads the next part of a line whose kept part is used up."""
         for line in tuple(self._pages):
-            while (page := self._pages.get(line)) is not None and not self._has_waiting(line):
+            while (page := self._pages.get(line)) is not None and not self._has_waiting(line, page):
                 self._is_reading = True
                 try:
                     await self._read_page(line, page)
@@ -123,8 +126,9 @@ class Lines:
             if head.stream not in self.open:
                 self.open[head.stream] = fold(read.events[head.stream])
 
-    def _has_waiting(self, line: int) -> bool:
-        return any(message.line == line and not message.in_flight for message in self.open.values())
+    def _has_waiting(self, line: int, page: Page) -> bool:
+        waiting = (message for message in self.open.values() if message.line == line and not message.in_flight)
+        return any(page.holds(message) for message in waiting)
 
 
 def _unread() -> Mapping[int, Page]:
