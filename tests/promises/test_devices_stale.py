@@ -150,7 +150,7 @@ def test_nobody_looks_while_nothing_is_due() -> None:
     run_virtual(main)
 
 
-@pytest.mark.parametrize("minutes", [1, 90])
+@pytest.mark.parametrize("minutes", [1, pytest.param(90, marks=pytest.mark.slow)])
 def test_trouble_with_the_log_delays_the_sweep(minutes: int) -> None:
     """While nothing can be written or read nobody becomes stale; once it is over everybody who is due does."""
 

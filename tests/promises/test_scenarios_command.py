@@ -86,6 +86,7 @@ def test_json_is_for_programs(sound: Path) -> None:
     assert len({run["digest"] for run in first["runs"]}) == 2
 
 
+@pytest.mark.slow
 def test_a_trace_holds_the_whole_log(sound: Path, tmp_path: Path) -> None:
     """Every event is a line of JSON in the order of the log, with nothing in it that only the vault may hold."""
     out = tmp_path / "trace.jsonl"
@@ -101,10 +102,10 @@ def test_a_trace_holds_the_whole_log(sound: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["FILE", "--runs", "0"], "--runs"),
-        (["FILE", "--runs", "3", "--trace", "out"], "do not go with --runs"),
-        (["FILE", "FILE", "--trace", "out"], "takes one file"),
-        (["gone.toml"], "does not exist"),
-        ([], "FILE"),
+        pytest.param(["FILE", "--runs", "3", "--trace", "out"], "do not go with --runs", marks=pytest.mark.slow),
+        pytest.param(["FILE", "FILE", "--trace", "out"], "takes one file", marks=pytest.mark.slow),
+        pytest.param(["gone.toml"], "does not exist", marks=pytest.mark.slow),
+        pytest.param([], "FILE", marks=pytest.mark.slow),
     ],
 )
 def test_misuse_is_answered_with_what_was_expected(arguments: list[str], words: str, sound: Path) -> None:

@@ -12,11 +12,8 @@ from scenarios.run.tracing import trace
 from tests.promises.simulated import run, scenario
 
 PROGRAM = Path(sys.executable).with_name("tidings")
-FILES = (
-    "crash_at_every_boundary",  # with a crash and a slow disk
-    pytest.param("same_request_twice", marks=pytest.mark.slow),  # with every schedule there is
-    pytest.param("clock_jumps", marks=pytest.mark.slow),  # with clocks and limits
-)
+# With a crash and a slow disk, with every schedule there is, with clocks and limits.
+FILES = ("crash_at_every_boundary", "same_request_twice", "clock_jumps")
 
 _WORLD = """\
 schedule = "SCHEDULE"
@@ -62,6 +59,7 @@ def _traced(file: str, root: Path, outs: list[Path]) -> list[bytes]:
     return [out.read_bytes() for out in outs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_two_processes_write_the_same_log(file: str, pytestconfig: pytest.Config, tmp_path: Path) -> None:
     """Two processes with different hash seeds trace one file alike, byte for byte."""

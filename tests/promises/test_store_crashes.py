@@ -44,6 +44,7 @@ def named(path: Path) -> set[int]:
         return {stream for (stream,) in connection.execute("SELECT stream FROM alias").fetchall()}
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     """SIGKILL in the middle of commits, again and again: what was said to be durable is there, and the log is sound."""
     path = tmp_path / "tidings.db"

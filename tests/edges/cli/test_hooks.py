@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+import pytest
 from stripe import WebhookSignature
 
 from tests.edges.cli.processes import Served, serving, tidings
@@ -29,6 +30,7 @@ def post(served: Served, source: str, event: dict[str, object]) -> tuple[int, di
     return answer.status, told
 
 
+@pytest.mark.slow
 def test_a_file_of_hooks_alone_is_a_daemon(tmp_path: Path) -> None:
     """It starts without a lane, says where hooks come in, takes them, and tells of them by their own ids."""
     with serving(tmp_path / "data", config=STRIPE) as served:
@@ -63,6 +65,7 @@ def test_check_shows_sources_and_their_mistakes(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_reload_takes_up_sources_and_a_restart_remembers(tmp_path: Path) -> None:
     """SIGHUP brings a new source; after a restart an event that was taken before it is a repeat."""
     with serving(tmp_path / "data", config=STRIPE) as served:
