@@ -97,8 +97,6 @@ class ConversationActor:
                     return Inquiry(message=message)
                 attempt = await self._step(message, now_us)
                 if attempt is not None:
-                    if attempt.message.line == LOOSE_LINE:
-                        await self._look_ahead()  # Others of it may start beside this one.
                     return attempt
 
     async def _step(self, message: Message, now_us: int) -> Attempt | None:
@@ -112,7 +110,11 @@ class ConversationActor:
         finally:
             if not is_started:
                 self._landed(message.id)
-        return Attempt(message=fresh, number=number) if is_started else None
+        if not is_started:
+            return None
+        if fresh.line == LOOSE_LINE:
+            await self._look_ahead()  # Others of it may start beside this one.
+        return Attempt(message=fresh, number=number)
 
     async def _record_or_recall(self, message: Message, events: tuple[e.Event, ...], now_us: int) -> None:
         try:
