@@ -23,9 +23,9 @@ pytestmark = pytest.mark.anyio
 _UNANSWERED: Final[dict[Provider, type[Outcome]]] = {"resend": Transient}
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=[pytest.param(False, marks=pytest.mark.slow), True], ids=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """The loop of tests and the loop of production."""
+    """The loop of tests and the loop of production, of which `make check` tries the second alone."""
     return "asyncio", {"use_uvloop": request.param}
 
 

@@ -43,6 +43,7 @@ def first_handled(after: Aftermath) -> dict[str, list[str]]:
     return {customer: list(events) for customer, events in order.items()}
 
 
+@pytest.mark.slow
 async def test_hooks_survive_a_dead_handler_and_a_killed_daemon(tmp_path: Path) -> None:
     """Each event is handled, in its customer's order, and twice only where an answer was lost; Stripe hears 200."""
     weather = Weather(events=240, customers=24, seed=11, verify=False)

@@ -15,6 +15,7 @@ from scenarios.loop.virtual import PowerCut
 from tests.promises.house import House, address, living
 from tests.promises.other_side import ObedientDisk, Provider
 from tests.promises.planning import Json, cancel, plan, plan_rows_broken, put, show
+from tests.seeds import seeds
 
 KINDS: Final[tuple[Json, ...]] = (
     {"kind": "activation"},
@@ -89,7 +90,7 @@ def lives(seed: int, durable: Durable, provider: Provider) -> None:
             return
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40, fast=8))
 def test_nobody_gets_two_of_a_kind_in_any_weather(seed: int) -> None:
     """Of all messages ever made for a participant and kind one at most was tried, and all that was wanted is over."""
     durable, provider = Durable(), Provider()

@@ -10,9 +10,12 @@ from core.ports import Clock
 from tests.edges.channels.parcels import Certificates
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=[pytest.param(False, marks=pytest.mark.slow), True], ids=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """The loop of tests and the loop of production: they buffer, flush and break differently."""
+    """The loop of tests and the loop of production: they buffer, flush and break differently.
+
+    `make check` tries production's alone.
+    """
     return "asyncio", {"use_uvloop": request.param}
 
 
