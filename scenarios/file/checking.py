@@ -59,8 +59,14 @@ def _check_names(reader: Reader, scenario: Scenario, chosen: Chosen, path: KeyPa
     """A selector that can fit nothing would make its fault or expectation pass unseen."""
     lanes = [lane.name for lane in scenario.settings.lanes]
     sources = [hook.name for hook in scenario.hooks if hook.lanes]
-    arrivals = [*(arrive.name or "" for arrive in scenario.arrivals), *sources]
-    tenants = sorted({*(arrive.tenant for arrive in scenario.arrivals), *(hook.tenant for hook in scenario.hooks)})
+    plans = [plan.reference for plan in scenario.plans]
+    arrivals = [*(arrive.name or "" for arrive in scenario.arrivals), *sources, *plans]
+    tenants = sorted({
+        *(arrive.tenant for arrive in scenario.arrivals),
+        *(hook.tenant for hook in scenario.hooks),
+        *(device.tenant for device in scenario.devices),
+        *(plan.tenant for plan in scenario.plans),
+    })  # fmt: skip  # one set of four kinds
     of_message = None if chosen.message is None else chosen.message.rpartition("/")[0]
     for key, seen, known in (
         ("lane", chosen.lane, lanes),

@@ -91,7 +91,9 @@ def what_is_owed_follows(evidence: Evidence, story: Story) -> Iterator[Finding]:
         yield from _began(story, child)
     if evidence.has_ended and _owes(evidence, story) and not started and not refused:
         yield _finding(story, "ended undelivered, and nothing took its place")
-    if evidence.has_ended and children and not started:
+    # Where its provider told of success between the two, nothing is owed any more, and nobody comes back to say it.
+    is_there_after_all = max(_told(story), key=_FURTHER.index, default="failed") != "failed"
+    if evidence.has_ended and children and not started and not is_there_after_all:
         yield _finding(story, "has a message in its place, and does not say so")
 
 

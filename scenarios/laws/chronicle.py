@@ -5,6 +5,7 @@ It must never fail on a log that makes no sense; laws have to say so.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,9 @@ Resolution = e.AttemptTaken | e.AttemptFailed | e.AttemptAborted
 Conclusion = e.AttemptTaken | e.AttemptProved | e.MessageCancelled | e.MessageExpired | e.MessageDead
 # What may still be recorded of a message that has ended: none of it tries again.
 Afterwards = e.ReceiptSeen | e.FallbackStarted | e.FallbackRefused
+
+# What may be recorded of a conversation before its first message: people act of their own accord.
+_OF_PEERS: Final = (e.WindowOpened, e.PeerSuppressed, e.PeerRestored)
 
 
 class Attempt(msgspec.Struct, kw_only=True):
@@ -108,8 +112,8 @@ class Chronicle:
             story.entries.append(entry)
             self.conversations[story.accepted.conversation].append(entry)
             self._attempt(story, entry)
-        elif entry.stream in self.conversations:
-            self.conversations[entry.stream].append(entry)
+        elif entry.stream in self.conversations or isinstance(event, _OF_PEERS):
+            self.conversations.setdefault(entry.stream, []).append(entry)
         elif isinstance(event, e.LaneOpened):
             self._lane_names[entry.stream] = event.name
             self.lanes[event.name] = [entry]

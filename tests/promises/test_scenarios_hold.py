@@ -38,7 +38,7 @@ def test_a_file_says_why_it_is_there(file: Path) -> None:
 
 
 def test_the_worlds_that_were_promised_are_there() -> None:
-    """Outages, crashes, repeats, herds, slow and broken peers, clocks, disks, tenants and limits each have a file."""
+    """Outages, crashes, herds, peers, clocks, disks, tenants, limits, hooks, receipts, lanes and plans have a file."""
     assert {file.stem for file in FILES} >= {
         "quiet_day",
         "outage_in_a_reminder_burst",
@@ -54,4 +54,13 @@ def test_the_worlds_that_were_promised_are_there() -> None:
         "disk_full_and_back",
         "limits_hold_across_restarts",
         "quiet_hours_across_a_time_change",
+        "stripe_storm_with_a_dead_handler",
+        "meta_retries_and_duplicates",
+        "receipts_before_outcomes",
+        "green_api_logged_out_for_an_hour",
+        "pair_and_sender_limits_in_one_burst",
+        "dead_tokens",
+        "failover_with_a_slow_winner",
+        "plan_moved_while_its_reminders_go_out",
+        "in_doubt_with_a_receipt_and_without",
     }
