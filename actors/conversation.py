@@ -110,11 +110,9 @@ class ConversationActor:
         finally:
             if not is_started:
                 self._landed(message.id)
-        if not is_started:
-            return None
-        if fresh.line == LOOSE_LINE:
+        if is_started and fresh.line == LOOSE_LINE:
             await self._look_ahead()  # Others of it may start beside this one.
-        return Attempt(message=fresh, number=number)
+        return Attempt(message=fresh, number=number) if is_started else None
 
     async def _record_or_recall(self, message: Message, events: tuple[e.Event, ...], now_us: int) -> None:
         try:

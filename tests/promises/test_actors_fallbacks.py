@@ -212,7 +212,7 @@ def test_a_later_fallback_that_cannot_begin_now_holds_up_none_before_it() -> Non
             given["calls"].let_go()
             await house.pass_time(1)
             (second,) = await caused_by(house, stream)
-            await followed(house, second, given["spare"])
+            assert house.message(await followed(house, second, given["spare"])).lane == "spare"
 
     run_virtual(main)
 
