@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, get_args
@@ -38,8 +39,11 @@ from core.outcomes import OutcomeName
 from core.policies import PRESETS, Limits, Policy, Schedule
 from core.settings import Bounds
 from core.views import ROLES, ShownStatus
+from scenarios.file.answers import OUTCOMES
 from scenarios.file.selecting import Chosen
-from scenarios.file.tables import ACTIONS, COUNTED, MEASURED, Arrive, FileTable
+from scenarios.file.sides import Fault, Peer, Provider, ReceiptsTable
+from scenarios.file.tables import ACTIONS, COUNTED, MEASURED, Arrive, FileTable, HookTable
+from scenarios.file.wishes import Device, Plan
 from scenarios.laws.registry import LAWS
 from tests.edges.documents.pages import ROOT, codes_in, list_under, table_under
 from tests.edges.documents.rendering import written
@@ -229,13 +233,19 @@ def _level_of(name: str) -> str:
 
 def test_the_keys_of_a_scenario_are_told() -> None:
     """Each key of a scenario file, of an arrival, of a selector and of an order stands where it is explained."""
-    parts = {"bounds", "lanes", "policies", "arrive", "provider", "fault", "operator", "expect", "disk"}
+    parts = {"bounds", "lanes", "hooks", "policies", "disk"}
+    parts |= {"arrive", "provider", "fault", "peer", "device", "plan", "operator", "expect"}
     assert set(_codes(table_under(SCENARIOS, "The file"))) >= set(_keys(FileTable)) - parts
     asked = {code for row in table_under(SCENARIOS, "`[[arrive]]`: who asks for what") for code in codes_in(row[0])}
     assert asked == set(_keys(Arrive))
-    told = SCENARIOS.read_text()
-    for word in (*_keys(Chosen), *ACTIONS):
-        assert f"`{word}`" in told, word
+    # Whatever stands in a code span or an example.
+    told = {
+        word
+        for code in re.findall(r"```.*?```|`[^`]+`", SCENARIOS.read_text(), re.DOTALL)
+        for word in re.findall(r"\w+", code)
+    }
+    tables = (Chosen, Provider, ReceiptsTable, Fault, Peer, HookTable, Device, Plan)
+    assert {*(key for table in tables for key in _keys(table)), *ACTIONS, *OUTCOMES} <= told
 
 
 def test_every_expectation_and_every_law_is_told() -> None:
