@@ -6,6 +6,7 @@ This file answers for evidence of any shape, also of one that no daemon would le
 from pathlib import Path
 
 from core import events as e
+from core.outcomes import Failure
 from core.records import Recorded
 from eventstore.durable import Durable
 from scenarios.draws import Draws
@@ -35,6 +36,7 @@ class Doctored:
         self.books = Books()
         self._versions: dict[int, int] = {}
         self._tenants: dict[int, str] = {}
+        self._causes: dict[int, int] = {}
 
     def us(self, at_s: float) -> int:
         """Log time."""
@@ -53,15 +55,21 @@ class Doctored:
         expires_s: float | None = None,
         order: e.Order = "fifo",
         zone: str | None = None,
+        lanes: tuple[str, ...] = (),
+        fallbacks: int = 0,
+        fallback_by_s: float | None = None,
+        has_template: bool = False,
+        marketing: bool = False,
+        cause: int = 0,
     ) -> None:
         """A message is accepted; it is called `m/STREAM`."""
-        self._tenants[stream] = tenant
+        self._tenants[stream], self._causes[stream] = tenant, cause
         self.add(
             stream,
             at_s,
             e.MessageAccepted(
                 channel=channel,
-                lane=channel,
+                lane=lanes[0] if lanes else channel,
                 conversation=conversation,
                 due_us=self.us(at_s if due_s is None else due_s),
                 expires_us=None if expires_s is None else self.us(expires_s),
@@ -69,6 +77,12 @@ class Doctored:
                 host=host,
                 trace=f"m/{stream}",
                 zone=zone,
+                lanes=lanes,
+                fallbacks=fallbacks,
+                fallback_by_us=None if fallback_by_s is None else self.us(fallback_by_s),
+                has_template=has_template,
+                marketing=marketing,
+                caused_by="msg" if cause else "",
             ),
         )
 
@@ -84,7 +98,7 @@ class Doctored:
                     seq=len(self.events) + 1,
                     at_us=self.us(at_s),
                     tenant=self._tenants.get(stream, ""),
-                    cause=0,
+                    cause=self._causes.get(stream, 0),
                     event=event,
                     link=b"",
                 )
@@ -99,17 +113,47 @@ class Doctored:
             e.AttemptStarted(attempt=attempt, lane=lane, policy_version=1, deadline_us=deadline_us, probe=probe),
         )
 
+    def fail(
+        self,
+        stream: int,
+        at_s: float,
+        outcome: Failure,
+        *,
+        attempt: int = 1,
+        due_s: float | None = None,
+        used: bool = True,
+        after: tuple[e.Event, ...] = (),
+    ) -> None:
+        """The attempt comes to nothing; `after` is recorded together with it."""
+        failed = e.AttemptFailed(
+            attempt=attempt,
+            outcome=outcome,
+            used=used,
+            due_us=None if due_s is None else self.us(due_s),
+            sent_at_us=self.us(at_s),
+            took_us=0,
+        )
+        self.add(stream, at_s, failed, *after)
+
+    def tell(
+        self, stream: int, at_s: float, status: e.ReceiptStatus, *, attempt: int = 1, failure: Failure | None = None
+    ) -> None:
+        """Its provider tells what became of it."""
+        self.add(stream, at_s, e.ReceiptSeen(status=status, attempt=attempt, failure=failure))
+
     def take(self, stream: int, at_s: float, *, attempt: int = 1, sent_s: float | None = None) -> None:
         """The other side takes it."""
         sent_us = self.us(at_s if sent_s is None else sent_s)
         self.add(stream, at_s, e.AttemptTaken(attempt=attempt, status="sent", sent_at_us=sent_us, took_us=0))
 
-    def hand(self, stream: int, at_s: float, *, attempt: int = 1, is_taken: bool = True) -> None:
+    def hand(
+        self, stream: int, at_s: float, *, attempt: int = 1, is_taken: bool = True, key: str | None = None
+    ) -> None:
         """A request arrives at the other side as it leaves us."""
         since_us = round(at_s * SECOND_US)
         self.books.handed.append(
             Handed(
-                key=f"m/{stream}",
+                key=f"m/{stream}" if key is None else key,
                 message=f"msg_{stream}",
                 stream=stream,
                 attempt=attempt,
