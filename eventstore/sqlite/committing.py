@@ -11,6 +11,7 @@ from core.errors import AppendUnknown, StoreUnavailable, StreamConflict
 from core.records import Repeated, Stored
 from eventstore.batches import Answer, Entry
 from eventstore.numbering import Numbering
+from eventstore.sqlite.bulk import Bulk
 from eventstore.sqlite.connection import wrote_nothing
 from eventstore.sqlite.marks import write_mark
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
@@ -19,8 +20,11 @@ from eventstore.sqlite.sheet import Sheet
 # Expired dedup rows go along with commits, so many at a time at most.
 EXPIRED_ROWS_MAX: Final = 512
 
-_KEY: Final = "INSERT INTO idem (tenant, key_hash, request_hash, stream, expires_us) VALUES (?, ?, ?, ?, ?)"
-_NEW_KEY: Final = _KEY + " ON CONFLICT (tenant, key_hash) DO NOTHING"
+_INTO_KEYS: Final = "INSERT INTO idem (tenant, key_hash, request_hash, stream, expires_us)"
+_UNLESS_KNOWN: Final = "ON CONFLICT (tenant, key_hash) DO NOTHING"
+_KEY: Final = f"{_INTO_KEYS} VALUES (?, ?, ?, ?, ?)"
+_NEW_KEY: Final = f"{_KEY} {_UNLESS_KNOWN}"
+_NEW_KEYS: Final = Bulk(_INTO_KEYS, 5, _UNLESS_KNOWN)
 _KNOWN_KEY: Final = "SELECT stream, request_hash, expires_us FROM idem WHERE tenant = ? AND key_hash = ?"
 _DROP_KEY: Final = "DELETE FROM idem WHERE tenant = ? AND key_hash = ?"
 _DROP_EXPIRED: Final = "DELETE FROM idem WHERE pos IN (SELECT pos FROM idem ORDER BY pos LIMIT ?) AND expires_us <= ?"
@@ -151,21 +155,33 @@ def _last_pos(connection: sqlite3.Connection) -> int | None:
 
 def _claim_keys(connection: sqlite3.Connection, batch: list[Entry]) -> dict[int, Repeated]:
     """Inserts the dedup rows of a batch; the calls that lost to an earlier one, by the id of their entry."""
-    lost: dict[int, Repeated] = {}
+    claims: list[tuple[Entry, KeyRow]] = []
     for entry in batch:
         acceptance = entry.acceptance
         if acceptance is None or acceptance.dedup is None:
             continue
         dedup, tenant, stream = acceptance.dedup, acceptance.append.tenant, acceptance.sealed.stream
-        row = (tenant, dedup.key_hash, dedup.request_hash, stream, dedup.expires_us)
-        if connection.execute(_NEW_KEY, row).rowcount == 0:
-            repeated = _repeated(connection, row, entry.at_us)
-            if repeated is not None:
-                lost[id(entry)] = repeated
-    return lost
+        claims.append((entry, (tenant, dedup.key_hash, dedup.request_hash, stream, dedup.expires_us)))
+    if len(claims) > 1 and _claim_all(connection, [row for _, row in claims]):
+        return {}
+    # Where some key is there already, one after another tells which call lost to which.
+    return {id(entry): repeated for entry, row in claims if (repeated := _claim(connection, row, entry.at_us))}
 
 
-def _repeated(connection: sqlite3.Connection, row: KeyRow, at_us: int) -> Repeated | None:
+def _claim_all(connection: sqlite3.Connection, rows: list[KeyRow]) -> bool:
+    """Inserts all of these rows together, or none where one of their keys is there already."""
+    connection.execute("SAVEPOINT keys")
+    claimed = _NEW_KEYS.run(connection, rows) == len(rows)
+    if not claimed:
+        connection.execute("ROLLBACK TO keys")
+    connection.execute("RELEASE keys")
+    return claimed
+
+
+def _claim(connection: sqlite3.Connection, row: KeyRow, at_us: int) -> Repeated | None:
+    """Inserts one dedup row; the answer to its call where an earlier one has the key."""
+    if connection.execute(_NEW_KEY, row).rowcount:
+        return None
     tenant, key_hash, request_hash, _, _ = row
     stream, known_request, expires_us = connection.execute(_KNOWN_KEY, (tenant, key_hash)).fetchone()
     if expires_us > at_us:
