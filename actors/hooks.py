@@ -62,11 +62,14 @@ class Hooks:
             threads.setdefault(_about(news), []).append(news)
         await _all_of([partial(self._heed_each, brought, thread) for thread in threads.values()], at_once=_AT_ONCE)
 
-    async def take(self, tenant: str, submissions: Iterable[Submission]) -> list[Taken]:
-        """Takes charge of a message for each update, in their order; all of them are durable when this returns.
+    async def take(self, tenant: str, submissions: Iterable[Submission], *, count: int) -> list[Taken]:
+        """Takes charge of a message for each update, in their order; all `count` are durable when this returns.
 
         Raises as `Intake.accept` does: then some of them may have been taken.
         """
+        if count == 1:
+            # As nearly every hook is: what follows would cost as much as the acceptance itself.
+            return [await self._intake.accept(tenant, submission) for submission in submissions]
         taken: dict[int, Taken] = {}
 
         async def take(place: int, submission: Submission) -> None:

@@ -5,6 +5,7 @@ anything of one that cannot be read but that there is nothing.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -14,8 +15,12 @@ _POINTER: Final = re.compile(r"(?:/(?:[^/~]|~[01])*)*")
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 _DECODER: Final = msgspec.json.Decoder()
+# A hook is asked for its id, its kind and what it is ordered by, one right after the other.
+_KEPT_BODIES: Final = 8
+_KEPT_BYTES_MAX: Final = 65_536
 
 
+@lru_cache(maxsize=256)
 def steps_of(pointer: str) -> tuple[str, ...]:
     """The names and indexes on the way; raises ValueError for what is no pointer."""
     if _POINTER.fullmatch(pointer) is None:
@@ -30,10 +35,7 @@ def scalar_at(body: bytes, pointer: str) -> str | None:
     Whole numbers are kept to the last digit. Raises ValueError for what is no pointer.
     """
     steps = steps_of(pointer)
-    try:
-        value: object = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    value = _last_decoded(body) if len(body) <= _KEPT_BYTES_MAX else _decoded(body)
     for step in steps:
         value = _within(value, step)
     match value:
@@ -43,6 +45,16 @@ def scalar_at(body: bytes, pointer: str) -> str | None:
             return str(value)
         case _:
             return None
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+_last_decoded: Final = lru_cache(maxsize=_KEPT_BODIES)(_decoded)
 
 
 def _within(value: object, step: str) -> object:

@@ -6,6 +6,7 @@ go along. It must never fail, whatever the bytes are, nor keep a header that cou
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -57,6 +58,7 @@ _KEPT_BACK: Final = re.compile(
     r"|content-length|webhook-.*|tidings-.*",
     re.IGNORECASE,
 )
+_JSON_BEGINS: Final = frozenset({b"{", b"["})
 _KIND: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,100}", re.ASCII)
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -143,6 +145,8 @@ def _kind(settings: HookSettings, hook: RawHook) -> str:
 
 def _order(hook: RawHook, item: Item, pointer: str) -> str | None:
     """What an update is kept in order by. A form is read as an object of its fields."""
+    if item.body[:1] in _JSON_BEGINS:
+        return order_key(item.body, pointer)
     try:
         fields = form_of(hook)
     except BadSignature:
@@ -154,8 +158,25 @@ def _order(hook: RawHook, item: Item, pointer: str) -> str | None:
 
 
 def _headers(settings: HookSettings, hook: RawHook, item: Item) -> dict[str, str]:
+    """Those of the hook's headers that matter to its handler."""
+    wanted = _wanted(settings, is_whole=item.body == hook.body)
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for given, value in hook.headers:
+        name = wanted.get(given.lower())
+        if name is None:
+            continue
+        if name in found:
+            twice.add(name)
+        found[name] = value
+    return {name: value for name, value in found.items() if name not in twice and _can_be_sent(value)}
+
+
+@lru_cache(maxsize=256)
+def _wanted(settings: HookSettings, *, is_whole: bool) -> Mapping[str, str]:
+    """The names of headers that matter, by their lower case; those of signatures only where the body `is_whole`."""
     names = [*_OF_ALL, *_IDENTITIES.get(type(settings), ())]
-    if item.body == hook.body:
+    if is_whole:
         names += _SIGNATURES.get(type(settings), ())
     match settings:
         case HmacHooks():
@@ -165,10 +186,14 @@ def _headers(settings: HookSettings, hook: RawHook, item: Item) -> dict[str, str
             names += [settings.id_header] if settings.id_header.lower() != (settings.header or "").lower() else []
         case _:
             pass
-    return {name: value for name in names if not _KEPT_BACK.fullmatch(name) and (value := _one(hook, name)) is not None}
+    return {name.lower(): name for name in names if not _KEPT_BACK.fullmatch(name)}
 
 
 def _one(hook: RawHook, name: str) -> str | None:
     """The value of a header that stands once and can be sent again."""
     values = values_of(hook, name)
-    return values[0] if len(values) == 1 and values[0] and values[0].isprintable() else None
+    return values[0] if len(values) == 1 and _can_be_sent(values[0]) else None
+
+
+def _can_be_sent(value: str) -> bool:
+    return value != "" and value.isprintable()

@@ -64,7 +64,9 @@ class Front:
         sources: Iterable[Source],
     ) -> None:
         self.system = system
-        self.hooks = HookDoor(sources, world.secrets, bodies_bytes_max=bounds.hook_bytes_max)
+        self.hooks = HookDoor(
+            sources, world.secrets, bodies_bytes_max=bounds.hook_bytes_max, within_s=bounds.hook_within_s
+        )
         self.log = world.log
         self.clock = world.clock
         self.witness = world.witness

@@ -5,8 +5,8 @@ It must never look at what it reads: a signature is over the very bytes.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from aiohttp import web
 
@@ -17,24 +17,25 @@ from core.errors import Overloaded
 class Room:
     """The memory for bodies, shared by all that are being read or taken charge of."""
 
+    __slots__ = ("_bytes", "_bytes_max")
+
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
 
-    @contextmanager
-    def share(self) -> Iterator["Share"]:
-        """One hook's part, given back at the end."""
-        share = Share(self)
-        try:
-            yield share
-        finally:
-            self._bytes -= share.bytes
+    def share(self) -> "Share":
+        """One hook's part, which is given back at the end of the block."""
+        return Share(self)
 
     def grow(self, more_bytes: int) -> None:
         """Takes so many bytes more. Raises Overloaded where there is no room."""
         if self._bytes + more_bytes > self._bytes_max:
             raise Overloaded(f"hooks of {self._bytes_max} bytes are being taken already")
         self._bytes += more_bytes
+
+    def shrink(self, fewer_bytes: int) -> None:
+        """Gives so many bytes back."""
+        self._bytes -= fewer_bytes
 
 
 class Share:
@@ -45,6 +46,14 @@ class Share:
     def __init__(self, room: Room) -> None:
         self._room = room
         self.bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._room.shrink(self.bytes)
 
     def grow(self, more_bytes: int) -> None:
         """See Room."""
@@ -59,9 +68,13 @@ async def hook_body(request: web.Request, share: Share, *, bytes_max: int, silen
     if length is not None and length > bytes_max:
         raise too_large(bytes_max)
     try:
-        # A small body is there already, and needs no watch.
         if request.content.is_eof():
-            return await _read(request, share, bytes_max)
+            # A small body is there already, and needs no watch.
+            body = request.content.read_nowait()
+            share.grow(len(body))
+            if len(body) > bytes_max:
+                raise too_large(bytes_max)
+            return body
         async with asyncio.timeout(silence_s):
             return await _read(request, share, bytes_max)
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""What the door for hooks works with: the sources, the memory for bodies, the figures, and randomness for traces.
+"""What the door for hooks works with: sources, the memory for bodies, patience, figures, and randomness for traces.
 
 This file answers for these being one thing that a reload changes in its place. It must never hold a hook.
 """
@@ -8,18 +8,21 @@ from collections.abc import Iterable
 from adapters.hooks.sources import Source, Sources
 from adapters.web.hook_bodies import Room
 from adapters.web.hook_figures import HookFigures
+from adapters.web.patience import Patience
 from core.ports import Secrets
 
 
 class HookDoor:
     """The door's belongings."""
 
-    def __init__(self, sources: Iterable[Source], secrets: Secrets, *, bodies_bytes_max: int) -> None:
+    def __init__(self, sources: Iterable[Source], secrets: Secrets, *, bodies_bytes_max: int, within_s: float) -> None:
         self.sources = Sources(sources)
         self.room = Room(bodies_bytes_max)
+        self.patience = Patience(within_s)
         self.figures = HookFigures()
         self._secrets = secrets
 
     def trace(self) -> str:
         """A new trace context (W3C Trace Context, section 3.2), for a hook whose sender is part of none."""
-        return f"00-{self._secrets.fresh(16).hex()}-{self._secrets.fresh(8).hex()}-01"
+        fresh = self._secrets.fresh(24).hex()
+        return f"00-{fresh[:32]}-{fresh[32:]}-01"

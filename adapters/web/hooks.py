@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, Literal
 
-import anyio
 from aiohttp import web
 from anyio import to_thread
 
@@ -102,10 +101,11 @@ def _raw(request: web.Request, body: bytes) -> RawHook:
 
 async def _within(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Receipt]:
     """What was taken charge of, within the time that senders wait. Raises StoreUnavailable where that is over."""
-    within_s = front.bounds.hook_within_s
-    with anyio.move_on_after(within_s):
-        return await _taken(front, opened, hook, trace)
-    raise StoreUnavailable(f"the log did not take the hook within {within_s:g} s", retry_after_s=5)
+    try:
+        return await front.hooks.patience.of(_taken(front, opened, hook, trace))
+    except TimeoutError:
+        words = f"the log did not take the hook within {front.hooks.patience.within_s:g} s"
+        raise StoreUnavailable(words, retry_after_s=5) from None
 
 
 async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Receipt]:
@@ -116,7 +116,8 @@ async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> lis
     if news:
         brought = Brought(tenant=source.tenant, news=news, lanes=source.lanes, accounts=lanes_concerned(source, hook))
         await desk.heed(brought)
-    return await desk.take(source.tenant, (submission_of(source, hook, item, trace=trace) for item in items))
+    submissions = (submission_of(source, hook, item, trace=trace) for item in items)
+    return await desk.take(source.tenant, submissions, count=len(items))
 
 
 async def _verified(opened: Opened, hook: RawHook) -> list[Item]:

@@ -104,7 +104,7 @@ def test_what_was_cut_off_between_news_and_message_is_done_anew() -> None:
         async with living(settings=settings(), durable=durable, provider=Handler()) as house:
             for duplicate in (False, True):
                 await house.system.hooks.heed(told)
-                [taken] = await house.system.hooks.take("org1", hooks(1))
+                [taken] = await house.system.hooks.take("org1", hooks(1), count=1)
                 assert taken.duplicate is duplicate
             await house.pass_time(1)
             assert len(of_type(house, e.ReceiptSeen)) == 1
@@ -123,7 +123,7 @@ def test_a_thousand_messages_of_one_hook_share_commits() -> None:
         async with living(settings=settings(), disk=disk, provider=handler) as house:
             await house.system.errands.pause("shop")
             before = len(disk.commits)
-            taken = await house.system.hooks.take("org1", hooks(*range(1_000)))
+            taken = await house.system.hooks.take("org1", hooks(*range(1_000)), count=1_000)
             assert len(disk.commits) - before <= 4
             assert [receipt.duplicate for receipt in taken] == [False] * 1_000
             assert [receipt.id for receipt in taken] == sorted({receipt.id for receipt in taken})
@@ -143,10 +143,10 @@ def test_after_an_unknown_end_a_hook_is_taken_once(border: Border) -> None:
         async with living(settings=settings(), disk=disk, provider=handler) as house:
             disk.fail_later(border)
             with pytest.raises(AppendUnknown):
-                await house.system.hooks.take("org1", hooks(1, 2, 3))
+                await house.system.hooks.take("org1", hooks(1, 2, 3), count=3)
             disk.calm()
             await house.pass_time(5)
-            await house.system.hooks.take("org1", hooks(1, 2, 3))
+            await house.system.hooks.take("org1", hooks(1, 2, 3), count=3)
             await house.pass_time(5)
             assert sorted(handler.keys) == ["evt_1", "evt_2", "evt_3"]
             assert len(of_type(house, e.MessageAccepted)) == 3
@@ -165,11 +165,13 @@ def test_a_full_disk_takes_nothing_and_forgets_nothing() -> None:
             with pytest.raises(StoreUnavailable):
                 await house.system.hooks.heed(wrote)
             with pytest.raises(StoreUnavailable):
-                await house.system.hooks.take("org1", hooks(1, 2))
+                await house.system.hooks.take("org1", hooks(1, 2), count=2)
             disk.empty()
             await house.pass_time(1)
             await house.system.hooks.heed(wrote)
-            assert [receipt.duplicate for receipt in await house.system.hooks.take("org1", hooks(1, 2))] == [False] * 2
+            assert [receipt.duplicate for receipt in await house.system.hooks.take("org1", hooks(1, 2), count=2)] == [
+                False
+            ] * 2
             assert len(of_type(house, e.WindowOpened)) == 1
 
     run_virtual(main)
@@ -184,8 +186,8 @@ def test_too_much_at_once_is_put_off_whole() -> None:
         bounds = Bounds(accepting_max=2)
         async with living(settings=settings(bounds=bounds), disk=disk, provider=Handler()) as house:
             with pytest.raises(Overloaded):
-                await house.system.hooks.take("org1", hooks(1, 2, 3))
-            taken = [receipt for n in (1, 2, 3) for receipt in await house.system.hooks.take("org1", hooks(n))]
+                await house.system.hooks.take("org1", hooks(1, 2, 3), count=3)
+            taken = [receipt for n in (1, 2, 3) for receipt in await house.system.hooks.take("org1", hooks(n), count=1)]
             assert [receipt.duplicate for receipt in taken] == [True, True, False]
 
     run_virtual(main)
