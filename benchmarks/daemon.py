@@ -31,6 +31,15 @@ provider = "smtp"
 smtp = {{ host = "127.0.0.1", port = {port}, tls = "none", from = "Tidings <no-reply@example.com>" }}
 policy = {{ preset = "open_mail" }}
 """
+_HOOKS = """
+[hooks.{source}]
+scheme = "stripe"
+secrets = ["{secret}"]
+forward = "{url}/hooks"
+signing_secrets = [{{ env = "BENCH_WEBHOOK_SECRET" }}]
+order_by = "/data/object/customer"
+policy = {{ limits = {{ concurrency = 64 }} }}
+"""
 _POLICIES = """
 [policies.open_calls]
 extends = "webhook"
@@ -42,11 +51,17 @@ limits = {{ {mail_limits} }}
 """
 
 
+HOOK_SOURCE = "shop"
+HOOK_SECRET = "whsec_a_key_like_any_senders"  # noqa: S105  # It opens nothing.
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a case changes in the configuration."""
 
     webhook_lanes: Sequence[str] = ("calls",)
     smtp_port: int | None = None
+    handler_url: str | None = None
+    """The handler of a source of hooks; None: there is no source."""
     calls_limits: str = "host_concurrency = 64, concurrency = 64"
     mail_limits: str = 'lane = "none", recipient = "none", concurrency = 16'
 
@@ -54,7 +69,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The configuration file."""
         lanes = "".join(_CALLS.format(name=name) for name in self.webhook_lanes)
         mail = "" if self.smtp_port is None else _MAIL.format(port=self.smtp_port)
-        return lanes + mail + _POLICIES.format(calls_limits=self.calls_limits, mail_limits=self.mail_limits)
+        hooks = ""
+        if self.handler_url is not None:
+            hooks = _HOOKS.format(source=HOOK_SOURCE, secret=HOOK_SECRET, url=self.handler_url)
+        return lanes + mail + hooks + _POLICIES.format(calls_limits=self.calls_limits, mail_limits=self.mail_limits)
 
 
 @contextmanager

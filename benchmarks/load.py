@@ -41,6 +41,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str | None = None
     extra: dict[str, object] = {}
     """Further fields of every message."""
+    source: str = ""
+    """Where it is set, events are posted to this source of hooks, signed as Stripe does under `secret`."""
+    secret: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +63,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def requests(plan: Plan) -> list[bytes]:
     """Every request of the plan, whole."""
+    if plan.source:
+        return _hooks(plan)
     headers = {"authorization": f"Bearer {plan.key}", "content-type": "application/json"}
     if plan.tenant is not None:
         headers["tidings-tenant"] = plan.tenant
@@ -69,6 +74,15 @@ def requests(plan: Plan) -> list[bytes]:
     headers["content-type"] = "application/x-ndjson"
     batches = [bodies[start : start + plan.lines] for start in range(0, plan.count, plan.lines)]
     return [request("POST", "/v1/messages/batch", b"\n".join(batch) + b"\n", headers) for batch in batches]
+
+
+def _hooks(plan: Plan) -> list[bytes]:
+    at_s, found = int(time.time()), []
+    for number in range(plan.first, plan.first + plan.count):
+        body = messages.event(number, conversation=number % plan.conversations)
+        headers = {"content-type": "application/json", "stripe-signature": messages.signed(body, plan.secret, at_s)}
+        found.append(request("POST", f"/hooks/{plan.source}", body, headers))
+    return found
 
 
 def _message(plan: Plan, number: int) -> bytes:
@@ -83,6 +97,8 @@ class _Load:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        # A hook is answered 200, a message 202; with 200 it would be one that came before.
+        self._wanted = 200 if plan.source else 202
         self._requests = requests(plan)
         self._due: deque[int] = deque()
         self._idle: list[Calling] = []
@@ -139,7 +155,7 @@ class _Load:
     def _answered(self, calling: Calling, status: int, body: bytes) -> None:
         position = self._asking.pop(calling)
         self._answered_ns[position] = time.monotonic_ns()
-        refused = int(status != 202) if self._plan.lines == 1 else self._refused_lines(position, status, body)
+        refused = int(status != self._wanted) if self._plan.lines == 1 else self._refused_lines(position, status, body)
         if refused:
             self._refused += refused
             self._first_refusal = self._first_refusal or f"{status} {body[:400]!r}"

@@ -4,6 +4,8 @@ Answers for: the JSON of a message, its address, and the mark by which a sink re
 Must never: depend on the clock or on chance; the n-th message is the same in every run.
 """
 
+import hmac
+
 import msgspec
 
 MARK = b"seq:"
@@ -25,6 +27,17 @@ def email(number: int, *, conversation: int, extra: dict[str, object] | None = N
     content = {"subject": f"Order {number}", "text": f"{_mark(number)}\n{_PADDING[:60]}\n{_PADDING[:60]}\n"}
     message = {"channel": "email", "to": f"reader{conversation}@example.com", "content": content}
     return msgspec.json.encode({**message, **(extra or {})})
+
+
+def event(number: int, *, conversation: int) -> bytes:
+    """The JSON of the `number`-th event that a sender of hooks posts, of one of its customers."""
+    about = {"customer": f"cus_{conversation}", "mark": _mark(number), "note": _PADDING}
+    return msgspec.json.encode({"id": f"evt_{number}", "type": "invoice.paid", "data": {"object": about}})
+
+
+def signed(body: bytes, secret: str, at_s: int) -> str:
+    """What Stripe puts into its header for a body."""
+    return f"t={at_s},v1={hmac.digest(secret.encode(), f'{at_s}.'.encode() + body, 'sha256').hex()}"
 
 
 def number_in(body: bytes) -> int:

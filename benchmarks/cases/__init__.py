@@ -3,13 +3,28 @@
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks.cases import accept, batch, drain, fair, flaky, history, idle, limits, live, pending, smtp, steady
+from benchmarks.cases import (
+    accept,
+    batch,
+    drain,
+    fair,
+    flaky,
+    history,
+    hooks,
+    idle,
+    limits,
+    live,
+    pending,
+    smtp,
+    steady,
+)
 from benchmarks.figures import Figure
 from benchmarks.sitting import Sitting
 
 CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
     "accept": accept.run,
     "accept-batch": batch.run,
+    "hooks": hooks.run,
     "live": live.run,
     "drain": drain.run,
     "steady": steady.run,
