@@ -11,6 +11,7 @@ from scenarios.laws.registry import LAWS, Breach, breaches
 from scenarios.run.judging import runs_of
 from scenarios.world.ground import Parts
 from tests.promises import plants
+from tests.promises import plants_told as told
 
 _HEAD = """\
 name = "A small world"
@@ -111,6 +112,98 @@ _SLOW_DISK = """\
 [disk]
 latency = { median = "50ms", p99 = "200ms" }
 """
+_TEXTS = """\
+[policies.whatsapp]
+limits = { tenant = "none", gap = "0s" }
+retry = { after = ["20s", "1m", "5m"], jitter = 0 }
+reconcile = "20s"
+on_ambiguous = "resend"
+[[arrive]]
+over = "1m"
+count = 6
+channel = "whatsapp"
+to = "+97250000000{n%3}"
+"""
+_FIRST_IS_LOST = """\
+[[fault]]
+attempt = 1
+channel = "whatsapp"
+answer = "lost_reply"
+"""
+_TELLS = '[[provider]]\nchannel = "whatsapp"\nreceipts = { %s }\n'
+_STOPPED = '[[peer]]\nat = "0s"\ndid = "stopped"\nchannel = "whatsapp"\n'
+_LATER_TEXTS = _TEXTS.replace("[[arrive]]", '[[arrive]]\nat = "5m"')
+_REFUSED_PACE = """\
+[[fault]]
+for = "10m"
+channel = "whatsapp"
+answer = { rate = "pair", after = "1s", growth = 4, share = 0.6 }
+"""
+_TWO_LANES = """\
+[policies.two]
+extends = "whatsapp"
+limits = { tenant = "none", gap = "0s" }
+failover = ["one", "two"]
+[lanes.one]
+channel = "whatsapp"
+policy = { preset = "two" }
+[lanes.two]
+channel = "whatsapp"
+policy = { preset = "two" }
+[[arrive]]
+over = "1m"
+count = 4
+channel = "whatsapp"
+to = "+97250000000{n}"
+[[fault]]
+for = "5m"
+lane = "one"
+answer = { status = 503 }
+[[fault]]
+for = "10m"
+lane = "two"
+account = "down"
+"""
+_REPLACED = """\
+[[arrive]]
+over = "1m"
+count = 3
+channel = "whatsapp"
+to = "+97250000000{n}"
+fallback = [{ channel = "email", to = "reader{n}@example.com" }]
+[[fault]]
+channel = "whatsapp"
+answer = "permanent"
+"""
+_AND_REFUSED = '[[fault]]\nchannel = "email"\nanswer = "permanent"\n'
+_ORDERED_HOOKS = """\
+[hooks.stripe]
+scheme = "stripe"
+order_by = "/data/object/customer"
+[[arrive]]
+hook = "stripe"
+over = "1m"
+count = 8
+content = { data = { object = { customer = "cus_{n%2}" } } }
+[[fault]]
+for = "40s"
+lane = "stripe"
+answer = { status = 503 }
+"""
+_DEVICES = """\
+[[device]]
+count = 4
+user = "customer-{n%2}"
+device = "phone-{n}"
+token = "registered-{n}"
+[[arrive]]
+at = "1m"
+over = "1m"
+count = 4
+channel = "push"
+to = "customer-{n%2}"
+"""
+_DEVICES_ARE_AWAY = '[[fault]]\nfor = "90s"\nchannel = "push"\nanswer = { status = 503 }\n'
 
 PLANTED: dict[str, tuple[int, str, Parts]] = {
     "a channel raises": (0, _MAILS, Parts(channel_of=plants.channel_of(plants.RaisingChannel))),
@@ -169,6 +262,64 @@ PLANTED: dict[str, tuple[int, str, Parts]] = {
     ),
     "chance from a shared stream": (11, _CALLS + _SOMETIMES_DOWN, Parts(chance_of=plants.SharedChance)),
     "hooks that nobody knows again": (13, _HOOKS + _UNWANTED, Parts(log_of=plants.log_of(plants.KeylessLog))),
+    "hooks that overtake each other": (
+        13,
+        _ORDERED_HOOKS,
+        Parts(settings_of=plants.policies_of(lambda policy: replace(policy, order="any"))),
+    ),
+    "evidence that is awaited for too short a time": (
+        5,
+        _TEXTS + _FIRST_IS_LOST,
+        Parts(settings_of=plants.policies_of(lambda policy: replace(policy, reconcile_us=5_000_000))),
+    ),
+    "a doubt that nobody names": (
+        3,
+        _TEXTS + _FIRST_IS_LOST,
+        Parts(started=told.actors_of(told.SilentActor)),
+    ),
+    "a receipt from which nothing follows": (
+        8,
+        _TEXTS + _FIRST_IS_LOST + _TELLS % 'by = "echo", delivered = "5s"',
+        Parts(started=told.actors_of(told.DeafActor)),
+    ),
+    "a failure that overrides a delivery": (
+        1,
+        _TEXTS + _TELLS % 'delivered = "9s", failed = { after = "5s", beside = true }, disorder = 1.0',
+        Parts(started=told.believe_failures),
+    ),
+    "receipts without a message that are dropped": (
+        1,
+        _TEXTS + _TELLS % 'delivered = "5s", early = 1.0',
+        Parts(started=told.drop_strays),
+    ),
+    "ids that nobody is found by": (
+        7,
+        _TEXTS + _TELLS % 'delivered = "5s", share = 0',
+        Parts(log_of=plants.log_of(told.NamelessLog)),
+    ),
+    "refusals that are never forgotten": (
+        5,
+        _TEXTS + _REFUSED_PACE,
+        Parts(started=told.actors_of(told.ResentfulActor)),
+    ),
+    "a peer's word that nobody heeds": (
+        5,
+        _LATER_TEXTS + _STOPPED,
+        Parts(started=told.actors_of(told.PushyActor)),
+    ),
+    "failover to a lane that is down": (5, _TWO_LANES, Parts(started=told.believe_all_lanes_up)),
+    "a fallback that is begun twice": (
+        1,
+        _REPLACED + _AND_REFUSED,
+        Parts(log_of=plants.log_of(told.ForgetfulOfFallbacksLog)),
+    ),
+    "fallbacks that nobody begins": (12, _REPLACED, Parts(started=told.begin_no_fallback)),
+    "a push that misses a device": (1, _DEVICES, Parts(started=told.miss_a_device)),
+    "a channel that says which token it meant": (
+        10,
+        _DEVICES + _DEVICES_ARE_AWAY,
+        Parts(channel_of=plants.channel_of(told.TokenTellingChannel)),
+    ),
     "a clock that forgets sleepers": (12, _TOMORROW, Parts(clock_of=plants.clock_of(plants.ForgetfulClock))),
 }
 
