@@ -10,6 +10,7 @@ from typing import BinaryIO, Final, Literal
 
 import msgspec
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -178,6 +179,9 @@ class _FromLibraries(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level: Level = "error" if record.levelno >= logging.ERROR else "warning"
         fault = {"fault": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            # Anybody may send what is no HTTP. It is no trouble of ours, and its text quotes headers, keys among them.
+            level, fault = "debug", {"fault": type(record.exc_info[1]).__name__}
         self._telemetry.say(level, "library", {"logger": record.name, "said": record.getMessage(), **fault})
 
 
