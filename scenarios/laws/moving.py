@@ -176,10 +176,14 @@ def _stays(evidence: Evidence, story: Story, lanes: dict[str, Health], anywhere:
             # One that was offered to a breaker as its probe stays to become it.
             offer = next((span for span in lanes[lane].offers if span[0] <= since_us < span[1]), (0, 0))
             covers = [anywhere, Spans(lanes[lane].probes), Spans([offer]), _all_down(others)]
-            for idle_us, ended_us in uncovered(may_us, until, [cover for cover in covers if cover]):
-                if ended_us - idle_us > slack_us(evidence):
-                    words = f"{story.key} stayed in lane {lane}, which was down, for {(ended_us - idle_us) / 1e6:.3f} s"
-                    yield Finding(words=f"{words} after it could leave", at_us=idle_us, streams=(story.stream,))
+            idle = uncovered(may_us, until, [cover for cover in covers if cover])
+            yield from (_stayed(story, lane, span) for span in idle if span[1] - span[0] > slack_us(evidence))
+
+
+def _stayed(story: Story, lane: str, span: Span) -> Finding:
+    idle_us, ended_us = span
+    words = f"{story.key} stayed in lane {lane}, which was down, for {(ended_us - idle_us) / 1e6:.3f} s"
+    return Finding(words=f"{words} after it could leave", at_us=idle_us, streams=(story.stream,))
 
 
 def _all_down(others: Sequence[Sequence[Span]]) -> Spans:

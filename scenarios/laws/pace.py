@@ -23,13 +23,18 @@ def refusals_before(evidence: Evidence) -> Mapping[tuple[int, int], int]:
             match entry.event:
                 case e.AttemptFailed(outcome=Rate() as rate, attempt=attempt):
                     found[entry.stream, attempt] = row
-                    if rate.scope == "pair":
-                        row = row + 1 if rate.growth > 1 else 0
+                    row = _longer(row, rate)
                 case e.AttemptTaken():
                     row = 0
                 case _:
                     pass
     return found
+
+
+def _longer(row: int, rate: Rate) -> int:
+    if rate.scope != "pair":
+        return row
+    return row + 1 if rate.growth > 1 else 0
 
 
 def grown_us(rate: Rate, policy: Policy, refusals: int) -> int:

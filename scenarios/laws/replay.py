@@ -178,10 +178,11 @@ def _names(evidence: Evidence) -> Iterator[Finding]:
         if not any(lane.has_receipts for lane in lanes.values()):
             break
         for before, after in pairwise(_states(story.entries)):
-            if after.provider_id != before.provider_id and lanes[after.lane].has_receipts:
-                for lane in lanes_of_account(evidence.scenario, after.lane):
-                    name = evidence.secrets.keyed_hash("provider_id", lane, after.provider_id)
-                    expected.setdefault(name, set()).add(story.stream)
+            if after.provider_id == before.provider_id or not lanes[after.lane].has_receipts:
+                continue
+            for lane in lanes_of_account(evidence.scenario, after.lane):
+                name = evidence.secrets.keyed_hash("provider_id", lane, after.provider_id)
+                expected.setdefault(name, set()).add(story.stream)
     kept = {name: set(streams) for (space, _, name), streams in evidence.durable.aliases.items() if space == SPACE}
     for (space, _, _), streams in evidence.durable.aliases.items():
         if space == TOKEN and len(streams) > 1:

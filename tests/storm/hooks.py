@@ -235,13 +235,17 @@ async def _daemon(folder: Path, handler: Handler) -> AsyncIterator[Daemon]:
 
 async def _settled(daemon: Daemon, session: ClientSession) -> None:
     """Returns once nothing is open any more."""
-    headers = {"Authorization": f"Bearer {daemon.key()}"}
     with anyio.fail_after(_SETTLED_WITHIN_S):
         while True:
-            async with session.get(f"{daemon.url}/v1/stats", headers=headers) as answer:
-                if not (await answer.json())["open"]:
-                    return
+            if not await _is_busy(daemon, session):
+                return
             await anyio.sleep(0.1)
+
+
+async def _is_busy(daemon: Daemon, session: ClientSession) -> bool:
+    headers = {"Authorization": f"Bearer {daemon.key()}"}
+    async with session.get(f"{daemon.url}/v1/stats", headers=headers) as answer:
+        return bool((await answer.json())["open"])
 
 
 def _is_vouched_for(body: bytes, request: web.Request) -> bool:

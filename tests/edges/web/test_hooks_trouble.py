@@ -11,7 +11,7 @@ from core.errors import StoreUnavailable
 from core.records import Acceptance, Repeated, Stored
 from eventstore.disk import Border
 from eventstore.memory import MemoryLog
-from tests.edges.web.hook_house import STRIPE, taking_hooks
+from tests.edges.web.hook_house import STRIPE, HookHouse, taking_hooks
 from tests.edges.web.house import Json, bare_line
 
 pytestmark = pytest.mark.anyio
@@ -72,17 +72,11 @@ async def test_githubs_largest_hooks_fit(tmp_path: Path) -> None:
 async def test_bodies_of_strangers_share_one_bounded_memory(tmp_path: Path) -> None:
     """Where it is full a hook gets 503, and room is there again once those before it were answered."""
     async with taking_hooks(STRIPE, tmp_path, door=WebBounds(hook_bytes_max=4_096)) as house:
-
-        async def until(status: int) -> None:
-            with anyio.fail_after(20):
-                while (await house.stripe({"id": f"evt_{status}", "pad": "x" * 300})).status != status:
-                    pass
-
         async with bare_line(house) as bare:
             await bare.send(b"POST /hooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n" + b"x" * 3_900)
             # It is being read as soon as somebody else finds no room.
-            await until(503)
-        await until(200)
+            await _until(503, house)
+        await _until(200, house)
         assert await house.metric("tidings_hooks_refused_total", source="stripe", reason="unavailable") >= 1
 
 
@@ -128,3 +122,10 @@ async def test_a_house_that_stops_takes_no_more_hooks(tmp_path: Path) -> None:
     async with taking_hooks(STRIPE, tmp_path) as house:
         await house.system.stop()
         assert (await house.stripe(EVENT)).status == 503
+
+
+async def _until(status: int, house: HookHouse) -> None:
+    """Sends hooks until one is answered like this."""
+    with anyio.fail_after(20):
+        while (await house.stripe({"id": f"evt_{status}", "pad": "x" * 300})).status != status:
+            pass
