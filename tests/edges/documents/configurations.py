@@ -5,7 +5,7 @@ A part of a configuration lacks lanes, and a part of a scenario lacks a name; bo
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ _WORLD: Final = 'name = "A part"\nwhy = "It stands in a document."\nstart = 2026
 _ARRIVE: Final = (
     '\n[[arrive]]\nname = "reminders"\ncount = 9\nchannel = "whatsapp"\nto = "+97250{n:07}"\ntenant = "org1"\n'
 )
-_NAMED: Final = re.compile(r"`([\w/-]+\.toml)`[^`\n]*(?:\n[^\n]+)*\n+$")
+_NAMED: Final = re.compile(r"`([\w/-]+\.(?:toml|py))`[^`\n]*(?:\n[^\n]+)*\n+$")
 _ENVIRONMENT: Final = re.compile(r'env = "(\w+)"')
 _FILES: Final = re.compile(r'(?:file|ca_file) = "([^"]+)"')
 
@@ -35,20 +35,33 @@ def whole(block: Block) -> str:
     """The text of a file that can be read."""
     tree = tomllib.loads(block.text)
     if not is_scenario(block):
-        return block.text if "lanes" in tree else block.text + _LANE
+        return block.text if tree.keys() & {"lanes", "hooks"} else block.text + _LANE
     text = block.text if "name" in tree else _WORLD + block.text
     return text if "arrive" in tree else text + _ARRIVE
 
 
-def save(block: Block, room: Path) -> None:
-    """Keeps a whole file where the document says, or where commands look for it; parts are not kept."""
+def save(block: Block, room: Path, told: Callable[[str], str]) -> None:
+    """Keeps a whole file where the document says, or where commands look for it; parts are not kept.
+
+    `told` puts what is real in the place of what is shown.
+    """
     if whole(block) != block.text:
         return
+    name = _name(block) or ("scenario.toml" if is_scenario(block) else "tidings.toml")
+    (room / name).write_text(told(block.text))
+    prepare(room / "data", [block])
+
+
+def save_program(block: Block, room: Path, told: Callable[[str], str]) -> None:
+    """Keeps a program under the name that the document gives it; one without a name is not kept."""
+    if name := _name(block):
+        (room / name).write_text(told(block.text))
+
+
+def _name(block: Block) -> str | None:
     before = "".join(block.file.read_text().splitlines(keepends=True)[: block.line - 1])
     named = _NAMED.search(before)
-    name = named[1] if named else "scenario.toml" if is_scenario(block) else "tidings.toml"
-    (room / name).write_text(block.text)
-    prepare(room / "data", [block])
+    return named[1] if named else None
 
 
 def prepare(data: Path, blocks: Iterable[Block]) -> None:

@@ -2,6 +2,7 @@
 
 - A block of TOML that is a whole file is saved: under the name that the paragraph before it gives in backticks, else as
   `tidings.toml` or `scenario.toml`.
+- A program that has a name is saved under it. Where its reader's application listens, a free port stands for 3000.
 - A block that serves (or says `make run`) starts the daemon that everything after it is asked of.
 - Any other block of `sh` is run, and must succeed; a command that ends in `# exits with 1` must end so.
 - A block of `json` or `text` right behind shows what it prints.
@@ -9,13 +10,14 @@
 
 import re
 import shutil
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from tests.edges.cli.processes import PATIENCE_S, Served, serving
-from tests.edges.documents.configurations import save
+from tests.edges.documents.configurations import save, save_program
 from tests.edges.documents.other_sides import Sides, leading
 from tests.edges.documents.pages import ROOT, Block, blocks_of
 from tests.edges.documents.rest import Rest
@@ -29,6 +31,7 @@ _RELOADS: Final = re.compile(r"^kill -HUP ", re.MULTILINE)
 _TOOLS: Final = ("curl", "sqlite3", "openssl")
 _USUAL: Final = "127.0.0.1:8420"
 _FAR_AWAY: Final = "/var/lib/tidings"
+_APPLICATION: Final = re.compile(r"\b3000\b")
 
 
 def tools_missing(file: Path) -> list[str]:
@@ -47,6 +50,7 @@ class Walk:
         self._names = Names()
         self._served: Served | None = None
         self._rest: Rest | None = None
+        self._port = _free_port()
         (room / "scenarios").symlink_to(ROOT / "scenarios")
 
     def follow(self, file: Path) -> list[Block]:
@@ -56,7 +60,9 @@ class Walk:
             for number, block in enumerate(blocks):
                 following = blocks[number + 1] if number + 1 < len(blocks) else None
                 if block.kind == "toml":
-                    save(block, self._room)
+                    save(block, self._room, self._listening)
+                elif block.kind == "python":
+                    save_program(block, self._room, self._listening)
                 elif block.kind in {"sh", "console"}:
                     self._run(stack, shell, block, following)
                     done.append(block)
@@ -88,7 +94,7 @@ class Walk:
         shell.run(f"export TIDINGS_URL={self._served.url}", "the address of a daemon")
 
     def _printed(self, shell: Shell, text: str, place: str) -> str:
-        script = self._names.real(text).replace(".venv/bin/", "")
+        script = self._listening(self._names.real(text)).replace(".venv/bin/", "")
         script = script.replace(_FAR_AWAY, str(self._room / _FAR_AWAY.lstrip("/")))
         script = _FAILS.sub(r"\g<command> || test $? -eq \g<status>", script)
         if self._served is not None:
@@ -109,8 +115,18 @@ class Walk:
             self._served.notes.wait_for("reloaded")
         self._rest.wait()
 
+    def _listening(self, text: str) -> str:
+        """A text with the port on which its reader's application really listens."""
+        return _APPLICATION.sub(str(self._port), text)
+
     def _compare(self, shown: Block | None, printed: str) -> None:
         if shown is not None and shown.kind == "json":
             compare_json(shown.text, printed, self._names, shown.place)
         elif shown is not None and shown.kind == "text":
             compare_text(shown.text, printed, self._names, shown.place)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
