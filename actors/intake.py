@@ -250,9 +250,12 @@ class Intake:
         purpose = "hook_key" if submission.channel == "hook" else "idempotency_key"
         if submission.key_of != "client":
             purpose = f"{submission.key_of}_key"
+        # What comes again under a hook's key is the same event, whatever else has changed: its request never differs.
+        is_constant = submission.channel == "hook"
+        request = submission.request
         return Dedup(
             key_hash=self._secrets.keyed_hash(purpose, tenant, key),
-            request_hash=self._secrets.keyed_hash("request", tenant, submission.request.decode()),
+            request_hash=request if is_constant else self._secrets.keyed_hash("request", tenant, request.decode()),
             expires_us=now_us + self._bounds.dedup_for_us,
         )
 
