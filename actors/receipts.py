@@ -26,8 +26,10 @@ from core.records import NO_TENANT, Alias, Append, Draft, Head, HeadChange, Reco
 SPACE: Final = "provider"
 # How long a receipt waits for its message. Providers tell of a message for days, never before it was sent.
 KEPT_FOR_US: Final = 7 * DAY_US
-# Strays kept at once; past that a provider is told to come again.
+# Strays kept at once: past that the oldest goes, since another sender on the same account may be where they come from.
 STRAYS_MAX: Final = 100_000
+# So many more may come before the oldest are gone; past that a provider is told to come again.
+_TOO_MANY_MAX: Final = 1_000
 # After trouble with the log, what was claimed is handed over this much later.
 _AGAIN_US: Final = SECOND_US
 
@@ -65,10 +67,10 @@ class Receipts:
         self._errands = errands
         self._witness = witness
         self._lanes_of = lanes_of
-        # In the order in which they came, and the same by name. `_writing` more are on their way to the log.
+        # In the order in which they came, and the same by name; and those on their way to the log.
         self._waiting: dict[int, Stray] = {}
         self._strays: dict[bytes, dict[int, Stray]] = {}
-        self._writing = 0
+        self._writing: dict[tuple[bytes, str], anyio.Event] = {}
         # Strays that may be in the log, though nobody could tell. A store that fails takes no others, so they are few.
         self._doubtful: list[Stray] = []
         # Names whose message may be in the log already; those whose message has turned up, and that message.
@@ -128,10 +130,13 @@ class Receipts:
 
     async def _keep(self, lane: str, receipt: Receipt) -> None:
         name = self.name_of(lane, receipt.provider_id)
+        # Providers repeat themselves, also while the first of it is on its way to the log.
+        while (written := self._writing.get((name, receipt.status))) is not None:
+            await written.wait()
         if any(stray.event.status == receipt.status for stray in self._strays.get(name, {}).values()):
             return
-        if len(self._waiting) + self._writing >= STRAYS_MAX:
-            raise Overloaded(f"{STRAYS_MAX} receipts wait for messages that nobody knows")
+        if len(self._waiting) + len(self._writing) >= STRAYS_MAX + _TOO_MANY_MAX:
+            raise Overloaded("more receipts come for messages that nobody knows than can be kept")
         event = e.StrayKept(
             lane=lane,
             name=name,
@@ -142,16 +147,17 @@ class Receipts:
         )
         now_us = self._clock.now_us()
         stray = Stray(self._mint.next(now_us), event, now_us)
-        self._writing += 1
+        written = self._writing[name, receipt.status] = anyio.Event()
         try:
             await self._append(stray, 1, event, status="waiting")
+            self._remember(stray)
         except (AppendUnknown, anyio.get_cancelled_exc_class()):
             self._doubtful.append(stray)
             self._bell.ring()
             raise
         finally:
-            self._writing -= 1
-        self._remember(stray)
+            del self._writing[name, receipt.status]
+            written.set()
         # Its message may have been taken while this was being written.
         self._unsettled[name] = None
         self._bell.ring()
@@ -224,9 +230,9 @@ class Receipts:
         return True
 
     async def _drop_old(self) -> int | None:
-        """Ends what waited in vain; answers when the next one's time is over."""
+        """Ends what waited in vain, and the oldest of too many; answers when the next one's time is over."""
         while oldest := next(iter(self._waiting.values()), None):
-            if oldest.kept_us + KEPT_FOR_US > self._clock.now_us():
+            if oldest.kept_us + KEPT_FOR_US > self._clock.now_us() and len(self._waiting) <= STRAYS_MAX:
                 return oldest.kept_us + KEPT_FOR_US
             await self._end(oldest, e.StrayDropped(), "dropped")
         return None

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import anyio
 import pytest
 
 from core import events as e
@@ -146,25 +147,39 @@ def test_many_strays_are_dropped_each_at_its_time() -> None:
     run_virtual(main)
 
 
-def test_a_bound_on_strays_sends_the_provider_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past it nothing is kept, the provider comes again, and what is kept already is not harmed."""
+def test_of_too_many_strays_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another sender on our account may tell us of any number: the newest are kept, and its hooks are never refused."""
     monkeypatch.setattr("actors.receipts.STRAYS_MAX", 2)
 
     async def main() -> None:
         account = Account()
         async with open_branches(ONE, {"post": account}) as house:
             take = house.system.receipts.take
-            for number in (1, 2):
+            for number in (9, 8, 1):
                 await take(("post",), Receipt(status="sent", provider_id=f"a-{number}"))
-            with pytest.raises(Refused, match="2 receipts wait for messages"):
-                await take(("post",), Receipt(status="sent", provider_id="a-3"))
-            await take(("post",), Receipt(status="sent", provider_id="a-1"))
+            await house.pass_time(1)
+            assert strays(house) == ["dropped", "waiting", "waiting"]
             await house.post(mail(1))
             await house.pass_time(1)
-            assert strays(house) == ["claimed", "waiting"]
-            await take(("post",), Receipt(status="sent", provider_id="a-3"))
+            assert strays(house) == ["dropped", "waiting", "claimed"]
             await house.pass_time(8 * 86_400)
-            assert strays(house) == ["claimed", "dropped", "dropped"]
+            assert strays(house) == ["dropped", "dropped", "claimed"]
+
+    run_virtual(main)
+
+
+def test_a_receipt_that_comes_many_times_at_once_is_kept_once() -> None:
+    """Copies that come while the first is on its way to the log wait for it, and make no stray of their own."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        disk.commit_us = 1_000
+        async with open_branches(ONE, {"post": Account()}, disk=disk) as house:
+            copy = Receipt(status="sent", provider_id="x")
+            async with anyio.create_task_group() as group:
+                for _ in range(20):
+                    group.start_soon(house.system.receipts.take, ("post",), copy)
+            assert strays(house) == ["waiting"]
 
     run_virtual(main)
 
