@@ -10,7 +10,6 @@ from adapters.channels.accounts import (
     SandboxSettings,
     SmtpSettings,
     WebhookSettings,
-    is_loopback,
     mistakes,
 )
 from adapters.channels.building import build
@@ -18,6 +17,7 @@ from adapters.channels.fcm_settings import FcmSettings
 from adapters.channels.green_api import GreenApiChannel
 from adapters.channels.green_api_settings import GreenApiSettings
 from adapters.channels.http_mail_settings import ResendSettings, SendGridSettings
+from adapters.channels.networks import is_loopback
 from adapters.channels.push_fcm import FcmChannel
 from adapters.channels.resend import ResendChannel
 from adapters.channels.sandbox import SandboxChannel

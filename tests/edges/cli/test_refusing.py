@@ -18,7 +18,7 @@ channel = "email"
 provider = "smtp"
 smtp = { host = "127.0.0.1", port = 99999, from = "us@example.com" }
 policy = { preset = "emial", limits = { tenant = "30/minute" } }
-[hooks.stripe]
+[hocks.stripe]
 """
 
 
@@ -145,7 +145,7 @@ def test_five_mistakes_stop_a_start_and_leave_nothing_behind(tmp_path: Path) -> 
             [f"{config}:6", "lanes.mail.smtp.port"],
             [f"{config}:7", "lanes.mail.policy.limits.tenant"],
             [f"{config}:7", "lanes.mail.policy.preset"],
-            [f"{config}:8", "hooks"],
+            [f"{config}:8", "hocks"],
         ]
         assert last == "tidings: The configuration has 5 mistakes."
     assert not (tmp_path / "data").exists()

@@ -44,11 +44,11 @@ async def test_a_hook_reaches_its_handler_as_it_was(tmp_path: Path) -> None:
     """The handler gets Stripe's bytes, content type and signature, ours beside them, and the hook is delivered."""
     body = b'{ "id": "evt_1",\n  "type": "invoice.paid" }'
     stripes = signed_by_stripe(body)
-    async with Endpoint(OK) as endpoint:
-        async with taking_hooks(forwarding(endpoint, f'signing_secrets = ["{STANDARD_SECRET}"]'), tmp_path) as house:
-            headers = {"Stripe-Signature": stripes, "Content-Type": "application/json; charset=utf-8"}
-            given = await house.post("stripe", body, {**headers, "Cookie": "a=b", "User-Agent": "Stripe/1.0"})
-            state = await house.until({"id": given.json["id"]}, "delivered")
+    signing = f'signing_secrets = ["{STANDARD_SECRET}"]'
+    async with Endpoint(OK) as endpoint, taking_hooks(forwarding(endpoint, signing), tmp_path) as house:
+        headers = {"Stripe-Signature": stripes, "Content-Type": "application/json; charset=utf-8"}
+        given = await house.post("stripe", body, {**headers, "Cookie": "a=b", "User-Agent": "Stripe/1.0"})
+        state = await house.until({"id": given.json["id"]}, "delivered")
     [received] = endpoint.received
     assert (received.line, received.body) == ("POST /stripe HTTP/1.1", body)
     assert received.headers["content-type"] == "application/json; charset=utf-8"
@@ -90,26 +90,31 @@ async def test_a_handler_may_be_done_with_a_hook(tmp_path: Path) -> None:
     """410, and `webhook-delivery: abort-message` beside a refusal, end a hook at once, and no other of its customer."""
     stop = answers(500, headers={"webhook-delivery": "abort-message"})
     text = 'order_by = "/data/object/customer"'
-    async with Endpoint(answers(410), stop, OK) as endpoint:
-        async with taking_hooks(forwarding(endpoint, text), tmp_path) as house:
-            first, second, third = [await posted(house, event(n, "a")) for n in range(3)]
-            for dead in (first, second):
-                assert (await house.until(dead, "dead"))["reason"] == "refused"
-            await house.until(third, "delivered")
+    async with (
+        Endpoint(answers(410), stop, OK) as endpoint,
+        taking_hooks(forwarding(endpoint, text), tmp_path) as house,
+    ):
+        first, second, third = [await posted(house, event(n, "a")) for n in range(3)]
+        for dead in (first, second):
+            assert (await house.until(dead, "dead"))["reason"] == "refused"
+        await house.until(third, "delivered")
     assert len(endpoint.received) == 3
 
 
 async def test_a_dead_hook_is_redriven(tmp_path: Path) -> None:
     """A hook whose handler failed to the end waits as a dead letter, and goes out again when a person says so."""
-    async with Endpoint(answers(500), answers(500), answers(500), OK) as endpoint:
-        async with taking_hooks(forwarding(endpoint, QUICK), tmp_path) as house:
-            hook = await posted(house, event(1))
-            dead = await house.until(hook, "dead")
-            assert (dead["reason"], cast("Json", dead["last_error"])["code"]) == ("exhausted", "500")
-            assert [one["id"] for one in await house.hooks("&status=dead")] == [hook["id"]]
-            again = await house.ask(f"POST /v1/messages/{hook['id']}/redrive", role="operate")
-            assert again.status == 200
-            await house.until(hook, "delivered")
+    refuses = answers(500)
+    async with (
+        Endpoint(refuses, refuses, refuses, OK) as endpoint,
+        taking_hooks(forwarding(endpoint, QUICK), tmp_path) as house,
+    ):
+        hook = await posted(house, event(1))
+        dead = await house.until(hook, "dead")
+        assert (dead["reason"], cast("Json", dead["last_error"])["code"]) == ("exhausted", "500")
+        assert [one["id"] for one in await house.hooks("&status=dead")] == [hook["id"]]
+        again = await house.ask(f"POST /v1/messages/{hook['id']}/redrive", role="operate")
+        assert again.status == 200
+        await house.until(hook, "delivered")
     assert [received.headers["tidings-attempt"] for received in endpoint.received] == ["1", "2", "3", "4"]
 
 
