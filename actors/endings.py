@@ -22,7 +22,7 @@ from core.records import Head
 # Messages whose time is over, read in one go, and how many of them are ended at once: they share commits.
 _PAGE: Final = 512
 _AT_ONCE: Final = 64
-# After trouble with the log, what is over is looked at again this much later.
+# After trouble with the log, or with a message that could not end yet, what is over is looked at again this much later.
 _AGAIN_US: Final = SECOND_US
 
 
@@ -63,26 +63,34 @@ class Endings:
     async def _end_all(self) -> int | None:
         """Ends what is over; answers when there is more to do."""
         after: tuple[int, int] | None = None
+        is_done = True
         try:
             while True:
                 heads = await self._log.ending_messages(after=after, limit=_PAGE)
                 over = [head for head in heads if (head.ends_us or 0) <= self._clock.now_us()]
-                await self._end_each(over)
-                if len(over) < len(heads):
-                    return heads[len(over)].ends_us
-                if len(heads) < _PAGE:
-                    return None
+                is_done &= await self._end_each(over)
+                if len(over) < _PAGE:
+                    break
                 after = heads[-1].ends_us or 0, heads[-1].stream
         except LOG_TROUBLE as error:
             self._witness.note("endings_refused", error=type(error).__name__)
             return self._clock.now_us() + _AGAIN_US
+        next_us = heads[len(over)].ends_us if len(over) < len(heads) else None
+        if is_done:
+            return next_us
+        again_us = self._clock.now_us() + _AGAIN_US
+        return again_us if next_us is None else min(next_us, again_us)
 
-    async def _end_each(self, heads: Sequence[Head]) -> None:
+    async def _end_each(self, heads: Sequence[Head]) -> bool:
+        """Answers whether all of them ended, but for those that wait for a person."""
         troubles: list[TidingsError] = []
+        left: list[int] = []
 
         async def end(stream: int) -> None:
             try:
-                await self._errands.tidy(stream)
+                message = await self._errands.tidy(stream)
+                if message.status in WAITING and message.ends_us is not None:
+                    left.append(stream)  # Its provider is being asked about it: the answer comes first.
             except NotFound:
                 pass  # It was erased meanwhile.
             except NONSENSE as error:
@@ -97,3 +105,4 @@ class Endings:
                     group.start_soon(end, head.stream)
             if troubles:
                 raise troubles[0]
+        return not left

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from core import events as e
-from core.outcomes import Transient
+from core.outcomes import Taken, Transient
 from core.policies import SECOND_US, BreakerRule, CircuitRule, Limits, Quota
 from core.settings import Settings
 from eventstore.disk import Border
@@ -14,11 +14,13 @@ from eventstore.durable import Durable
 from scenarios.loop.run import run_virtual
 from tests.promises.accounts import (
     Account,
+    AskedAccount,
     Branches,
     CountingDisk,
     a_call,
     accounts_for,
     crashed,
+    doubted,
     followed,
     lane,
     open_branches,
@@ -124,6 +126,26 @@ def test_a_doubt_in_a_paused_lane_expires_on_time() -> None:
             await house.pass_time(10.1)
             assert house.message(stream).status == "expired"
             assert isinstance(house.events(stream)[-2], e.AmbiguityResolved)
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(("finds", "status"), [(Taken(provider_id="p1"), "sent"), (None, "expired")])
+def test_a_provider_that_is_being_asked_may_answer_first(finds: Taken | None, status: str) -> None:
+    """The end comes while it thinks: what it knows counts, and the message ends where it knows nothing."""
+
+    async def main() -> None:
+        account = AskedAccount()
+        account.finds, account.thinks_s = finds, 10
+        policy = under(PLAIN, reconcile_us=60 * SECOND_US)
+        async with open_branches(settings_with(lane("post", policy)), {"post": account}) as house:
+            limit = house.moment(house.clock.now_us() + 65 * SECOND_US)
+            stream = await doubted(house, account, expires_at=limit)
+            await house.pass_time(69)
+            assert (house.message(stream).status, len(account.asked)) == ("retrying", 1)
+            await house.pass_time(2)
+            assert house.message(stream).status == status
+            assert len(account.sent) == 1
 
     run_virtual(main)
 
