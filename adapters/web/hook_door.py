@@ -5,6 +5,8 @@ This file answers for these being one thing that a reload changes in its place. 
 
 from collections.abc import Iterable
 
+import anyio
+
 from adapters.hooks.sources import Source, Sources
 from adapters.web.hook_bodies import Room
 from adapters.web.hook_figures import HookFigures
@@ -13,13 +15,14 @@ from core.ports import Secrets
 
 
 class HookDoor:
-    """The door's belongings."""
+    """The door's belongings. Whoever holds `large` is the one who takes charge of a hook of many updates."""
 
     def __init__(self, sources: Iterable[Source], secrets: Secrets, *, bodies_bytes_max: int, within_s: float) -> None:
         self.sources = Sources(sources)
         self.room = Room(bodies_bytes_max)
         self.patience = Patience(within_s)
         self.figures = HookFigures()
+        self.large = anyio.Lock()
         self._secrets = secrets
 
     def trace(self) -> str:

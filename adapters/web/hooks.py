@@ -32,6 +32,8 @@ from core.news import Item
 
 # To hash and to take apart more than this would hold up everybody else's requests for too long.
 _ON_THE_LOOP_BYTES_MAX: Final = 256 << 10
+# A hook of more updates than this is a large one.
+_FEW: Final = 64
 # What keeps a hook from being taken charge of now: the sender has to come again.
 _COME_AGAIN: Final = (Refused, AppendUnknown, StreamConflict, Invalid)
 # What Twilio takes for an answer without instructions; it complains of JSON.
@@ -109,8 +111,16 @@ async def _within(front: Front, opened: Opened, hook: RawHook, trace: str) -> li
 
 
 async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Receipt]:
-    source = opened.source
     items = await _verified(opened, hook)
+    if len(items) <= _FEW:
+        return await _charged(front, opened.source, hook, items, trace=trace)
+    # Large batches side by side would all be late, and come again together; one after another the first are in time.
+    async with front.hooks.large:
+        return await _charged(front, opened.source, hook, items, trace=trace)
+
+
+async def _charged(front: Front, source: Source, hook: RawHook, items: list[Item], *, trace: str) -> list[Receipt]:
+    """Heeds the news of a hook, then takes charge of its updates."""
     news = [one for item in items for one in item.news]
     desk = front.system.hooks
     if news:

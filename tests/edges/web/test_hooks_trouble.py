@@ -4,6 +4,7 @@ import hmac
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from adapters.web.front import WebBounds
@@ -11,6 +12,8 @@ from core.errors import StoreUnavailable
 from core.records import Acceptance, Repeated, Stored
 from eventstore.disk import Border
 from eventstore.memory import MemoryLog
+from tests.edges.hooks.meta_bodies import body as meta_body
+from tests.edges.hooks.meta_bodies import entry, updates, written
 from tests.edges.web.hook_house import STRIPE, HookHouse, taking_hooks
 from tests.edges.web.house import Json, bare_line
 
@@ -32,6 +35,25 @@ class BrokenDisk:
 
     def mended(self) -> None:
         self.is_full = False
+
+
+class GatedLog(MemoryLog):
+    """A log that counts what it is asked to accept, and answers once its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.gate = 0, anyio.Event()
+
+    async def accept(self, acceptance: Acceptance) -> Stored | Repeated:
+        self.asked += 1
+        await self.gate.wait()
+        return await super().accept(acceptance)
+
+    async def asked_for(self, count: int) -> None:
+        """Returns once it was asked so often."""
+        with anyio.fail_after(20):
+            while self.asked < count:
+                await anyio.lowlevel.checkpoint()
 
 
 class HangingLog(MemoryLog):
@@ -115,6 +137,26 @@ async def test_a_log_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
         log.hangs = False
         assert (await house.stripe(EVENT)).status == 200
         assert len(await house.hooks()) == 1
+
+
+async def test_large_hooks_are_taken_one_after_another(tmp_path: Path) -> None:
+    """Batches that come together do not hold each other up until all are late; small hooks pass them by."""
+    log = GatedLog()
+    sources = [f'[hooks.{name}]\nscheme = "meta"\nsecrets = ["s"]\nverify_token = "v"\n' for name in ("one", "two")]
+    body = meta_body(entry(updates(messages=[written(n) for n in range(100)])))
+    signature = f"X-Hub-Signature-256: sha256={hmac.digest(b's', body, 'sha256').hex()}"
+    head = f"POST /hooks/%s HTTP/1.1\r\nHost: x\r\n{signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with taking_hooks("".join((STRIPE, *sources)), tmp_path, log=log, door=WebBounds(hook_within_s=60)) as house:
+        async with bare_line(house) as first, bare_line(house) as second, anyio.create_task_group() as group:
+            await first.send((head % "one").encode() + body)
+            await log.asked_for(100)
+            await second.send((head % "two").encode() + body)
+            group.start_soon(house.stripe, EVENT)
+            await log.asked_for(101)
+            assert log.asked == 101
+            log.gate.set()
+            await log.asked_for(201)
+        assert await house.count() == 201
 
 
 async def test_a_house_that_stops_takes_no_more_hooks(tmp_path: Path) -> None:
