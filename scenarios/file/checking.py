@@ -12,12 +12,16 @@ from adapters.config.positions import KeyPath
 from adapters.config.reading import Reader, one_of, shown
 from adapters.config.units import shown_span
 from core.contents import read
+from core.device_names import device_name
 from core.errors import Invalid
+from core.plan_requests import read_plan
 from scenarios.file.arriving import body_of
+from scenarios.file.readings import filled
 from scenarios.file.scenario import Hook, Scenario
 from scenarios.file.selecting import Chosen, LatencyTable
 from scenarios.file.sides import Fault, Provider
 from scenarios.file.tables import MEASURED, Arrive, Expect, Operator
+from scenarios.file.wishes import Device, Plan, messages_of, plan_body
 
 
 def check(reader: Reader, scenario: Scenario) -> None:
@@ -41,6 +45,10 @@ def check(reader: Reader, scenario: Scenario) -> None:
         _check_operator(reader, operator, ("operator", index))
     for index, expect in enumerate(scenario.expects):
         _check_expect(reader, expect, ("expect", index))
+    for index, plan in enumerate(scenario.plans):
+        _check_plan(reader, scenario, plan, ("plan", index))
+    for index, device in enumerate(scenario.devices):
+        _check_device(reader, device, ("device", index))
     _check_end(reader, scenario)
 
 
@@ -167,6 +175,26 @@ def _check_arriving_hook(reader: Reader, scenario: Scenario, arrive: Arrive, pat
         reader.mistake((*path, "to"), "missing", "the number of whoever wrote")
 
 
+def _check_plan(reader: Reader, scenario: Scenario, plan: Plan, path: KeyPath) -> None:
+    if not reader.sound(path):
+        return
+    try:
+        read_plan(plan_body(plan, scenario.start_us), is_zone=scenario.zones.__contains__)
+        for _, body in messages_of(plan):
+            read(body)
+    except Invalid as invalid:
+        reader.mistake(path, f"what it asks for at {invalid.at}", invalid.detail)
+
+
+def _check_device(reader: Reader, device: Device, path: KeyPath) -> None:
+    if not reader.sound(path):
+        return
+    try:
+        device_name(filled(device.user, 1), filled(device.device, 1))
+    except Invalid as invalid:
+        reader.mistake((*path, invalid.at.strip("{}")), "a name that no device can have", invalid.detail)
+
+
 def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
     kinds = {
         "answer": fault.answer,
@@ -218,6 +246,8 @@ def _check_end(reader: Reader, scenario: Scenario) -> None:
         ("arrive", [arrive.at_us + arrive.over_us for arrive in scenario.arrivals]),
         ("fault", [fault.at_us for fault in scenario.faults]),
         ("peer", [peer.at_us for peer in scenario.peers]),
+        ("device", [device.at_us + device.over_us for device in scenario.devices]),
+        ("plan", [plan.at_us for plan in scenario.plans]),
         ("operator", [operator.at_us for operator in scenario.operators]),
     ):
         for index, at_us in enumerate(parts):
