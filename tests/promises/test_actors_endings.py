@@ -189,6 +189,7 @@ def test_an_earlier_end_is_not_waited_for_behind_a_later_one() -> None:
     run_virtual(main)
 
 
+@pytest.mark.slow
 def test_many_end_at_one_instant() -> None:
     """Two thousand of them, in pages and sharing commits, within a moment."""
 
@@ -206,6 +207,7 @@ def test_many_end_at_one_instant() -> None:
     run_virtual(main)
 
 
+@pytest.mark.slow
 def test_ends_that_nobody_needs_cost_nothing() -> None:
     """A thousand messages with an end are delivered at once: the log is asked about ends a handful of times."""
 

@@ -114,6 +114,7 @@ def test_what_was_cut_off_between_news_and_message_is_done_anew() -> None:
     run_virtual(second)
 
 
+@pytest.mark.slow
 def test_a_thousand_messages_of_one_hook_share_commits() -> None:
     """They are durable after a handful of commits, in their order, and reach the handler so."""
 

@@ -149,6 +149,7 @@ def test_nothing_is_left_behind_by_a_power_cut() -> None:
     assert len(anyio_asyncio._task_states) == 0  # noqa: SLF001 - the leak is nowhere else to be seen
 
 
+@pytest.mark.slow
 def test_thirty_power_cuts_take_no_more_memory_than_one() -> None:
     """Crash after crash, the number of objects in the process stays the same."""
 

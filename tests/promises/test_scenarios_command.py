@@ -46,6 +46,7 @@ def unsound(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_sound_run_is_told_with_its_timeline(sound: Path) -> None:
     """Exit 0; name, seed, a row a minute with anything in it, the ends of all messages, and that all laws hold."""
     done = _simulate(sound)

@@ -30,6 +30,7 @@ count = 2
 _EVERY = '"every boundary"'
 
 
+@pytest.mark.slow
 def test_every_boundary_of_a_run_is_crossed_once_and_survived() -> None:
     """A sweep crashes at each boundary of the run without a crash, and every law holds after each of them."""
     world = scenario(_WORLD.replace("CRASH", _EVERY))

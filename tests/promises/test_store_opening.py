@@ -158,6 +158,7 @@ async def test_a_start_meets_damage_with_words(path: Path) -> None:
     assert refused > 0
 
 
+@pytest.mark.slow
 async def test_whatever_byte_is_damaged_the_answer_is_clear(path: Path) -> None:
     """Flipped bytes anywhere give findings or a refusal, or lie where nothing is written; never another error."""
     whole = path.read_bytes()

@@ -187,6 +187,7 @@ async def test_our_own_fault_is_one_lines_too() -> None:
         assert str(given.lines[2]["correlation"]).encode() in house.said.getvalue()
 
 
+@pytest.mark.slow
 async def test_a_client_may_send_everything_before_it_reads(house: House) -> None:
     """Answers wait for a client that reads only once it has sent its last line."""
     body = lines_of(mail(n) for n in range(10_000))

@@ -150,6 +150,7 @@ async def test_followers_are_bounded() -> None:
                 await anyio.lowlevel.checkpoint()
 
 
+@pytest.mark.slow
 async def test_a_follower_that_does_not_read_is_let_go() -> None:
     """A follower that leaves what it was sent unread is cut off, and frees its place."""
     door = WebBounds(followers_max=1, patience_s=0.2)

@@ -206,6 +206,7 @@ async def test_twilio_is_answered_in_its_own_language(tmp_path: Path) -> None:
         assert given.body.endswith(b"<Response></Response>")
 
 
+@pytest.mark.slow
 async def test_a_thousand_updates_are_taken_at_once(tmp_path: Path) -> None:
     """The largest batch that Meta sends becomes a message each, with one answer after all of them are durable."""
     body = meta_body(entry(updates(messages=[written(n) for n in range(1_000)])))

@@ -102,6 +102,7 @@ async def test_bodies_of_strangers_share_one_bounded_memory(tmp_path: Path) -> N
         assert await house.metric("tidings_hooks_refused_total", source="stripe", reason="unavailable") >= 1
 
 
+@pytest.mark.slow
 async def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
     """A sender that falls silent gets 408 after a moment, and holds no memory any longer."""
     async with taking_hooks(STRIPE, tmp_path, door=WebBounds(hook_silence_s=0.05)) as house, bare_line(house) as bare:
