@@ -19,6 +19,18 @@ from scenarios.laws.replay import state_is_the_fold
 from scenarios.run.running import run_once
 from tests.promises.simulated import scenario
 
+_DEVICES = """\
+[[device]]
+count = 2
+user = "customer"
+device = "phone{n}"
+token = "atoken{n}"
+[[arrive]]
+name = "news"
+at = "5s"
+channel = "push"
+to = "customer"
+"""
 _ADDRESS = "reader1@example.com"
 _WORLD = """\
 [[arrive]]
@@ -77,6 +89,16 @@ def test_a_message_that_the_other_side_never_took_is_lost(evidence: Evidence) ->
     assert "the other side never took it" in _words(nothing_is_lost, evidence)
     evidence.books.handed[place] = replace(first, content=b"another")
     assert "another address or content" in _words(nothing_is_lost, evidence)
+
+
+def test_a_push_to_a_user_becomes_a_message_for_each_device() -> None:
+    """One that is missing is found, and so is one for which there was no device."""
+    evidence = run_once(scenario(_DEVICES), 1)
+    assert _words(nothing_is_lost, evidence) == ""
+    missing = _rewritten(evidence, e.AttemptTaken, lambda event: replace(event, code="devices:3"))
+    assert "went to 3 devices, and became 2 messages" in _words(nothing_is_lost, missing)
+    more = _rewritten(evidence, e.AttemptTaken, lambda event: replace(event, code="devices:1"))
+    assert "went to 1 devices, and became 2 messages" in _words(nothing_is_lost, more)
 
 
 def test_a_message_ends_once(evidence: Evidence) -> None:
