@@ -9,6 +9,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Final
 
+import anyio
 import msgspec
 from msgspec.structs import replace
 
@@ -145,19 +146,15 @@ class ConversationActor:
 
     async def answered(self, inquiry: Inquiry, taken: Taken | None) -> None:
         """Records what a provider said about an attempt of unknown fate; None: nothing shows that it was taken."""
-        stream = inquiry.message.id
-        try:
-            async with self.turn:
-                message, now_us = await self._recalled(stream)
-                if message.doubt_us is None or message.attempt != inquiry.message.attempt:
-                    return
-                events = self._tidied(message, now_us) if taken is None else receipts.found(message, taken)
-                await self._record(message, events, at_us=now_us)
-        finally:
-            self.left_unasked(inquiry)
+        async with self.turn:
+            message, now_us = await self._recalled(inquiry.message.id)
+            if message.doubt_us is None or message.attempt != inquiry.message.attempt:
+                return
+            events = self._tidied(message, now_us) if taken is None else receipts.found(message, taken)
+            await self._record(message, events, at_us=now_us)
 
-    def left_unasked(self, inquiry: Inquiry) -> None:
-        """Its provider could not be asked, because we stop: the doubt stands."""
+    def stopped_asking(self, inquiry: Inquiry) -> None:
+        """Its provider is not being asked any more: a doubt that still stands has its turn again."""
         self._asking = (self._asking or set()) - {inquiry.message.id} or None
 
     async def _conclude(self, message: Message, flight: conclusions.Flight) -> None:
@@ -292,8 +289,10 @@ class ConversationActor:
                 names = self._world.names_of(after)
         before = self.state
         try:
-            with certain_or(lambda: self._world.unsure(after)):
-                await self._commit(drafts, heads, own, at_us=at_us, names=names)
+            await self._commit(drafts, heads, own, at_us=at_us, names=names)
+        except (AppendUnknown, anyio.get_cancelled_exc_class()):
+            self._world.unsure(after)
+            raise
         finally:
             # Of what stays as it was nobody has to hear: whoever only looked would be told to look again, for ever.
             waits = after.status in WAITING and (after.lanes or after.ends_us is not None)

@@ -129,22 +129,19 @@ class Sender:
         self, permit: Permit, actor: ConversationActor, inquiry: Inquiry, channel: Channel
     ) -> ConversationActor | Trouble:
         """Asks a provider what became of an attempt, and has the answer recorded. Sends nothing."""
+        message = inquiry.message
         try:
-            taken = await self._look_up(inquiry.message, channel)
-        except anyio.get_cancelled_exc_class():
-            actor.left_unasked(inquiry)  # We are stopping: the next start asks again.
-            raise
-        except Refused as error:
-            # Our own trouble is no reason to guess: the doubt stands, and its turn comes again.
-            self._witness.note("look_up_refused", message=inquiry.message.id, error=type(error).__name__)
-            actor.left_unasked(inquiry)
-            return "again"
-        try:
-            await actor.answered(inquiry, taken)
+            await actor.answered(inquiry, await self._look_up(message, channel))
         except LOG_TROUBLE as error:
-            # The doubt stands as it did, and its turn comes again.
-            message, fault = inquiry.message, type(error).__name__
-            self._witness.note("answer_refused", message=message.id, channel=message.channel, error=fault)
+            # Our own trouble is no reason to guess: the doubt stands, and its turn comes again. Until then it counts as
+            # being asked about, or others of its conversation would have it asked about again at once, without end.
+            fault = type(error).__name__
+            self._witness.note("inquiry_refused", message=message.id, channel=message.channel, error=fault)
+            await self._clock.sleep_until(self._clock.now_us() + SECOND_US)
+        except NONSENSE as error:
+            return self._parked(permit, error)
+        finally:
+            actor.stopped_asking(inquiry)
         return actor
 
     async def _look_up(self, message: Message, channel: Channel) -> Taken | None:
