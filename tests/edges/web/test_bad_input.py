@@ -35,6 +35,7 @@ MISTAKES: dict[str, tuple[Json, str, str]] = {
     "send_at that is no time": ({"send_at": "tomorrow"}, "/send_at", "RFC3339"),
     "send_at without a zone": ({"send_at": "2030-01-01T00:00:00"}, "/send_at", "timezone"),
     "a time zone that nobody knows": ({"time_zone": "Mars/Olympus"}, "/time_zone", "Europe/Berlin"),
+    "the time zone of a machine": ({"time_zone": "localtime"}, "/time_zone", "Europe/Berlin"),
     "past expires_at": ({"expires_at": YESTERDAY}, "/expires_at", "past"),
     "expires before due": (
         {"send_at": later(days=2), "expires_at": later(days=1)},
