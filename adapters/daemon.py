@@ -24,6 +24,7 @@ from actors.system import System, World
 from adapters.chance import KeyedChance, SystemSecrets
 from adapters.clock import SystemClock
 from adapters.config.loading import Config, Mistaken
+from adapters.config.reading import Mistake
 from adapters.config.units import Listen
 from adapters.installation import first_admin_key
 from adapters.reloading import Channels, needs_restart
@@ -184,7 +185,7 @@ class _Daemon:
             config = load()
         except Mistaken as mistaken:
             for mistake in mistaken.mistakes:
-                self._telemetry.say("error", "config_mistake", msgspec.structs.asdict(mistake))
+                self._telemetry.say("error", "config_mistake", _told(mistake))
             words = "The configuration has mistakes, so the one that was read before stays."
             self._telemetry.say("error", "reload_refused", {"words": words})
             return
@@ -225,6 +226,12 @@ def _warn(config: Config, clock: SystemClock | None, telemetry: Telemetry) -> No
         )
     for words in warnings:
         telemetry.say("warning", "warning", {"words": words})
+
+
+def _told(mistake: Mistake) -> dict[str, object]:
+    """A mistake as a log line has it, where `at` is the instant."""
+    said = msgspec.structs.asdict(mistake)
+    return {"key": said.pop("at"), **said}
 
 
 def _reachable(host: str) -> str:

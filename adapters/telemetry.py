@@ -202,7 +202,9 @@ def _stamped(_logger: object, _method: str, entry: MutableMapping[str, object]) 
     # When, how grave and what come first, for whoever reads the lines raw.
     values = entry.pop("values")
     assert isinstance(values, Mapping), f"the values of a line are a mapping, not {values!r}"
-    return {"at": moment(wall_us()), "level": entry.pop("level"), "note": entry.pop("event"), **entry, **values}
+    first = {"at": moment(wall_us()), "level": entry.pop("level"), "note": entry.pop("event")}
+    assert not values.keys() & first.keys(), f"a value is called like what every line begins with: {sorted(values)}"
+    return {**first, **entry, **values}
 
 
 def _as_json(_logger: object, _method: str, event: MutableMapping[str, object]) -> bytes:

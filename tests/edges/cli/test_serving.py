@@ -3,6 +3,7 @@
 import shlex
 import signal
 import stat
+from datetime import UTC, datetime
 from email import message_from_bytes
 from http.client import HTTPConnection
 from pathlib import Path
@@ -163,8 +164,9 @@ def test_a_reload_with_mistakes_changes_nothing(data: Path) -> None:
         file.write_text(BOX + "[server]\npublic_url = 5\n[store]\nurl = 'x'\n")
         served.process.send_signal(signal.SIGHUP)
         served.notes.wait_for("reload_refused")
-        mistakes = [(note["line"], note["at"]) for note in served.notes.all() if note["note"] == "config_mistake"]
-        assert mistakes == [(6, "server.public_url"), (8, "store.url")]
+        notes = [note for note in served.notes.all() if note["note"] == "config_mistake"]
+        assert [(note["line"], note["key"]) for note in notes] == [(6, "server.public_url"), (8, "store.url")]
+        assert all(datetime.fromisoformat(str(note["at"])).tzinfo is UTC for note in notes)
         served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")
         served.wait_for("AttemptTaken")
         file.write_text(BOX + CALLS)
