@@ -56,7 +56,10 @@ def test_a_value_is_read_with_its_unit(reading: Callable[[object], object], text
         (units.rate, ["", "30", "30/m", "0/min", "-1/s", "30 / min", "1.5/s", "30/week", "none", 30, None]),
         (units.size, ["", "0MiB", "1MB", "1", "-1KiB", 1_048_576, None]),
         (units.minute_of_day, ["24:00", "7:00", "07:60", "0700", "", 7, None]),
-        (units.zone, ["", "Mars/Olympus", "../etc/passwd", "Europe", "/etc/localtime", "localtime", "Factory", 3, None]),
+        (
+            units.zone,
+            ["", "Mars/Olympus", "../etc/passwd", "Europe", "/etc/localtime", "localtime", "Factory", 3, None],
+        ),
         (
             units.listen,
             ["", "8420", "127.0.0.1", "host:port", "host:65536", "::1:80", "http://x:80", "a b:1", 80, None],
