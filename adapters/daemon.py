@@ -30,7 +30,7 @@ from adapters.installation import first_admin_key
 from adapters.reloading import Channels, needs_restart
 from adapters.starting import CONNECTIONS_WAITING_MAX, CannotStart, bound, builder, prepared_key, zone_finder
 from adapters.telemetry import Telemetry
-from adapters.web.app import FRONT, create_app
+from adapters.web.app import FRONT, create_app, runner_of
 from adapters.web.front import WebBounds
 from core.errors import AppendUnknown, Refused, TidingsError
 from eventstore.sqlite.log import SqliteLog
@@ -132,9 +132,7 @@ class _Daemon:
             sources=config.sources,
         )
         self._sources = app[FRONT].hooks.sources
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=_ANSWERS_END_S, auto_decompress=False
-        )
+        self._runner = runner_of(app, answers_end_s=_ANSWERS_END_S)
 
     async def run(self, door: socket.socket, load: Load, announce: Callable[[Running], None]) -> None:
         """Works until a signal asks for the end; one that comes before the log is recovered ends it at once."""

@@ -36,11 +36,7 @@ def create_app(
     bounds: WebBounds = WebBounds(),  # noqa: B008  # A frozen value.
     sources: Iterable[Source] = (),
 ) -> web.Application:
-    """The HTTP API over a running system, and the door for hooks of these sources.
-
-    Run it without an access log, which costs more than most calls do, and without `auto_decompress`: packed bodies are
-    declined, and must not be unpacked for that.
-    """
+    """The HTTP API over a running system, and the door for hooks of these sources. `runner_of` runs it."""
     front = Front(system, world, settings=settings, bounds=bounds, registry=registry, sources=sources)
     traffic = Traffic()
     registry.register(traffic)
@@ -62,6 +58,25 @@ def create_app(
     app.router.add_route("*", "/{path:.*}", _nothing_here, expect_handler=_go_ahead)
     app.on_shutdown.append(_let_followers_go)
     return app
+
+
+def runner_of(app: web.Application, *, answers_end_s: float, lingers_s: float = 10.0) -> web.AppRunner:
+    """What serves the application. Answers that are under way at its end may take `answers_end_s` more.
+
+    After an answer that did not wait for the end of a body, it reads on for `lingers_s` before it hangs up.
+    """
+    return web.AppRunner(
+        app,
+        # A log of accesses costs more than most calls do.
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=answers_end_s,
+        lingering_time=lingers_s,
+        # Packed bodies are declined, and must not be unpacked for that.
+        auto_decompress=False,
+        # It counts for a head of which only a part has come, too: whoever dribbles one holds a line no longer.
+        keepalive_timeout=app[FRONT].bounds.idle_s,
+    )
 
 
 def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:

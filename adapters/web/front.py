@@ -25,6 +25,12 @@ class WebBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A request's body; in a batch, one line."""
     silence_s: float = 60.0
     """How long the rest of a body may be awaited; in a batch, how long nothing of it may come."""
+    idle_s: float = 75.0
+    """How long a connection stays without the whole head of a request, from its beginning or its last answer on.
+
+    Proxies keep the lines behind them open for a minute (nginx and the load balancers of AWS by default): one that they
+    may still use must not be closed under their hands.
+    """
     batch_lines_max: int = 1_024
     """Lines of one batch that are being accepted at once, and as many more that wait for it."""
     batch_held_bytes_max: int = 8 << 20

@@ -25,7 +25,7 @@ from adapters.channels.building import build
 from adapters.clock import SystemClock
 from adapters.config.loading import Config, load
 from adapters.telemetry import Telemetry
-from adapters.web.app import FRONT, create_app
+from adapters.web.app import FRONT, create_app, runner_of
 from adapters.web.front import WebBounds
 from core.ports import Channel, Log
 from eventstore.memory import MemoryLog
@@ -140,7 +140,7 @@ async def taking_hooks(
         house = HookHouse(system, log, provider=provider, telemetry=telemetry, said=said)
         house.app, house.config = app, config
         async with house.session:
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, auto_decompress=False)
+            runner = runner_of(app, answers_end_s=5)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             house.port = runner.addresses[0][1]

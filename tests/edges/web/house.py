@@ -22,7 +22,7 @@ from actors.system import System, World
 from adapters.chance import KeyedChance, SystemSecrets
 from adapters.clock import SystemClock
 from adapters.telemetry import Telemetry
-from adapters.web.app import create_app
+from adapters.web.app import create_app, runner_of
 from adapters.web.front import WebBounds
 from core.news import News
 from core.outcomes import Outcome, Taken
@@ -249,9 +249,7 @@ async def running(
         await group.start(system.run)
         house = House(system, log, provider=provider, telemetry=telemetry, said=said)
         async with house.session:
-            runner = web.AppRunner(
-                app, access_log=None, shutdown_timeout=5, auto_decompress=False, lingering_time=lingers_s
-            )
+            runner = runner_of(app, answers_end_s=5, lingers_s=lingers_s)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             house.port = runner.addresses[0][1]
