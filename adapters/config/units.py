@@ -14,11 +14,11 @@ import msgspec
 from adapters.zones import zone_named
 from core.policies import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Quota
 
-_SPANS_US: Final = {"ms": 1_000, "s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US}
+_SPANS_US: Final = {"us": 1, "ms": 1_000, "s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US}
 _WINDOWS_US: Final = {"s": SECOND_US, "min": MINUTE_US, "h": HOUR_US, "d": DAY_US}
 _SIZES_BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
-_SPAN: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)", re.ASCII)
+_SPAN: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(us|ms|s|m|h|d)", re.ASCII)
 _RATE: Final = re.compile(r"(\d{1,9})/(s|min|h|d)", re.ASCII)
 _SIZE: Final = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB)", re.ASCII)
 _MINUTE: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
@@ -47,7 +47,7 @@ Reading = Callable[[object], object]
 
 
 def span(*, least_us: int = 0) -> Reading:
-    """A duration such as "15s", "5m", "2h", "1d" or "500ms", in microseconds."""
+    """A duration such as "15s", "5m", "2h", "1d", "500ms" or "250us", in microseconds."""
     expected = 'a duration such as "500ms", "15s", "5m", "2h" or "1d"'
 
     def read(raw: object) -> int:
@@ -67,8 +67,8 @@ def shown_span(span_us: int) -> str:
     """A duration as it would be written in a file: the largest unit that leaves no fraction."""
     if span_us == 0:
         return "0s"
-    unit = next((unit for unit, size_us in reversed(_SPANS_US.items()) if span_us % size_us == 0), None)
-    return f"{span_us // _SPANS_US[unit]}{unit}" if unit else f"{span_us / 1_000:g}ms"
+    unit = next(unit for unit, size_us in reversed(_SPANS_US.items()) if span_us % size_us == 0)
+    return f"{span_us // _SPANS_US[unit]}{unit}"
 
 
 def rate(raw: object) -> Quota:

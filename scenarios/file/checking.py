@@ -19,7 +19,7 @@ from scenarios.file.arriving import body_of
 from scenarios.file.readings import filled
 from scenarios.file.scenario import Hook, Scenario
 from scenarios.file.selecting import Chosen, LatencyTable
-from scenarios.file.sides import Fault, Provider
+from scenarios.file.sides import Answered, Fault, Provider
 from scenarios.file.tables import MEASURED, Arrive, Expect, Operator
 from scenarios.file.wishes import Device, Plan, messages_of, plan_body
 
@@ -41,6 +41,7 @@ def check(reader: Reader, scenario: Scenario) -> None:
         _check_arrive(reader, scenario, arrive, ("arrive", index))
     for index, fault in enumerate(scenario.faults):
         _check_fault(reader, fault, ("fault", index))
+    _check_answered(reader, scenario)
     for index, operator in enumerate(scenario.operators):
         _check_operator(reader, operator, ("operator", index))
     for index, expect in enumerate(scenario.expects):
@@ -66,9 +67,7 @@ def _parts(scenario: Scenario) -> Iterator[tuple[KeyPath, Chosen]]:
 def _check_names(reader: Reader, scenario: Scenario, chosen: Chosen, path: KeyPath) -> None:
     """A selector that can fit nothing would make its fault or expectation pass unseen."""
     lanes = [lane.name for lane in scenario.settings.lanes]
-    sources = [hook.name for hook in scenario.hooks if hook.lanes]
-    plans = [plan.reference for plan in scenario.plans]
-    arrivals = [*(arrive.name or "" for arrive in scenario.arrivals), *sources, *plans]
+    arrivals = _names(scenario)
     tenants = sorted({
         *(arrive.tenant for arrive in scenario.arrivals),
         *(hook.tenant for hook in scenario.hooks),
@@ -84,6 +83,13 @@ def _check_names(reader: Reader, scenario: Scenario, chosen: Chosen, path: KeyPa
     ):
         if seen is not None and seen not in known:
             reader.mistake((*path, key), shown(seen), one_of(seen, known))
+
+
+def _names(scenario: Scenario) -> list[str]:
+    """What stands before the slash in the name of any message."""
+    sources = [hook.name for hook in scenario.hooks if hook.lanes]
+    plans = [plan.reference for plan in scenario.plans]
+    return [*(arrive.name or "" for arrive in scenario.arrivals), *sources, *plans]
 
 
 def _check_latency(reader: Reader, latency: LatencyTable, path: KeyPath) -> None:
@@ -217,6 +223,28 @@ def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
         reader.mistake((*path, "lane"), "missing", "the lane whose account it is")
     if fault.for_us is not None and given[0] in {"daemon", "clock"}:
         reader.mistake((*path, "for"), shown_span(fault.for_us), f"none with {given[0]}, which happens at an instant")
+
+
+def _check_answered(reader: Reader, scenario: Scenario) -> None:
+    known, seen = _names(scenario), set[tuple[str, int]]()
+    for index, answered in enumerate(scenario.answered):
+        path: KeyPath = ("answered", index)
+        if reader.sound(path):
+            _check_one_answered(reader, answered, path, known)
+            if (answered.message, answered.attempt) in seen:
+                reader.mistake((*path, "attempt"), f"a second attempt {answered.attempt}", "each attempt once")
+            seen.add((answered.message, answered.attempt))
+
+
+def _check_one_answered(reader: Reader, answered: Answered, path: KeyPath, known: list[str]) -> None:
+    name = answered.message.rpartition("/")[0]
+    if name not in known:
+        reader.mistake((*path, "message"), shown(answered.message), one_of(name, known))
+    if answered.answer is not None and answered.answer.share is not None:
+        reader.mistake((*path, "answer"), "a share", "none, since it is what happened")
+    if answered.takes_us is not None and answered.takes_us < (answered.connects_us or 0):
+        expected = f"not below connects, {shown_span(answered.connects_us or 0)}"
+        reader.mistake((*path, "takes"), shown_span(answered.takes_us), expected)
 
 
 def _check_operator(reader: Reader, operator: Operator, path: KeyPath) -> None:

@@ -63,6 +63,7 @@ def _compiled(reader: Reader, whole: FileTable, file: str) -> Scenario:
         arrivals=arrivals,
         providers=whole.provider,
         faults=whole.fault,
+        answered=whole.answered,
         peers=whole.peer,
         devices=whole.device,
         plans=whole.plan,

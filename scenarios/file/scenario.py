@@ -10,7 +10,7 @@ import msgspec
 from core.policies import Policy
 from core.settings import Settings
 from scenarios.file.selecting import LatencyTable
-from scenarios.file.sides import Fault, Peer, Provider
+from scenarios.file.sides import Answered, Fault, Peer, Provider
 from scenarios.file.tables import Arrive, Crash, Expect, Operator
 from scenarios.file.updates import Scheme
 from scenarios.file.wishes import Device, Plan
@@ -50,6 +50,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: tuple[Arrive, ...]
     providers: tuple[Provider, ...]
     faults: tuple[Fault, ...]
+    answered: tuple[Answered, ...]
     peers: tuple[Peer, ...]
     devices: tuple[Device, ...]
     plans: tuple[Plan, ...]

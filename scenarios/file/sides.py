@@ -5,7 +5,7 @@ This file answers for their keys and defaults; what two keys together must not s
 
 from typing import Annotated, Literal
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
 from adapters.config.reading import Required
@@ -94,6 +94,23 @@ class Fault(Chosen, frozen=True, kw_only=True):
         """Whether it holds at an instant since the start; all faults are over when the run is."""
         until_us = runs_for_us if self.for_us is None else min(runs_for_us, self.at_us + self.for_us)
         return self.at_us <= at_us < until_us
+
+
+class Answered(Table, frozen=True, kw_only=True):
+    """What one attempt came to, as it was recorded: it stands before every provider and fault.
+
+    Without an `answer` it was taken. `connects` goes by until the request has left, `takes` until the answer is here,
+    both since the attempt began. `looked_up` is how long the provider took to say that it has it, or "none" where it
+    did not say so. What is left out is as it would be without all this.
+    """
+
+    message: Annotated[Text, Required] = ""
+    attempt: Count = 1
+    answer: AnswerValue | None = None
+    connects_us: SpanUs | None = field(default=None, name="connects")
+    takes_us: SpanUs | None = field(default=None, name="takes")
+    looked_up_us: SpanUs | UnsetType | None = field(default=UNSET, name="looked_up")
+    provider_id: Text | None = None
 
 
 class Peer(Chosen, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from core.events import OnAmbiguous, Order
 from core.policies import DAY_US, SECOND_US
 from scenarios.file.readings import amount, content, instant, pace, template
 from scenarios.file.selecting import Chosen, LatencyTable, Share, Template
-from scenarios.file.sides import Fault, Peer, Provider
+from scenarios.file.sides import Answered, Fault, Peer, Provider
 from scenarios.file.updates import SCHEMES, Scheme
 from scenarios.file.wishes import Device, Plan
 
@@ -184,6 +184,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     arrive: tuple[Arrive, ...] = ()
     provider: tuple[Provider, ...] = ()
     fault: tuple[Fault, ...] = ()
+    answered: tuple[Answered, ...] = ()
     peer: tuple[Peer, ...] = ()
     device: tuple[Device, ...] = ()
     plan: tuple[Plan, ...] = ()

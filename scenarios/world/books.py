@@ -9,6 +9,7 @@ import msgspec
 
 from core.news import News
 from scenarios.draws import Draws
+from scenarios.world.meeting import Meeting
 
 What = Literal["accepted", "repeated", "refused", "rejected", "forged", "unknown"]
 
@@ -73,9 +74,15 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Books:
-    """Everything that the world knows to have happened, over all lives of the daemon."""
+    """Everything that the world knows to have happened, over all lives of the daemon.
+
+    `looked_up` says how long it took until a provider said that it has what it was asked about (message, attempt), None
+    where it did not say so.
+    """
 
     def __init__(self) -> None:
+        self.met: list[Meeting] = []
+        self.looked_up: dict[tuple[str, int], int | None] = {}
         self.handed: list[Handed] = []
         self.told: list[Told] = []
         self.posted: list[Posted] = []
@@ -90,6 +97,16 @@ class Books:
             else msgspec.structs.replace(handed, arrives_us=None)
             for handed in self.handed
         ]
+
+    @property
+    def recorded(self) -> int:
+        """How many attempts met what the file records of them."""
+        return sum(meeting.is_recorded for meeting in self.met)
+
+    @property
+    def modelled(self) -> int:
+        """How many attempts met what other parts of the file make of them."""
+        return len(self.met) - self.recorded
 
     def takes(self, handed: Handed) -> bool:
         """Whether the other side takes a request that is about to be noted, and not only knows it again."""

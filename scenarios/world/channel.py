@@ -32,7 +32,8 @@ from scenarios.world.books import Books, Handed
 from scenarios.world.borders import Borders, cut
 from scenarios.world.choosing import Subject
 from scenarios.world.hooking import body_of
-from scenarios.world.nature import Meeting, Nature
+from scenarios.world.meeting import Meeting
+from scenarios.world.nature import Nature
 
 # How long it takes to find out that a provider does not answer.
 _SILENT_US: Final = SECOND_US
@@ -73,6 +74,7 @@ class SimulatedChannel:
         await self._cross("before a request leaves", parcel)
         subject = self._subject(parcel)
         meeting = self._nature.meet(subject, parcel.attempt, self._now_us(), by_template=parcel.outside_window)
+        self._books.met.append(meeting)
         if meeting.connects_us >= left_us:
             await _pass(left_us)
             return Transient(code="timeout")
@@ -166,6 +168,7 @@ class AskableChannel(SimulatedChannel):
         await self._cross("before a provider is asked", parcel)
         subject = self._subject(parcel)
         answers_us = self._nature.answers(subject, parcel.attempt, self._now_us())
+        self._books.looked_up[subject.key, parcel.attempt] = answers_us
         if answers_us is None:
             await _pass(min(_SILENT_US, parcel.deadline_us - self._clock.now_us()))
             return None

@@ -27,7 +27,8 @@ from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
-from scenarios.world.nature import Meeting, can_tell
+from scenarios.world.meeting import Meeting
+from scenarios.world.nature import can_tell
 from scenarios.world.operators import Operators
 from scenarios.world.senders import Senders
 from scenarios.world.tellings import of_message

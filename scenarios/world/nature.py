@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from core.news import Receipt, ReceiptStatus
 from core.outcomes import name_of
@@ -18,9 +19,10 @@ from scenarios.draws import Draws
 from scenarios.file.answers import Answer
 from scenarios.file.scenario import Scenario
 from scenarios.file.selecting import LatencyTable
-from scenarios.file.sides import Fault, Provider, ReceiptsTable
+from scenarios.file.sides import Answered, Fault, Provider, ReceiptsTable
 from scenarios.world.books import Handed
 from scenarios.world.choosing import Subject, fits
+from scenarios.world.meeting import Meeting
 
 _USUAL = Provider()
 # How much of an answer's time goes by before the request has left us, at most.
@@ -31,20 +33,6 @@ _RECEIPTS_P99: Final = 5
 _AGAIN_WITHIN_US: Final = MINUTE_US
 
 
-class Meeting(msgspec.Struct, frozen=True, kw_only=True):
-    """What awaits one request. `fails` None means that it is taken; `connects_us` comes before `answers_us`.
-
-    `provider_id` is what the provider calls the message, empty where it never tells of it.
-    """
-
-    fails: Answer | None
-    connects_us: int
-    answers_us: int
-    is_idempotent: bool
-    provider_id: str
-    receipts: ReceiptsTable | None
-
-
 class Nature:
     """The behaviour of all other sides of one world."""
 
@@ -52,20 +40,28 @@ class Nature:
         self._draws = draws
         self._runs_for_us = scenario.runs_for_us
         self._providers = scenario.providers
+        self._answered = {(one.message, one.attempt): one for one in scenario.answered}
         self._faults: Sequence[tuple[Fault, Answer]] = [
             (fault, fault.answer) for fault in scenario.faults if fault.answer is not None
         ]
 
     def meet(self, subject: Subject, attempt: int, at_us: int, *, by_template: bool = False) -> Meeting:
         """What awaits an attempt that begins at an instant since the start."""
+        modelled = self._modelled(subject, attempt, at_us, by_template=by_template)
+        recorded = self._answered.get((subject.key, attempt))
+        return modelled if recorded is None else _as_recorded(recorded, modelled, self._whole_us(subject, attempt))
+
+    def _modelled(self, subject: Subject, attempt: int, at_us: int, *, by_template: bool) -> Meeting:
         provider = self._provider(subject)
         fails = self._fails(subject, attempt, at_us)
         if fails is not None and fails.outcome is not None and name_of(fails.outcome) == "window" and by_template:
             fails = None  # A closed window keeps free text out, and nothing else.
-        whole_us = latency_us(self._draws, provider.latency, "latency", subject.key, attempt)
+        whole_us = self._whole_us(subject, attempt)
         connects_us = round(self._draws.draw("connecting", subject.key, attempt) * _CONNECTING * whole_us)
         slow_us = fails.slow_us if fails is not None else 0
         return Meeting(
+            key=subject.key,
+            attempt=attempt,
             fails=fails,
             connects_us=connects_us,
             answers_us=whole_us - connects_us + slow_us,
@@ -74,8 +70,14 @@ class Nature:
             receipts=provider.receipts,
         )
 
+    def _whole_us(self, subject: Subject, attempt: int) -> int:
+        return latency_us(self._draws, self._provider(subject).latency, "latency", subject.key, attempt)
+
     def answers(self, subject: Subject, attempt: int, at_us: int) -> int | None:
         """How long it takes until a provider says that it has a message; None where it does not."""
+        recorded = self._answered.get((subject.key, attempt))
+        if recorded is not None and recorded.looked_up_us is not UNSET:
+            return recorded.looked_up_us
         provider = self._provider(subject)
         is_known = self._draws.draw("looked up", subject.key, attempt) < (provider.looks_up or 0.0)
         is_reached = not any(
@@ -177,6 +179,24 @@ class Nature:
         # By what the fault is, not by its place in the file: taking out another one must not move this one's draws.
         kind = answer.kind if answer.outcome is None else name_of(answer.outcome)
         return self._draws.draw("fault", kind, answer.status, fault.at_us, key, attempt) < share
+
+
+def _as_recorded(recorded: Answered, modelled: Meeting, whole_us: int) -> Meeting:
+    """What is recorded of an attempt, and for the rest what was modelled; `whole_us` is how long it would take."""
+    connects_us = modelled.connects_us if recorded.connects_us is None else recorded.connects_us
+    if recorded.takes_us is not None:
+        answers_us = max(0, recorded.takes_us - connects_us)
+    else:
+        slow_us = 0 if recorded.answer is None else recorded.answer.slow_us
+        answers_us = max(0, whole_us - connects_us) + slow_us
+    return msgspec.structs.replace(
+        modelled,
+        fails=recorded.answer,
+        connects_us=connects_us,
+        answers_us=answers_us,
+        provider_id=modelled.provider_id if recorded.provider_id is None else recorded.provider_id,
+        is_recorded=True,
+    )
 
 
 def latency_us(draws: Draws, latency: LatencyTable, purpose: str, *key: int | str) -> int:

@@ -16,7 +16,8 @@ from scenarios.file.updates import meta_body, status_of
 from scenarios.world.books import Handed
 from scenarios.world.choosing import Subject, fits
 from scenarios.world.hooking import Post
-from scenarios.world.nature import Meeting, Nature
+from scenarios.world.meeting import Meeting
+from scenarios.world.nature import Nature
 
 # People do not all act in the same instant.
 _PEOPLE_WITHIN_US = MINUTE_US
