@@ -20,7 +20,7 @@ from core.errors import Impossible
 from core.ids import shard_of
 from core.limits import UNKNOWN
 from core.news import LaneNews
-from core.outcomes import Config, Outcome, Rate, is_fault
+from core.outcomes import Config, Outcome, Rate, is_fault, is_unasked
 from core.policies import Policy
 from core.ports import Clock, Log, Witness
 from core.records import NO_TENANT, Append, Draft, Head, HeadChange, Recorded
@@ -113,6 +113,8 @@ class LaneActor:
 
     async def saw(self, outcome: Outcome, permit: Permit) -> None:
         """Weighs an outcome; what follows from it (pause, throttle, breaker) is durable when this returns."""
+        if is_unasked(outcome):
+            return
         if not permit.is_probe and not is_fault(outcome) and not isinstance(outcome, Config | Rate):
             # Nothing can follow from it, so it waits for nobody.
             self._judge(permit.host, outcome, self._clock.now_us(), is_probe=False)
@@ -170,8 +172,12 @@ class LaneActor:
         await self._record(lambda _: [e.LanePaused(by="operator")] if self.paused_by != "operator" else [])
 
     async def resume(self) -> None:
-        """Lets a paused lane go on. Resuming a running lane changes nothing."""
-        await self._record(lambda _: [e.LaneResumed()] if self.paused_by is not None else [])
+        """Lets a paused or throttled lane go on. Resuming a running lane changes nothing."""
+
+        def decide(now_us: int) -> list[e.Event]:
+            return [e.LaneResumed()] if self.paused_by is not None or self.throttled_until_us > now_us else []
+
+        await self._record(decide)
 
     async def told(self, news: LaneNews) -> None:
         """Heeds a provider's word about its account: `down` pauses the lane, `up` ends what no person paused."""
@@ -276,6 +282,9 @@ class LaneActor:
                 self._went_down(at_us)
             case e.LaneResumed():
                 self.paused_by, self.paused_code = None, ""
+                if event.by == "operator":
+                    # A person knows better than the wait that was asked for; a provider that means it says so again.
+                    self.throttled_until_us = 0
                 self._came_up()
             # Of several refusals on their way the shortest may come last, and each of them was meant.
             case e.LaneThrottled(host=0):

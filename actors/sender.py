@@ -198,7 +198,7 @@ class Sender:
         try:
             parcel = await self._parcels.of(attempt.message, attempt.number)
             if parcel is None:
-                return Permanent(code="content_gone")
+                return Permanent(code="content_gone", unasked=True)
             outcome = await self._answered(parcel, departure, channel)
             if outcome is not None:
                 return outcome
@@ -206,12 +206,12 @@ class Sender:
             self._witness.note("send_overdue", lane=message.lane, channel=message.channel, message=message.id)
             return Transient(code="overdue") if departure.sent_us is None else Ambiguous(code="overdue")
         except CorruptLog:
-            return Permanent(code="content_corrupt")
+            return Permanent(code="content_corrupt", unasked=True)
         except Refused as error:
             # Our own trouble is nobody's failure: it uses up no attempt, and says nothing about the other side.
             message, fault = attempt.message, type(error).__name__
             self._witness.note("content_refused", message=message.id, channel=message.channel, error=fault)
-            return Hold(code="store_unavailable", after_us=SECOND_US)
+            return Hold(code="store_unavailable", after_us=SECOND_US, unasked=True)
         except Exception as bug:  # A channel's bug must not lose the message: it is an outcome like any other.
             name, message = type(bug).__name__, attempt.message
             self._witness.note("send_bug", lane=message.lane, channel=message.channel, message=message.id, error=name)

@@ -12,7 +12,7 @@ from core.circuit import cooldown_us
 from core.conversation import Conversation, parks_after
 from core.failover import IsUp, every_lane, is_further, may_move, next_lane
 from core.message import Message
-from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Taken, Transient, Window, is_fault
+from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Taken, Transient, Window, is_fault, is_unasked
 from core.peers import told_of_peer
 from core.policies import HOUR_US, SECOND_US, Policy, delay_us
 
@@ -224,7 +224,7 @@ def _circuit_events(
         until_us = now_us + grown_pause_us(conversation, outcome, policy)
         refusals = conversation.refusals + 1 if outcome.growth > 1 else 0
         return (e.ConversationPaused(until_us=until_us, code=outcome.code, refusals=refusals),)
-    if isinstance(outcome, Rate | Hold | Config):
+    if isinstance(outcome, Rate | Hold | Config) or is_unasked(outcome):
         return ()
     if not is_fault(outcome):
         # Any definite answer, a refusal too, shows a peer that works.

@@ -217,8 +217,8 @@ def skips_at(message: Message, policy: Policy) -> int | None:
     """When a failing message at the head of its line steps aside, None where it never does."""
     if policy.poison.kind != "skip" or message.line != FIFO_LINE or message.status != "retrying":
         return None
-    if message.failing_us is None:
-        return None  # It was released, and has not failed since.
+    if message.failing_us is None or message.excused:
+        return None  # It was released, or waits for our own set-up, and has not failed since.
     return message.failing_us + policy.poison.skip_after_us
 
 

@@ -22,7 +22,7 @@ from core.message_state import (
     Status,
     Told,
 )
-from core.outcomes import is_fault
+from core.outcomes import Config, is_fault
 from core.records import Head, Recorded
 
 __all__ = ["CONCLUDED", "FALLBACK_DUE", "OPEN", "TAKEN", "WAITING", "Message", "Status"]
@@ -221,7 +221,8 @@ def _failed(message: Message, event: e.AttemptFailed, at_us: int) -> dict[str, o
         "due_us": event.due_us,
         "used": message.used + event.used,
         "faults": message.faults + 1 if is_fault(event.outcome) else 0,
-        "failing_us": message.failing_us if message.failing_us is not None else at_us,
+        "failing_us": message.failing_us if message.failing_us is not None and not message.excused else at_us,
+        "excused": isinstance(event.outcome, Config),
         "code": event.outcome.code,
         "detail": event.outcome.detail,
     }
@@ -235,6 +236,7 @@ def _released(message: Message, event: e.MessageReleased) -> dict[str, object]:
         "held_by": None,
         "faults": 0,
         "failing_us": None,
+        "excused": False,
     }
 
 
@@ -247,6 +249,7 @@ def _redriven(event: e.MessageRedriven, at_us: int) -> dict[str, object]:
         "used": 0,
         "faults": 0,
         "failing_us": None,
+        "excused": False,
         "aside": False,
         "cancel": None,
         "reason": "",

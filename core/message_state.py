@@ -44,10 +44,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `used` counts attempts that the schedule spent in this round (a redrive begins a new one), `attempt` all that ever
     started; `in_flight` is the running attempt or 0. `tried_in` names the last attempt of each lane, where it may go
-    through several. `failing_us` is when it first failed in this round. `doubt_us` is until when evidence is awaited
-    for an attempt of unknown fate, since `doubted_us`. `taken_as` and `taken_code` are what its provider answered,
-    `receipts` what it told besides. `fallback` is the message that took its place; `is_redriven` says that a person
-    wanted it tried again.
+    through several. `failing_us` is when it first failed in this round; `excused`: it failed last by our own set-up, so
+    nobody counts for how long. `doubt_us` is until when evidence is awaited for an attempt of unknown fate, since
+    `doubted_us`. `taken_as` and `taken_code` are what its provider answered, `receipts` what it told besides.
+    `fallback` is the message that took its place; `is_redriven` says that a person wanted it tried again.
     """
 
     id: int
@@ -86,6 +86,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     used: int = 0
     faults: int = 0
     failing_us: int | None = None
+    excused: bool = False
     aside: bool = False
     held_by: Literal["unknown", "parked"] | None = None
     cancel: str | None = None

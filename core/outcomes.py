@@ -29,7 +29,12 @@ class Taken(_Outcome, frozen=True, kw_only=True, tag="taken"):
 
 
 class Permanent(_Outcome, frozen=True, kw_only=True, tag="permanent"):
-    """This message can never succeed as it is; nothing else is affected."""
+    """This message can never succeed as it is; nothing else is affected.
+
+    `unasked`, here and below: it was settled in our own house, so it shows nothing of the other side.
+    """
+
+    unasked: bool = False
 
 
 class Transient(_Outcome, frozen=True, kw_only=True, tag="transient"):
@@ -63,6 +68,7 @@ class Recipient(_Outcome, frozen=True, kw_only=True, tag="recipient"):
     """
 
     soft: bool = False
+    unasked: bool = False
 
 
 class OptOut(_Outcome, frozen=True, kw_only=True, tag="optout"):
@@ -79,6 +85,7 @@ class Hold(_Outcome, frozen=True, kw_only=True, tag="hold"):
     """Allowed only after `after_us` (a daily quota, a marketing cap); does not use up an attempt."""
 
     after_us: int | None = None
+    unasked: bool = False
 
 
 class Window(_Outcome, frozen=True, kw_only=True, tag="window"):
@@ -110,6 +117,11 @@ def is_fault(outcome: Outcome) -> bool:
     A permanent refusal is an answer of a peer that works.
     """
     return isinstance(outcome, Transient | Ambiguous)
+
+
+def is_unasked(outcome: Outcome) -> bool:
+    """Whether nobody outside was asked: it proves neither a peer nor a provider to work, nor to fail."""
+    return isinstance(outcome, Permanent | Recipient | Hold) and outcome.unasked
 
 
 def of_provider_status(status: int, *, after_us: int | None = None, detail: str = "") -> Outcome:

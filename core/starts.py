@@ -42,8 +42,12 @@ def tidy(
         return _in_vain(message, policy, now_us=now_us, chance=chance, is_up=is_up)
     if message.ends_us is not None and message.ends_us <= now_us:
         return (e.MessageCancelled(reason=FALLBACK_DUE),)
-    # Only what has failed can be given up: a message that waited long for its first try still gets it.
-    if message.failing_us is not None and now_us - message.failing_us >= policy.give_up_after_us:
+    # Only what has failed can be given up: a message that waited long for its first try, or for us, still gets it.
+    if (
+        message.failing_us is not None
+        and not message.excused
+        and now_us - message.failing_us >= policy.give_up_after_us
+    ):
         return (*_doubt_ends(message, "fail"), e.MessageDead(reason="gave_up"))
     skip_us = skips_at(message, policy)
     if skip_us is not None and skip_us <= now_us:

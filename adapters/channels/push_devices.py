@@ -19,7 +19,7 @@ from core.policies import SECOND_US
 from core.ports import Channel, Parcel
 
 # Our own log is in trouble: that is nobody's failure, uses up no attempt, and every step may be taken again.
-_LATER: Final = Hold(code="store_unavailable", after_us=SECOND_US)
+_LATER: Final = Hold(code="store_unavailable", after_us=SECOND_US, unasked=True)
 
 
 class PushDevices:
@@ -53,15 +53,15 @@ class PushDevices:
         try:
             count = await self._pushes.fan_out(parcel.tenant, parcel.to, parcel.stream)
         except NotFound:
-            return Permanent(code="content_gone")
+            return Permanent(code="content_gone", unasked=True)
         except Invalid as invalid:
             # Its time ends about now, which its next turn says in so many words; else its lane or policy has gone.
             is_late = invalid.at == "/expires_at"
-            return Transient(code="too_late") if is_late else Permanent(code=f"invalid:{invalid.at}")
+            return Transient(code="too_late") if is_late else Permanent(code=f"invalid:{invalid.at}", unasked=True)
         if count is None and self._takes_users:
             return await self._provider.send(parcel, handed_over)
         if not count:
-            return Recipient(code="no_device")
+            return Recipient(code="no_device", unasked=True)
         # Nothing is in doubt before this: all of it may be done again.
         handed_over()
         return Taken(code=f"devices:{count}")
@@ -70,10 +70,11 @@ class PushDevices:
         try:
             device = await self._devices.device(parcel.tenant, name)
         except NotFound:
-            return Permanent(code="device_removed")
+            return Permanent(code="device_removed", unasked=True)
         tried = device.held
         if tried is None or device.state.status != "active":
-            return Permanent(code=f"device_{'removed' if tried is None else device.state.status}")
+            status = "removed" if tried is None else device.state.status
+            return Permanent(code=f"device_{status}", unasked=True)
         outcome = await self._provider.send(replace(parcel, to=tried.address), handed_over)
         if isinstance(outcome, Recipient) and await self._pushes.proves(parcel.stream, outcome):
             await self._devices.refuse(parcel.tenant, name, tried, outcome.code)

@@ -163,8 +163,8 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
 
 # Fields were added at the end since these were first released.
 _GROWN: Final = {
-    "MessageAccepted": 2, "AttemptStarted": 2, "AttemptFailed": 2, "AmbiguityResolved": 2, "ConversationPaused": 2,
-    "LaneResumed": 2,
-}  # fmt: skip  # A table of six.
+    "MessageAccepted": 2, "AttemptStarted": 2, "AttemptFailed": 3, "AmbiguityResolved": 2, "ConversationPaused": 2,
+    "LaneResumed": 2, "ReceiptSeen": 2, "StrayKept": 2,
+}  # fmt: skip  # A table of eight.
 
 SCHEMA_VERSIONS: Final[dict[str, int]] = {name: _GROWN.get(name, 1) for name in EVENT_TYPES}

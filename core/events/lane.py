@@ -27,7 +27,7 @@ class LanePaused(Event, frozen=True, kw_only=True):
 
 
 class LaneResumed(Event, frozen=True, kw_only=True):
-    """The lane goes on: a person resumed it, or its provider said that the account works again."""
+    """The lane goes on: its provider said that the account works again, or a person resumed it, throttled or not."""
 
     by: Literal["operator", "provider"] = "operator"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from core import events as e
-from core.outcomes import Ambiguous, Config, Hold, Rate, Transient
+from core.outcomes import Ambiguous, Config, Hold, Rate, Transient, is_unasked
 from core.policies import CircuitRule
 from core.records import Recorded
 from scenarios.laws.chronicle import Attempt
@@ -70,7 +70,7 @@ class _Circuit:
     def _fails(self, entry: Recorded, event: e.AttemptFailed) -> None:
         self._last_rule = self._rule(entry)
         was_probe = self._flying.pop(entry.stream, False)
-        if isinstance(event.outcome, Rate | Hold | Config):
+        if isinstance(event.outcome, Rate | Hold | Config) or is_unasked(event.outcome):
             return
         if not isinstance(event.outcome, Transient | Ambiguous):
             self._faults = 0

@@ -16,7 +16,8 @@ from scenarios.laws.chronicle import Attempt, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.pace import grown_us, refusals_before
-from scenarios.laws.waiting import slack_us
+from scenarios.laws.spans import Span
+from scenarios.laws.waiting import slack_us, throttles_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,17 +63,18 @@ def pauses_are_kept(evidence: Evidence) -> Iterator[Finding]:
     for conversation, entries in evidence.chronicle.conversations.items():
         yield from _Peer(evidence, conversation, refusals).judge(entries)
     for lane, entries in evidence.chronicle.lanes.items():
-        throttles = [(entry, entry.event) for entry in entries if isinstance(entry.event, e.LaneThrottled)]
+        throttles = throttles_of(entries)
         attempts = evidence.chronicle.attempts_in(lane) if throttles else ()
-        for entry, throttled in throttles:
+        for host, since_us, until_us in throttles:
             # A permit that was out when the pause was recorded may still begin.
-            yield from _throttled(throttled, attempts, entry.at_us + slack_us(evidence))
+            yield from _throttled(host, attempts, (since_us + slack_us(evidence), until_us))
 
 
-def _throttled(pause: e.LaneThrottled, attempts: Sequence[Attempt], since_us: int) -> Iterator[Finding]:
+def _throttled(host: int, attempts: Sequence[Attempt], pause: Span) -> Iterator[Finding]:
+    since_us, until_us = pause
     for attempt in attempts:
-        if pause.host in {0, attempt.host} and since_us < attempt.started_us < pause.until_us:
-            words = f"lane {attempt.lane} was throttled until {_span(pause.until_us - attempt.started_us)} later"
+        if host in {0, attempt.host} and since_us < attempt.started_us < until_us:
+            words = f"lane {attempt.lane} was throttled until {_span(until_us - attempt.started_us)} later"
             yield Finding(words=words, at_us=attempt.started_us, streams=(attempt.stream,))
 
 

@@ -136,7 +136,7 @@ def everywhere(evidence: Evidence) -> Iterator[Span]:
         ended_us = life.ended_us
         if life.stopping_us is not None:
             yield life.stopping_us, ended_us
-    steps = [(fault.at_us, fault.clock_us) for fault in evidence.scenario.faults if fault.clock_us is not None]
+    steps = evidence.scenario.clock_steps()
 
     def wall_us(true_us: int) -> int:
         return evidence.scenario.start_us + true_us + sum(by_us for at_us, by_us in steps if at_us <= true_us)
@@ -162,8 +162,6 @@ def lane_spans(entries: Sequence[Recorded], attempts: Sequence[Attempt]) -> dict
             case e.LaneResumed() if paused_us is not None:
                 found[0].append((paused_us, entry.at_us))
                 paused_us = None
-            case e.LaneThrottled(host=host, until_us=until_us):
-                found.setdefault(host, []).append((entry.at_us, until_us))
             case e.BreakerOpened(host=host, until_us=until_us):
                 found.setdefault(host, []).append((entry.at_us, until_us))
                 opened.setdefault(host, entry.at_us)
@@ -173,10 +171,26 @@ def lane_spans(entries: Sequence[Recorded], attempts: Sequence[Attempt]) -> dict
                 spans += _ramp(attempts, host, entry.at_us)
             case _:
                 pass
+    for host, since_us, until_us in throttles_of(entries):
+        found.setdefault(host, []).append((since_us, until_us))
     for host, since_us in opened.items():
         found[host] += _probes(attempts, host, since_us, FOREVER)
     if paused_us is not None:
         found[0].append((paused_us, FOREVER))
+    return found
+
+
+def throttles_of(entries: Sequence[Recorded]) -> list[tuple[int, int, int]]:
+    """(host, since, until) of each throttle of a lane; a person who resumes the lane ends those of the lane itself."""
+    lifted_us = [entry.at_us for entry in entries if entry.event == e.LaneResumed(by="operator")]
+    found = []
+    for entry in entries:
+        match entry.event:
+            case e.LaneThrottled(host=host, until_us=until_us):
+                ends_us = () if host else (at_us for at_us in lifted_us if at_us >= entry.at_us)
+                found.append((host, entry.at_us, min(until_us, *ends_us, until_us)))
+            case _:
+                pass
     return found
 
 

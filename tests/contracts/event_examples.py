@@ -174,4 +174,15 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     ),
     e.StrayClaimed(message=4713),
     e.StrayDropped(),
+    # -- outcomes that were settled in our own house
+    *(
+        e.AttemptFailed(attempt=5, outcome=outcome, used=True, due_us=None, sent_at_us=None, took_us=702)
+        for outcome in (
+            Permanent(code="content_gone", unasked=True),
+            Recipient(code="no_device", unasked=True),
+            Hold(code="store_unavailable", after_us=1_000_000, unasked=True),
+        )
+    ),
+    e.ReceiptSeen(status="failed", attempt=2, failure=Permanent(code="expired")),
+    e.StrayKept(lane="meta", name=bytes(range(16)), status="failed", failure=Recipient(code="131026", soft=True)),
 )

@@ -3,10 +3,10 @@
 from collections import Counter
 
 from core import events as e
-from core.outcomes import Config, Rate
-from core.policies import SECOND_US
+from core.outcomes import Config, Permanent, Rate, Transient
+from core.policies import SECOND_US, BreakerRule
 from scenarios.loop.run import run_virtual
-from tests.promises.house import House, address, living, mail
+from tests.promises.house import PLAIN, House, address, living, mail, under
 from tests.promises.other_side import Provider
 
 
@@ -101,6 +101,57 @@ def test_a_provider_that_asks_for_a_slower_pace_silences_its_lane() -> None:
             assert len(later) == 8
             assert min(seen.at_us for seen in later) >= asked_us + 90 * SECOND_US
             assert max(seen.at_us for seen in provider.seen if seen.to == address(8)) < asked_us + 3 * SECOND_US
+
+    run_virtual(main)
+
+
+def test_a_person_lifts_a_throttle() -> None:
+    """Resumed before its time is over, the lane goes on at once, over a restart too; what was asked for is past."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with living(provider=provider) as house:
+            durable = house.durable
+            provider.answers[mail(1)].append(Rate(scope="account", after_us=3_600 * SECOND_US))
+            await house.post(mail(1), 1)
+            await house.pass_time(1)
+            await house.post(mail(2), 2)
+            await house.pass_time(60)
+            assert len(provider.seen) == 1
+            await house.system.errands.resume("mail")
+            await house.system.errands.resume("mail")
+            await house.pass_time(1)
+            # The one that was refused waits for its own time, which its provider named.
+            assert [seen.to for seen in provider.seen] == [mail(1), mail(2)]
+            assert sum(isinstance(event, e.LaneResumed) for event in house.all_events()) == 1
+        async with living(provider=provider, durable=durable) as house:
+            assert await _state(house, "mail") == (None, "closed", None)
+            await house.post(mail(3), 3)
+            await house.pass_time(1)
+            assert provider.numbers(mail(3)) == [3]
+
+    run_virtual(main)
+
+
+def test_what_nobody_was_asked_about_proves_no_provider() -> None:
+    """The probe of an open breaker whose content is gone closes nothing: the next one asks."""
+
+    async def main() -> None:
+        provider = Provider()
+        breaker = BreakerRule(share=0.5, of=2, cooldown_us=60 * SECOND_US)
+        async with living(policy=under(PLAIN, breaker=breaker), provider=provider) as house:
+            provider.answers[mail(1)].append(Transient(code="503"))
+            provider.answers[mail(2)].append(Permanent(code="content_gone", unasked=True))
+            await house.post(mail(1), 1)
+            await house.pass_time(1)
+            await house.post(mail(2), 2)
+            await house.pass_time(62)
+            assert [seen.to for seen in provider.seen[1:2]] == [mail(2)]
+            states = [
+                type(event) for event in house.all_events() if isinstance(event, e.BreakerOpened | e.BreakerClosed)
+            ]
+            assert states == [e.BreakerOpened, e.BreakerClosed]
+            assert provider.seen[2].to == mail(1)
 
     run_virtual(main)
 

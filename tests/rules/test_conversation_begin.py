@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from core import events as e
 from core.message import Message
+from core.outcomes import Config
 from core.policies import HOUR_US, MINUTE_US, SECOND_US, Poison, Policy, QuietHours
 from core.starts import Terms, begin, tidy
-from tests.rules.samples import CALM, NOW_US, PLAIN, came, retrying, sending, terms, then, waiting
+from tests.rules.samples import CALM, NOW_US, PLAIN, came, failed, retrying, sending, terms, then, waiting
 
 SKIP: Final = replace(PLAIN, poison=Poison(kind="skip", skip_after_us=HOUR_US))
 BRIEF: Final = replace(PLAIN, give_up_after_us=HOUR_US)
@@ -45,6 +46,18 @@ def test_what_time_alone_decides(message: Message, policy: Policy, after_us: int
     What is held waits for a person, and what is being sent for its answer.
     """
     assert tidy(message, policy, NOW_US + after_us) == (() if event is None else (event,))
+
+
+def test_nobody_counts_how_long_our_own_set_up_was_broken() -> None:
+    """One that failed, then waited for a mended account, is tried again; its time begins with the next failure."""
+    attempt = sending(FAILING)
+    broken = then(attempt, failed(attempt, Config(code="190"), used=False))
+    week_us = NOW_US + 9 * 24 * HOUR_US
+    for policy in (BRIEF, SKIP):
+        assert tidy(broken, policy, week_us) == ()
+    again = retrying(broken, at_us=week_us)
+    assert tidy(again, BRIEF, week_us + HOUR_US - 1) == ()
+    assert tidy(again, BRIEF, week_us + HOUR_US) == (e.MessageDead(reason="gave_up"),)
 
 
 def test_the_end_comes_before_stepping_aside() -> None:

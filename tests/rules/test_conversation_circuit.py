@@ -53,10 +53,16 @@ def test_any_definite_answer_clears_a_streak(outcome: Outcome) -> None:
     assert came(failing, *decision.conversation).circuit == CALM.circuit
 
 
-@pytest.mark.parametrize("outcome", [Hold(), Config(), Rate(scope="sender"), Rate(scope="account"), Rate(scope="lane")])
+_SILENT: Final = (
+    *(Hold(), Config(), Rate(scope="sender"), Rate(scope="account"), Rate(scope="lane")),
+    *(Permanent(code="content_gone", unasked=True), Hold(code="store_unavailable", unasked=True)),
+)
+
+
+@pytest.mark.parametrize("outcome", _SILENT)
 @pytest.mark.parametrize("conversation", [CALM, came(CALM, e.FailureCounted(streak=2)), OPEN])
 def test_what_says_nothing_about_the_peer_changes_nothing(outcome: Outcome, conversation: Conversation) -> None:
-    """A hold, our own set-up or another scope's limit neither counts as a fault nor clears one."""
+    """A hold, our own set-up, another scope's limit and what nobody was asked about: no fault, and the end of none."""
     message = sending(waiting(), probe=not conversation.circuit.is_closed)
     assert decide(outcome, message, conversation=conversation).conversation == ()
 

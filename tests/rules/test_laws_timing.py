@@ -124,6 +124,14 @@ def test_a_pause_of_a_conversation_and_of_a_lane_is_kept() -> None:
     log.accept(1, 2)
     log.start(1, 30)
     assert "lane email was throttled until 30 s later" in log.words(nothing_comes_early_or_late)
+    for started_s, is_sound in ((20, True), (50, False)):
+        log = Doctored()
+        log.add(7, 0, e.LaneOpened(name="email", channel="email"))
+        log.add(7, 1, e.LaneThrottled(until_us=log.us(60), code="429"))
+        log.accept(1, 2)
+        log.add(7, 20, e.LaneResumed())
+        log.start(1, started_s)
+        assert (log.findings(nothing_comes_early_or_late) == []) == is_sound
 
 
 def test_a_wait_without_a_reason_is_late() -> None:

@@ -118,7 +118,7 @@ async def test_a_dead_token_is_given_up_by_the_time_its_outcome_is_known(clock: 
             code="UNREGISTERED", detail="Requested entity was not found."
         )
         assert await lane.status() == "invalid"
-        assert await lane.send(PHONE.address) == Permanent(code="device_invalid")
+        assert await lane.send(PHONE.address) == Permanent(code="device_invalid", unasked=True)
         assert (len(server.sends), lane.handed_over.count) == (1, 1)
 
 
@@ -138,10 +138,10 @@ async def test_what_is_no_device_any_more_is_sent_nothing(clock: Clock, server: 
     async with lane_to(server, clock) as lane:
         await lane.register()
         await lane.system.devices.remove("default", PHONE)
-        assert await lane.send(PHONE.address) == Permanent(code="device_removed")
+        assert await lane.send(PHONE.address) == Permanent(code="device_removed", unasked=True)
         stranger = DeviceName(user="ann", device="watch")
-        assert await lane.send(stranger.address) == Permanent(code="device_removed")
-        assert await lane.send("ann") == await lane.send("nobody") == Recipient(code="no_device")
+        assert await lane.send(stranger.address) == Permanent(code="device_removed", unasked=True)
+        assert await lane.send("ann") == await lane.send("nobody") == Recipient(code="no_device", unasked=True)
         assert (server.sends, lane.handed_over.count) == ([], 0)
 
 
@@ -166,12 +166,12 @@ async def test_trouble_of_our_own_log_is_nobodys_failure(clock: Clock, server: F
         await lane.register()
         disk.is_unreadable = True
         for address in (PHONE.address, "ann"):
-            assert await lane.send(address) == Hold(code="store_unavailable", after_us=SECOND_US)
+            assert await lane.send(address) == Hold(code="store_unavailable", after_us=SECOND_US, unasked=True)
         assert server.sends == []
         disk.is_unreadable = False
         server.orders += [UNREGISTERED, UNREGISTERED]
         disk.fail_later("before_sync")
-        assert await lane.send(PHONE.address) == Hold(code="store_unavailable", after_us=SECOND_US)
+        assert await lane.send(PHONE.address) == Hold(code="store_unavailable", after_us=SECOND_US, unasked=True)
         while lane.log.health()[0] != "ok":
             await anyio.lowlevel.checkpoint()
         assert isinstance(await lane.send(PHONE.address), Recipient)
