@@ -206,8 +206,9 @@ def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
         "answer": fault.answer,
         "account": fault.account,
         "daemon": fault.daemon,
-        "clock": fault.clock_us,
+        "clock": fault.clock,
         "disk": fault.disk,
+        "store": fault.store,
     }
     given = [kind for kind, value in kinds.items() if value is not None]
     if not reader.sound(path):
@@ -215,14 +216,22 @@ def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
     if len(given) != 1:
         reader.mistake(path, " and ".join(given) or "none of them", f"exactly one of {', '.join(kinds)}")
         return
-    if given != ["answer"] and fault.share is not None and fault.disk != "unknown":
+    has_share = fault.answer is not None or fault.disk == "unknown" or fault.store is not None
+    if not has_share and fault.share is not None:
         reader.mistake((*path, "share"), shown(fault.share), f"none with {given[0]}")
     if fault.answer is not None and fault.answer.share is not None and fault.share is not None:
         reader.mistake((*path, "share"), "a second share", "one, beside the answer or in it")
     if fault.account is not None and fault.lane is None:
         reader.mistake((*path, "lane"), "missing", "the lane whose account it is")
-    if fault.for_us is not None and given[0] in {"daemon", "clock"}:
+    is_instant = fault.daemon in {"crash", "stop"} or (fault.clock is not None and fault.clock.is_step)
+    if fault.for_us is not None and is_instant:
         reader.mistake((*path, "for"), shown_span(fault.for_us), f"none with {given[0]}, which happens at an instant")
+    if fault.for_us is None and fault.daemon == "freeze":
+        reader.mistake((*path, "for"), "missing", "how long it stands still")
+    if fault.latency is not None and fault.disk != "slow":
+        reader.mistake((*path, "latency"), "a latency", 'none but with disk = "slow"')
+    elif fault.latency is not None:
+        _check_latency(reader, fault.latency, (*path, "latency"))
 
 
 def _check_answered(reader: Reader, scenario: Scenario) -> None:

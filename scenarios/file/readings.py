@@ -13,6 +13,8 @@ from adapters.config.units import Unfit, span
 from core.ids import EPOCH_MS
 from core.policies import SECOND_US
 
+# Longer than any run.
+FOREVER_US: Final = 1 << 60
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = span()
 _POSITIVE = span(least_us=1_000)
@@ -38,6 +40,15 @@ def step(raw: object) -> int:
         else:
             return found_us if raw[0] == "+" else -found_us
     raise Unfit('a step such as "+1h" or "-90s"')
+
+
+def remembered(raw: object) -> int | None:
+    """How long the other side knows a message again, in microseconds: for ever where it says true, None for never."""
+    if isinstance(raw, bool):
+        return FOREVER_US if raw else None
+    if isinstance(raw, str):
+        return cast("int", _POSITIVE(raw))
+    raise Unfit('true, false, or a duration such as "24h"')
 
 
 def amount(raw: object) -> int:

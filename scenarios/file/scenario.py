@@ -9,6 +9,7 @@ import msgspec
 
 from core.policies import Policy
 from core.settings import Settings
+from scenarios.file.clocks import in_order
 from scenarios.file.selecting import LatencyTable
 from scenarios.file.sides import Answered, Fault, Peer, Provider
 from scenarios.file.tables import Arrive, Crash, Expect, Operator
@@ -57,6 +58,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     operators: tuple[Operator, ...]
     expects: tuple[Expect, ...]
     zones: tuple[str, ...]
+
+    def clock_steps(self) -> tuple[tuple[int, int], ...]:
+        """When the wall clock is set, and by how much, in order; all of it is over when the run is."""
+        return in_order(
+            one
+            for fault in self.faults
+            if fault.clock is not None
+            for one in fault.clock.steps(fault.at_us, fault.until_us(self.runs_for_us))
+        )
 
     def policy_of(self, lane: str, named: str | None) -> Policy:
         """The policy that decides about a message: the one that it names, else its lane's."""

@@ -25,6 +25,11 @@ class LatencyTable(Table, frozen=True, kw_only=True):
     median_us: Annotated[PositiveUs, Required] = field(default=1_000, name="median")
     p99_us: PositiveUs | None = field(default=None, name="p99")
 
+    @property
+    def most_us(self) -> int:
+        """What it hardly ever exceeds."""
+        return self.median_us if self.p99_us is None else self.p99_us
+
 
 class Chosen(Table, frozen=True, kw_only=True):
     """Which messages are meant; a key that is left out does not narrow. `to` is an address, or a pattern with `*`.

@@ -9,18 +9,23 @@ from msgspec import UNSET, UnsetType, field
 
 from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
 from adapters.config.reading import Required
-from adapters.config.units import choice, switch
+from adapters.config.units import choice, rate, switch
 from core.outcomes import Failure, Permanent
-from core.policies import DAY_US, SECOND_US
+from core.policies import DAY_US, SECOND_US, Quota
 from scenarios.file.answers import Answer, answer, failure
-from scenarios.file.readings import step
+from scenarios.file.clocks import Clockwork, clockwork
+from scenarios.file.readings import remembered
 from scenarios.file.selecting import Chosen, LatencyTable, Share
 
 # Named here, since in a class body a field of the same name would stand in the way of the reading.
 AnswerValue = Annotated[Answer, answer]
 FailureValue = Annotated[Failure, failure]
+ClockValue = Annotated[Clockwork, clockwork]
 Names = Literal["id", "echo", "both"]
 Did = Literal["wrote", "stopped", "resumed"]
+Daemon = Literal["crash", "stop", "freeze"]
+Disk = Literal["full", "error", "unknown", "slow"]
+Store = Literal["lost_reply", "error"]
 
 
 class FailedTable(Table, frozen=True, kw_only=True):
@@ -41,6 +46,8 @@ class ReceiptsTable(Table, frozen=True, kw_only=True):
     `by`: the message is named by the provider's own id, by ours that it gives back, or by both. Of all messages it
     tells of `share`; of these, `early` have their first receipt before we have our answer, `late` all of theirs
     `late_by` later, and `disorder` theirs in the wrong order. `twice` is the share of receipts that come again.
+    Beside as many as `strange` comes one of a message that is none of ours, and beside `forged` of those that hooks
+    bring one that somebody else signed.
     """
 
     by: Annotated[Names, choice("id", "echo", "both")] = "id"
@@ -54,28 +61,52 @@ class ReceiptsTable(Table, frozen=True, kw_only=True):
     late_by_us: PositiveUs = field(default=2 * DAY_US, name="late_by")
     disorder: Share = 0.0
     twice: Share = 0.0
+    strange: Share = 0.0
+    forged: Share = 0.0
+
+
+class CapacityTable(Table, frozen=True, kw_only=True):
+    """What a provider lets in, of all messages together that its table means; beyond it, it answers 429.
+
+    At most `rate` in any window, of which others that we know nothing of use up `others` on average, and `in_flight` at
+    a time. With `says_when` the answer has a Retry-After.
+    """
+
+    rate: Annotated[Quota, rate] | None = None
+    in_flight: Count | None = None
+    others: Share = 0.0
+    says_when: Annotated[bool, switch] = True
 
 
 class Provider(Chosen, frozen=True, kw_only=True):
     """How the other side of some messages behaves while nothing is wrong; the first that fits stands.
 
-    An idempotent one takes a message of the same id only once. `looks_up` is the share of taken messages of which it
-    can say so when it is asked; without it, it cannot be asked.
+    From `at` on, and only for so long where `for` says so. An idempotent one takes a message of the same id only once,
+    or for so long after it took it. `looks_up` is the share of taken messages of which it can say so when it is asked;
+    without it, it cannot be asked.
     """
 
+    at_us: SpanUs = field(default=0, name="at")
+    for_us: PositiveUs | None = field(default=None, name="for")
+
     latency: LatencyTable = LatencyTable(median_us=100_000, p99_us=800_000)
-    idempotent: Annotated[bool, switch] = False
+    idempotent: Annotated[int | None, remembered] = None
+    capacity: CapacityTable | None = None
     receipts: ReceiptsTable | None = None
     looks_up: Share | None = None
+
+    def is_on(self, at_us: int) -> bool:
+        """Whether it is like this at an instant since the start."""
+        return self.at_us <= at_us and (self.for_us is None or at_us < self.at_us + self.for_us)
 
 
 class Fault(Chosen, frozen=True, kw_only=True):
     """Something that goes wrong: in the answers of the other side, with an account there, or with our own daemon,
     clock or disk.
 
-    Exactly one of `answer`, `account`, `daemon`, `clock` and `disk`. Without `for`, answers and disk fail until the
-    run's end, and an account that is down never comes up by its provider's word. `attempt` narrows to the attempt of
-    that number.
+    Exactly one of `answer`, `account`, `daemon`, `clock`, `disk` and `store`. Without `for`, answers, disk and store
+    fail until the run's end, and an account that is down never comes up by its provider's word. `attempt` narrows to
+    the attempt of that number. A daemon that freezes stands still `for` so long; `latency` is that of a slow disk.
     """
 
     at_us: SpanUs = field(default=0, name="at")
@@ -85,15 +116,20 @@ class Fault(Chosen, frozen=True, kw_only=True):
     attempt: Count | None = None
     account: Annotated[Literal["down", "alert"], choice("down", "alert")] | None = None
     code: Text = "down"
-    daemon: Annotated[Literal["crash", "stop"], choice("crash", "stop")] | None = None
+    daemon: Annotated[Daemon, choice("crash", "stop", "freeze")] | None = None
     down_us: SpanUs = field(default=5 * SECOND_US, name="down")
-    clock_us: Annotated[int, step] | None = field(default=None, name="clock")
-    disk: Annotated[Literal["full", "error", "unknown"], choice("full", "error", "unknown")] | None = None
+    clock: ClockValue | None = None
+    disk: Annotated[Disk, choice("full", "error", "unknown", "slow")] | None = None
+    latency: LatencyTable | None = None
+    store: Annotated[Store, choice("lost_reply", "error")] | None = None
 
     def is_on(self, at_us: int, runs_for_us: int) -> bool:
         """Whether it holds at an instant since the start; all faults are over when the run is."""
-        until_us = runs_for_us if self.for_us is None else min(runs_for_us, self.at_us + self.for_us)
-        return self.at_us <= at_us < until_us
+        return self.at_us <= at_us < self.until_us(runs_for_us)
+
+    def until_us(self, runs_for_us: int) -> int:
+        """When it is over."""
+        return runs_for_us if self.for_us is None else min(runs_for_us, self.at_us + self.for_us)
 
 
 class Answered(Table, frozen=True, kw_only=True):

@@ -22,8 +22,8 @@ def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
     """Judges every scope of every lane, then the waits."""
     by_clock: dict[tuple[int, int], list[int]] = {}
     really: dict[tuple[int, int], list[int]] = {}
-    goes_forward, goes_back = (any(sign * (fault.clock_us or 0) > 0 for fault in evidence.scenario.faults)
-                               for sign in (1, -1))  # fmt: skip
+    steps = evidence.scenario.clock_steps()
+    goes_forward, goes_back = any(by_us > 0 for _, by_us in steps), any(by_us < 0 for _, by_us in steps)
     for handed in evidence.books.handed:
         key = handed.stream, handed.attempt
         by_clock.setdefault(key, []).append(handed.log_us)

@@ -91,6 +91,10 @@ class VirtualLoop(BoundaryLoop):
         """Stops the loop as soon as the present callback returns. Under `run_virtual` nothing of the run goes on."""
         self.halt(PowerCut(now_s=self._now_s, steps=self.steps))
 
+    def stand_still(self, for_s: float) -> None:
+        """Time passes and nothing runs, as in a process that is held: what is due meanwhile fires late, in order."""
+        self._now_s += for_s
+
     def pending_tasks(self) -> list[asyncio.Task[Any]]:
         """Tasks that have not ended, in the order of their creation."""
         return in_order(asyncio.all_tasks(self))

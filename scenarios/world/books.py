@@ -3,12 +3,14 @@
 This file answers for facts that our own log cannot know. It must never be seen by the daemon; laws compare the two.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
 
 from core.news import News
 from scenarios.draws import Draws
+from scenarios.file.readings import FOREVER_US
 from scenarios.world.meeting import Meeting
 
 What = Literal["accepted", "repeated", "refused", "rejected", "forged", "unknown"]
@@ -19,7 +21,10 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
 
     `arrives_us` is None where it never arrives; `is_taken` says whether the other side then takes it, and is not asked
     to do so again by an idempotent one. `was_intended`: the log held its intent durably when it left. `provider_id` is
-    what the other side calls the message, empty where it never tells of it.
+    what the other side calls the message, empty where it never tells of it. An idempotent one forgets what it took
+    after `knows_for_us`.
+
+    What it took reaches whom it is for `late_us` later; with `copy_us` once more so much after that, which `is_copy`.
     """
 
     key: str
@@ -37,6 +42,10 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
     is_idempotent: bool
     was_intended: bool
     provider_id: str = ""
+    knows_for_us: int = FOREVER_US
+    late_us: int = 0
+    copy_us: int | None = None
+    is_copy: bool = False
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,22 +121,39 @@ class Books:
         """Whether the other side takes a request that is about to be noted, and not only knows it again."""
         if handed.arrives_us is None or not handed.is_taken:
             return False
-        return not handed.is_idempotent or not any(
-            (one.lane, one.message) == (handed.lane, handed.message) and one.arrives_us is not None and one.is_taken
-            for one in self.handed
-        )
+        known = self._known(one for one in self.handed if (one.lane, one.message) == (handed.lane, handed.message))
+        return not handed.is_idempotent or all(handed.arrives_us >= until_us for _, until_us in known)
 
     def deliveries(self) -> list[Handed]:
-        """What was taken by the other side, in the order of arrival; an idempotent one takes a message once."""
-        arrived = [handed for handed in self.handed if handed.arrives_us is not None and handed.is_taken]
-        arrived.sort(key=lambda handed: (handed.arrives_us or 0, handed.stream, handed.attempt))
-        known: set[tuple[str, str]] = set()
-        taken: list[Handed] = []
+        """What reached whom it was for, in the order of arrival; an idempotent provider takes a message once."""
+        reached = [one for handed, _ in self._known(self.handed) for one in _copies(handed)]
+        return sorted(reached, key=_order)
+
+    def _known(self, all_of_it: Iterable[Handed]) -> list[tuple[Handed, int]]:
+        """What was taken, with the instant until which it is known again."""
+        arrived = sorted((one for one in all_of_it if one.arrives_us is not None and one.is_taken), key=_order)
+        known: dict[tuple[str, str], int] = {}
+        taken: list[tuple[Handed, int]] = []
         for handed in arrived:
-            if not handed.is_idempotent or (handed.lane, handed.message) not in known:
-                taken.append(handed)
-                known.add((handed.lane, handed.message))
+            at_us, name = handed.arrives_us or 0, (handed.lane, handed.message)
+            if not handed.is_idempotent or at_us >= known.get(name, 0):
+                known[name] = at_us + handed.knows_for_us
+                taken.append((handed, known[name]))
         return taken
+
+
+def _copies(handed: Handed) -> Iterator[Handed]:
+    """What became of a request that was taken, on its way to whom it is for."""
+    if handed.late_us:
+        handed = msgspec.structs.replace(handed, arrives_us=(handed.arrives_us or 0) + handed.late_us)
+    yield handed
+    if handed.copy_us is not None:
+        again_us = (handed.arrives_us or 0) + handed.copy_us
+        yield msgspec.structs.replace(handed, arrives_us=again_us, is_copy=True)
+
+
+def _order(handed: Handed) -> tuple[int, int, int]:
+    return handed.arrives_us or 0, handed.stream, handed.attempt
 
 
 def _key(handed: Handed) -> tuple[str, int]:

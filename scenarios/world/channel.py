@@ -121,6 +121,7 @@ class SimulatedChannel:
             arrives_us=None if is_lost else at_us + meeting.answers_us // 2,
             is_taken=fails is None or fails.kind in {"slow", "lost_reply"} or 200 <= fails.status < 300,
             is_idempotent=meeting.is_idempotent,
+            knows_for_us=meeting.knows_for_us,
             provider_id=meeting.provider_id,
             was_intended=any(
                 isinstance(entry.event, e.AttemptStarted) and entry.event.attempt == parcel.attempt

@@ -5,6 +5,7 @@ a step. It must never know anything but the scripted steps.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -39,13 +40,15 @@ class Timepiece:
 
     def wall_us(self, true_us: int) -> int:
         """What the machine's wall clock shows."""
-        stepped = sum(at_us <= true_us for at_us in self._steps_at_us)
+        stepped = bisect_right(self._steps_at_us, true_us)
         return self._start_us + true_us + self._offsets_us[stepped]
 
     def noticed_us(self, began_us: int, true_us: int) -> int | None:
         """The end of the first slice of a sleep that has the next step in it, None where no step is to come."""
-        next_us = next((at_us for at_us in self._steps_at_us if at_us > true_us), None)
-        return None if next_us is None else began_us + -(-(next_us - began_us) // SLICE_US) * SLICE_US
+        following = bisect_right(self._steps_at_us, true_us)
+        if following == len(self._steps_at_us):
+            return None
+        return began_us + -(-(self._steps_at_us[following] - began_us) // SLICE_US) * SLICE_US
 
 
 class SimulatedClock:

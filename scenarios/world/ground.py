@@ -99,9 +99,7 @@ class Ground:
         self.secrets = SimulatedSecrets(self.draws)
         self.nature = Nature(scenario, self.draws)
         self.settings = parts.settings_of(scenario.settings)
-        self.clock_steps = sorted(
-            (fault.at_us, fault.clock_us) for fault in scenario.faults if fault.clock_us is not None
-        )
+        self.clock_steps = scenario.clock_steps()
         self._sources = sources_of(scenario.hooks)
         # Calls and orders that are still to be made; whatever a crash interrupts stays here.
         requests = [one for arrive in scenario.arrivals for one in requests_of(arrive, scenario.start_us, self.draws)]
@@ -110,7 +108,10 @@ class Ground:
         self.calling: dict[tuple[str, int], Request] = {}
         self.orders = sorted(scenario.operators, key=lambda operator: operator.at_us)
         self.ends = sorted(
-            (fault for fault in scenario.faults if fault.daemon is not None), key=lambda fault: fault.at_us
+            (fault for fault in scenario.faults if fault.daemon in {"crash", "stop"}), key=lambda fault: fault.at_us
+        )
+        self.freezes = sorted(
+            (fault for fault in scenario.faults if fault.daemon == "freeze"), key=lambda fault: fault.at_us
         )
         self.bodies = {request.key: request.body for request in requests}
         self.subjects = {

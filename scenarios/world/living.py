@@ -19,6 +19,7 @@ from adapters.channels.push_devices import PushDevices
 from core.message import WAITING
 from core.policies import SECOND_US
 from core.ports import Channel, Log
+from scenarios.loop.virtual import VirtualLoop
 from scenarios.world.applications import Applications
 from scenarios.world.books import Books, Handed, Trouble
 from scenarios.world.borders import cut
@@ -96,6 +97,7 @@ class Living:
             group.start_soon(Clients(ground, system, self._clock).run)
             group.start_soon(Operators(ground, system).run)
             group.start_soon(self._meet_its_end)
+            group.start_soon(self._freeze)
             group.start_soon(self._look_into, system)
             ended_by = await self._last(system)
             ground.present = msgspec.structs.replace(ground.present, stopping_us=self._clock.now_us())
@@ -188,6 +190,17 @@ class Living:
             return
         self._ground.borders.crashed_at = "as the scenario asks"
         await cut()
+
+    async def _freeze(self) -> None:
+        """The times at which the scenario holds the process: the machine was too busy, or the laptop was closed."""
+        assert isinstance(self._loop, VirtualLoop), "a simulated daemon lives on virtual time"
+        for fault in self._ground.freezes:
+            wait_us = fault.at_us - self.now_us()
+            if wait_us >= 0:
+                await asyncio.sleep(wait_us / SECOND_US)
+                assert fault.for_us is not None, "a freeze has a length"
+                self._troubled(fault.for_us)
+                self._loop.stand_still(fault.for_us / SECOND_US)
 
     async def _last(self, system: System) -> EndedBy:
         """Waits for what ends this life in an orderly way."""

@@ -6,6 +6,7 @@ This file answers for the value alone; how it comes about is nature.py's busines
 import msgspec
 
 from scenarios.file.answers import Answer
+from scenarios.file.readings import FOREVER_US
 from scenarios.file.sides import ReceiptsTable
 
 
@@ -22,6 +23,7 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     connects_us: int
     answers_us: int
     is_idempotent: bool
+    knows_for_us: int = FOREVER_US
     provider_id: str
     receipts: ReceiptsTable | None
     is_recorded: bool = False

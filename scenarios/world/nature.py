@@ -17,6 +17,7 @@ from core.policies import MINUTE_US
 from core.settings import Lane
 from scenarios.draws import Draws
 from scenarios.file.answers import Answer
+from scenarios.file.readings import FOREVER_US
 from scenarios.file.scenario import Scenario
 from scenarios.file.selecting import LatencyTable
 from scenarios.file.sides import Answered, Fault, Provider, ReceiptsTable
@@ -65,7 +66,8 @@ class Nature:
             fails=fails,
             connects_us=connects_us,
             answers_us=whole_us - connects_us + slow_us,
-            is_idempotent=provider.idempotent,
+            is_idempotent=provider.idempotent is not None,
+            knows_for_us=provider.idempotent or FOREVER_US,
             provider_id="" if provider.receipts is None else self._name(provider, subject, attempt),
             receipts=provider.receipts,
         )
@@ -158,7 +160,7 @@ class Nature:
 
     def _name(self, provider: Provider, subject: Subject, attempt: int) -> str:
         # One that knows a message again calls it by the name that it gave it first.
-        attempt = 0 if provider.idempotent else attempt
+        attempt = 0 if provider.idempotent is not None else attempt
         return f"id{self._draws.integer('provider id', subject.lane, subject.key, attempt, below=1 << 53):x}"
 
     def _fails(self, subject: Subject, attempt: int, at_us: int) -> Answer | None:
