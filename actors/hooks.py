@@ -69,7 +69,7 @@ class Hooks:
         """
         if count == 1:
             # As nearly every hook is: what follows would cost as much as the acceptance itself.
-            return [await self._intake.accept(tenant, submission) for submission in submissions]
+            return [await self._intake.accept(tenant, next(iter(submissions)))]
         taken: dict[int, Taken] = {}
 
         async def take(place: int, submission: Submission) -> None:

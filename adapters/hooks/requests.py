@@ -47,8 +47,8 @@ class RawHook(msgspec.Struct, frozen=True, kw_only=True):
 
 def values_of(hook: RawHook, name: str) -> list[str]:
     """Every value of a header, whatever the case of its name."""
-    wanted = name.lower()
-    return [value for given, value in hook.headers if given.lower() == wanted]
+    wanted, chars = name.lower(), len(name)
+    return [value for given, value in hook.headers if len(given) == chars and given.lower() == wanted]
 
 
 def optional(hook: RawHook, name: str) -> str | None:

@@ -37,11 +37,13 @@ def scalar_at(body: bytes, pointer: str) -> str | None:
     steps = steps_of(pointer)
     value = _last_decoded(body) if len(body) <= _KEPT_BYTES_MAX else _decoded(body)
     for step in steps:
-        value = _within(value, step)
+        value = value.get(step) if type(value) is dict else _element(value, step)
+    if type(value) is str:
+        return value
     match value:
         case bool():
             return "true" if value else "false"
-        case str() | int() | float():
+        case int() | float():
             return str(value)
         case _:
             return None
@@ -57,11 +59,7 @@ def _decoded(body: bytes) -> object:
 _last_decoded: Final = lru_cache(maxsize=_KEPT_BODIES)(_decoded)
 
 
-def _within(value: object, step: str) -> object:
-    match value:
-        case dict():
-            return value.get(step)
-        case list() if _INDEX.fullmatch(step) and int(step) < len(value):
-            return value[int(step)]
-        case _:
-            return None
+def _element(value: object, step: str) -> object:
+    if isinstance(value, list) and _INDEX.fullmatch(step) and int(step) < len(value):
+        return value[int(step)]
+    return None

@@ -7,6 +7,7 @@ wait for a handler, answer before the commit, nor say anything of a signature bu
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Final, Literal
 
 from aiohttp import web
@@ -121,20 +122,21 @@ async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> lis
 
 async def _charged(front: Front, source: Source, hook: RawHook, items: list[Item], *, trace: str) -> list[Receipt]:
     """Heeds the news of a hook, then takes charge of its updates."""
-    news = [one for item in items for one in item.news]
+    news = list(chain.from_iterable(item.news for item in items if item.news))
     desk = front.system.hooks
     if news:
         brought = Brought(tenant=source.tenant, news=news, lanes=source.lanes, accounts=lanes_concerned(source, hook))
         await desk.heed(brought)
-    submissions = (submission_of(source, hook, item, trace=trace) for item in items)
+    submissions = map(partial(submission_of, source, hook, trace=trace), items)
     return await desk.take(source.tenant, submissions, count=len(items))
 
 
 async def _verified(opened: Opened, hook: RawHook) -> list[Item]:
     """The updates of a hook, once it is known to be genuine."""
     # The wall's time, since that is what senders sign; log time may be ahead of it.
-    read = partial(_read, opened, hook, wall_us())
-    return read() if len(hook.body) <= _ON_THE_LOOP_BYTES_MAX else await to_thread.run_sync(read)
+    if len(hook.body) <= _ON_THE_LOOP_BYTES_MAX:
+        return _read(opened, hook, wall_us())
+    return await to_thread.run_sync(_read, opened, hook, wall_us())
 
 
 def _read(opened: Opened, hook: RawHook, now_us: int) -> list[Item]:

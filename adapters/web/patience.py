@@ -24,7 +24,8 @@ class Patience:
 
     async def of(self, work: Awaitable[T]) -> T:
         """What the work comes to. Raises TimeoutError where it was cut off; a task does one such work at a time."""
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None, "who waits is a task"
         assert task not in self._ends_s, "a task waits for one thing at a time"
         self._ends_s[task] = loop.time() + self.within_s
