@@ -159,7 +159,7 @@ def read(
         host=host,
         subject=to,
         idempotency_key=_key(request.idempotency_key, idempotency_key),
-        reference=request.reference,
+        reference=None if request.reference is None else not_blank(request.reference, "/reference"),
         send_at_us=None if request.send_at is None else _instant_us(request.send_at),
         expires_at_us=None if request.expires_at is None else _instant_us(request.expires_at),
         lane=request.lane,
@@ -296,9 +296,16 @@ def _cause(text: str | None) -> tuple[int, CausedBy]:
     raise Invalid("/cause", "expected the id of a hook or message, such as hook_06ym82m4r0001")
 
 
+def not_blank(text: str, at: str) -> str:
+    """The text; raises Invalid where nobody could see it, so that one such name is not two."""
+    if not text.strip():
+        raise Invalid(at, "expected more than white space")
+    return text
+
+
 def _key(field: str | None, header: str | None) -> str | None:
     if header is None:
-        return field
+        return None if field is None else not_blank(field, "/idempotency_key")
     if not 1 <= len(header) <= 255:
         raise Invalid("/idempotency_key", "expected 1 to 255 characters in the header Idempotency-Key")
     if field is not None and field != header:

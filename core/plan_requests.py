@@ -14,7 +14,7 @@ from msgspec import Meta
 from core.addresses import URL_CHARS_MAX
 from core.content_rules import check_content
 from core.content_shapes import CONTENTS, ChannelName
-from core.contents import FALLBACKS_MAX, Moment, Name, address_of
+from core.contents import FALLBACKS_MAX, Moment, Name, address_of, not_blank
 from core.errors import Invalid, Malformed
 from core.plan_texts import VALUE_NAME, Text
 from core.plan_times import Anchor, Span, Timing, span_of, timing_of
@@ -108,9 +108,11 @@ def texts_of(plan: PlanRequest) -> list[dict[ChannelName, Text]]:
 
 
 def check_reference(reference: str) -> None:
-    """Raises Invalid for a name that no plan can have."""
+    """Raises Invalid for a name that no plan can have. `at` is then its place in the path."""
+    at = "{reference}"
     if not 1 <= len(reference) <= REFERENCE_CHARS_MAX or not reference.isprintable():
-        raise Invalid("", f"expected a reference of 1 to {REFERENCE_CHARS_MAX} printable characters in the path")
+        raise Invalid(at, f"expected 1 to {REFERENCE_CHARS_MAX} printable characters in the path")
+    not_blank(reference, at)
 
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]*")

@@ -20,7 +20,7 @@ from adapters.web.problems import invalid
 from adapters.web.reading import body_of
 from adapters.web.states import shown
 from core import ids
-from core.contents import PAST_TOLERANCE_US
+from core.contents import PAST_TOLERANCE_US, not_blank
 from core.errors import Forbidden
 from core.pointers import decoded
 from core.policies import DAY_US
@@ -101,7 +101,7 @@ async def reschedule_all(front: Front, request: web.Request, caller: Caller) -> 
 
 
 async def _each(front: Front, tenant: str, reference: str, change: Callable[[int], Awaitable[object]]) -> Changed:
-    keyed = front.system.intake.reference_hash(tenant, reference)
+    keyed = front.system.intake.reference_hash(tenant, not_blank(reference, "/reference"))
     assert keyed is not None, "a reference that is there has a hash"
     streams = await front.system.errands.of_reference(tenant, keyed)
     waiting = iter(streams)

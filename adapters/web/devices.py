@@ -16,6 +16,7 @@ from adapters.moments import moment
 from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller
 from adapters.web.front import Front
+from adapters.web.percent_codes import name_in_path
 from adapters.web.reading import body_of
 from core import ids
 from core.device_names import (
@@ -111,7 +112,7 @@ async def register(front: Front, request: web.Request, caller: Caller) -> web.Re
 
 async def listing(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Every device of a user; none for a user of whom none was ever heard."""
-    user = user_name(request.match_info["user"])
+    user = user_name(name_in_path(request, "user"))
     found = await front.system.devices.of_user(caller.one_tenant, user)
     devices = [DeviceAnswer.of(one.private.name, one) for one in found or () if one.private is not None]
     return answer(DeviceList(devices=devices))
@@ -130,4 +131,4 @@ async def remove(front: Front, request: web.Request, caller: Caller) -> web.Resp
 
 
 def _name_in(request: web.Request) -> DeviceName:
-    return device_name(request.match_info["user"], request.match_info["device"])
+    return device_name(name_in_path(request, "user"), name_in_path(request, "device"))

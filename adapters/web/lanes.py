@@ -11,6 +11,7 @@ from aiohttp import web
 from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller, everywhere
 from adapters.web.front import Front
+from adapters.web.percent_codes import name_in_path
 from core.errors import NotFound
 from core.views import LaneState, LimitUse, Position
 
@@ -88,19 +89,19 @@ async def listing(front: Front, _: web.Request, caller: Caller) -> web.Response:
 async def pause(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Lets nothing out of a lane until it is resumed; what is in flight ends by itself."""
     everywhere(caller, "a lane is")
-    await front.system.errands.pause(request.match_info["name"])
+    await front.system.errands.pause(name_in_path(request, "name"))
     return await _one(front, request, caller)
 
 
 async def resume(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Lets a lane go on."""
     everywhere(caller, "a lane is")
-    await front.system.errands.resume(request.match_info["name"])
+    await front.system.errands.resume(name_in_path(request, "name"))
     return await _one(front, request, caller)
 
 
 async def _one(front: Front, request: web.Request, caller: Caller) -> web.Response:
-    name = request.match_info["name"]
+    name = name_in_path(request, "name")
     for state in await front.system.errands.lanes():
         if state.name == name:
             return answer(LaneAnswer.of(state, caller.tenant))

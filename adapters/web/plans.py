@@ -14,6 +14,7 @@ from adapters.moments import moment
 from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
+from adapters.web.percent_codes import name_in_path
 from adapters.web.reading import body_of, headers_of
 from adapters.zones import zone_named
 from core import ids
@@ -123,7 +124,7 @@ class ReminderPlan(Answer, frozen=True, kw_only=True):
 async def put(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Makes a plan what is asked for, and says what changed."""
     tenant, headers = caller.one_tenant, headers_of(request)
-    reference = request.match_info["reference"]
+    reference = name_in_path(request, "reference")
     check_reference(reference)
     plan = read_plan(await body_of(front, request), is_zone=_is_zone)
     change = await front.system.plans.put(
@@ -134,12 +135,14 @@ async def put(front: Front, request: web.Request, caller: Caller) -> web.Respons
 
 async def cancel(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Withdraws everything of a plan that is open, and says what that was."""
-    return answer(PlanChanged.of(await front.system.plans.cancel(caller.one_tenant, request.match_info["reference"])))
+    return answer(
+        PlanChanged.of(await front.system.plans.cancel(caller.one_tenant, name_in_path(request, "reference")))
+    )
 
 
 async def show(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """One plan and its messages now."""
-    state = await front.system.plans.show(caller.one_tenant, request.match_info["reference"])
+    state = await front.system.plans.show(caller.one_tenant, name_in_path(request, "reference"))
     now_us, paused = front.clock.now_us(), front.system.errands.paused_lanes
     return answer(
         ReminderPlan(

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from adapters.web.front import Front
+from adapters.web.percent_codes import check_query
 from adapters.web.problems import Declined, invalid, problem, too_large, too_slow
 from adapters.zones import zone_named
 from core import ids
@@ -145,6 +146,7 @@ def query_of(request: web.Request, kind: type[T]) -> T:
     given = request.query
     if not given:
         return msgspec.convert({}, kind)
+    check_query(request)
     for name in given:
         if len(given.getall(name)) > 1:
             raise invalid(f"?{name}", "expected it once")

@@ -18,6 +18,7 @@ from adapters.web.message_ids import message_id, message_in_path, message_of
 from adapters.web.narrowing import known_lane, known_statuses
 from adapters.web.reading import id_of, query_of
 from core import ids
+from core.contents import not_blank
 from core.events import OnAmbiguous, Order, ReceiptStatus
 from core.message import Message, fold
 from core.records import Head, MessageFilter, Private
@@ -198,7 +199,8 @@ async def _states(front: Front, heads: Sequence[Head]) -> list[MessageAnswer]:
 def _filter(front: Front, asked: MessageQuery, caller: Caller, statuses: frozenset[str]) -> MessageFilter:
     reference = None
     if asked.reference is not None:
-        reference = front.system.intake.reference_hash(caller.one_tenant, asked.reference)
+        named = not_blank(asked.reference, "?reference")
+        reference = front.system.intake.reference_hash(caller.one_tenant, named)
     return MessageFilter(
         tenant=caller.tenant,
         status=stored_statuses(statuses) if statuses else None,

@@ -16,6 +16,7 @@ import anyio
 import msgspec
 from aiohttp import ClientSession, web
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from actors.hooks import Brought
 from actors.system import System, World
@@ -135,7 +136,9 @@ class House:
             given.setdefault("Content-Type", "application/json")
         # A stream, since aiohttp warns of large bodies that it is given as bytes.
         sent = None if data is None else io.BytesIO(data)
-        async with self.session.request(method, self.url + path, data=sent, headers=given) as answered:
+        # As it stands, since the client would mend percent codes that a test broke.
+        url = URL(self.url + path, encoded=True)
+        async with self.session.request(method, url, data=sent, headers=given) as answered:
             return Given(status=answered.status, headers=answered.headers, body=await answered.read())
 
     async def accepted(self, **changes: object) -> Json:

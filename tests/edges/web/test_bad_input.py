@@ -36,6 +36,8 @@ MISTAKES: dict[str, tuple[Json, str, str]] = {
     "send_at without a zone": ({"send_at": "2030-01-01T00:00:00"}, "/send_at", "timezone"),
     "a time zone that nobody knows": ({"time_zone": "Mars/Olympus"}, "/time_zone", "Europe/Berlin"),
     "the time zone of a machine": ({"time_zone": "localtime"}, "/time_zone", "Europe/Berlin"),
+    "a blank reference": ({"reference": " "}, "/reference", "white space"),
+    "a blank key": ({"idempotency_key": " \t"}, "/idempotency_key", "white space"),
     "past expires_at": ({"expires_at": YESTERDAY}, "/expires_at", "past"),
     "expires before due": (
         {"send_at": later(days=2), "expires_at": later(days=1)},
@@ -220,6 +222,9 @@ async def test_a_correlation_id_is_printable_and_short(house: House, correlation
         ("GET /v1/messages?status=", "?status"),
         ("GET /v1/messages?channel=fax", "?channel"),
         ("GET /v1/messages?lane=pigeon", "?lane"),
+        ("GET /v1/messages?reference=%20", "?reference"),
+        ("GET /v1/messages?reference=%FF", "?reference"),
+        ("GET /v1/messages?limit=1&reference=%zz", "?reference"),
         ("GET /v1/messages?cause=yesterday", "?cause"),
         ("GET /v1/messages?cause=conv_0000000000001", "?cause"),
         ("GET /v1/messages?before=yesterday", "?before"),
@@ -241,6 +246,7 @@ async def test_a_query_is_read_as_strictly_as_a_body(house: House, call: str, at
     [
         ("/v1/cancel", {}, "/reference"),
         ("/v1/cancel", {"reference": ""}, "/reference"),
+        ("/v1/cancel", {"reference": " "}, "/reference"),
         ("/v1/cancel", {"reference": "a", "id": "b"}, "/id"),
         ("/v1/reschedule", {"reference": "a", "send_at": YESTERDAY}, "/send_at"),
         ("/v1/reschedule", {"reference": "a", "send_at": later(days=4000)}, "/send_at"),

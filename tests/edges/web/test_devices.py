@@ -129,6 +129,10 @@ async def test_what_is_missing_is_said(house: House, missing: str) -> None:
         ("ann/pho%0Ane", "{device}"),
         ("u" * 256 + "/phone", "{user}"),
         ("ann/%00", "{device}"),
+        ("%FF/phone", "{user}"),
+        ("%FF/%FF", "{user}"),
+        ("ann/%C3%28", "{device}"),
+        ("a%25/50%", "{device}"),
     ],
 )
 async def test_a_name_that_is_none_is_pointed_at(house: House, path: str, at: str) -> None:

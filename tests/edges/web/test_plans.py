@@ -206,11 +206,23 @@ async def test_a_reference_may_be_any_short_name(house: House, reference: str) -
     assert len(await messages(house, reference)) == 2
 
 
-@pytest.mark.parametrize("reference", ["a" * 129, "%00", "a%0Ab"])
+@pytest.mark.parametrize("reference", ["%FF", "a%zz", "a%", "%C3"])
+@pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
+async def test_a_reference_in_broken_codes_names_nothing(house: House, method: str, reference: str) -> None:
+    """Percent codes that stand for no text are refused with their place, and never taken for themselves."""
+    literally = reference.replace("%", "%25")
+    assert (await house.ask(f"PUT /v1/plans/{literally}", plan("event_end"))).status == 200
+    body = plan("event_end") if method == "PUT" else None
+    given = await house.ask(f"{method} /v1/plans/{reference}", body)
+    assert (given.status, given.mistake[0]) == (422, "{reference}"), given.body
+    assert await house.count() == 2
+
+
+@pytest.mark.parametrize("reference", ["a" * 129, "%00", "a%0Ab", "%20"])
 async def test_another_reference_is_refused(house: House, reference: str) -> None:
     """A name that is too long or does not print is a mistake, and no plan has it."""
     given = await house.ask(f"PUT /v1/plans/{reference}", plan("event_end"))
-    assert (given.status, given.kind) == (422, "invalid")
+    assert (given.status, given.mistake[0]) == (422, "{reference}")
     assert (await house.ask(f"GET /v1/plans/{reference}")).status == 404
 
 
