@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType, field
 
 from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
 from adapters.config.reading import Required
-from adapters.config.units import choice, rate, switch
+from adapters.config.units import choice, fraction, rate, switch
+from core.events import ReceiptStatus
 from core.outcomes import Failure, Permanent
 from core.policies import DAY_US, SECOND_US, Quota
 from scenarios.file.answers import Answer, answer, failure
@@ -132,12 +133,22 @@ class Fault(Chosen, frozen=True, kw_only=True):
         return runs_for_us if self.for_us is None else min(runs_for_us, self.at_us + self.for_us)
 
 
+class ToldTable(Table, frozen=True, kw_only=True):
+    """One receipt as it was recorded, so long after its message was taken. `why` says of a failed one what it means."""
+
+    status: Annotated[ReceiptStatus, choice("sent", "delivered", "read", "failed"), Required] = "sent"
+    after_us: Annotated[SpanUs, Required] = field(default=0, name="after")
+    why: FailureValue | None = None
+
+
 class Answered(Table, frozen=True, kw_only=True):
     """What one attempt came to, as it was recorded: it stands before every provider and fault.
 
     Without an `answer` it was taken. `connects` goes by until the request has left, `takes` until the answer is here,
     both since the attempt began. `looked_up` is how long the provider took to say that it has it, or "none" where it
-    did not say so. What is left out is as it would be without all this.
+    did not say so. `told` is all that it told afterwards. With `at`, the attempt's instant, all of this stands only for
+    an attempt near it. `jitter` is the chance that decided when the next one follows. What is left out is as it would
+    be without all this.
     """
 
     message: Annotated[Text, Required] = ""
@@ -147,6 +158,9 @@ class Answered(Table, frozen=True, kw_only=True):
     takes_us: SpanUs | None = field(default=None, name="takes")
     looked_up_us: SpanUs | UnsetType | None = field(default=UNSET, name="looked_up")
     provider_id: Text | None = None
+    at_us: SpanUs | None = field(default=None, name="at")
+    jitter: Annotated[float, fraction(0, 1)] | None = None
+    told: tuple[ToldTable, ...] | None = None
 
 
 class Peer(Chosen, frozen=True, kw_only=True):

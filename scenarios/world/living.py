@@ -7,6 +7,7 @@ its time has passed and everything has come to rest.
 import asyncio
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from actors.system import System, World
 from adapters.channels.push_devices import PushDevices
 from core.message import WAITING
 from core.policies import SECOND_US
-from core.ports import Channel, Log
+from core.ports import Chance, Channel, Log
 from scenarios.loop.virtual import VirtualLoop
 from scenarios.world.applications import Applications
 from scenarios.world.books import Books, Handed, Trouble
@@ -29,8 +30,10 @@ from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
 from scenarios.world.meeting import Meeting
+from scenarios.world.naming import key_of
 from scenarios.world.nature import can_tell
 from scenarios.world.operators import Operators
+from scenarios.world.recorded import chance_of
 from scenarios.world.senders import Senders
 from scenarios.world.tellings import of_message
 
@@ -111,10 +114,14 @@ class Living:
             clock=self._clock,
             secrets=self._ground.secrets,
             witness=Witness(self._ground.books),
-            chance_of=self._ground.parts.chance_of,
+            chance_of=self._chance,
             zone_of=self._zones.__getitem__,
             release="simulated",
         )
+
+    def _chance(self, seed: int) -> Chance:
+        ground = self._ground
+        return chance_of(ground.scenario.answered, ground.parts.chance_of(seed), partial(key_of, ground.durable))
 
     def _channels(self, system: System) -> dict[str, Channel]:
         ground = self._ground

@@ -24,6 +24,7 @@ from scenarios.file.sides import Answered, Fault, Provider, ReceiptsTable
 from scenarios.world.books import Handed
 from scenarios.world.choosing import Subject, fits
 from scenarios.world.meeting import Meeting
+from scenarios.world.recorded import receipts_told, stands
 
 _USUAL = Provider()
 # How much of an answer's time goes by before the request has left us, at most.
@@ -50,7 +51,9 @@ class Nature:
         """What awaits an attempt that begins at an instant since the start."""
         modelled = self._modelled(subject, attempt, at_us, by_template=by_template)
         recorded = self._answered.get((subject.key, attempt))
-        return modelled if recorded is None else _as_recorded(recorded, modelled, self._whole_us(subject, attempt))
+        if recorded is None or not stands(recorded, at_us):
+            return modelled
+        return _as_recorded(recorded, modelled, self._whole_us(subject, attempt))
 
     def _modelled(self, subject: Subject, attempt: int, at_us: int, *, by_template: bool) -> Meeting:
         provider = self._provider(subject)
@@ -98,6 +101,8 @@ class Nature:
 
         The instants in receipts are spans since then as well.
         """
+        if meeting.told is not None:
+            return list(meeting.told)
         key = handed.key, handed.attempt
         if self._draws.draw("tells", *key) >= table.share:
             return []
@@ -191,13 +196,15 @@ def _as_recorded(recorded: Answered, modelled: Meeting, whole_us: int) -> Meetin
     else:
         slow_us = 0 if recorded.answer is None else recorded.answer.slow_us
         answers_us = max(0, whole_us - connects_us) + slow_us
+    provider_id = modelled.provider_id if recorded.provider_id is None else recorded.provider_id
     return msgspec.structs.replace(
         modelled,
         fails=recorded.answer,
         connects_us=connects_us,
         answers_us=answers_us,
-        provider_id=modelled.provider_id if recorded.provider_id is None else recorded.provider_id,
+        provider_id=provider_id,
         is_recorded=True,
+        told=receipts_told(recorded, provider_id),
     )
 
 
