@@ -126,7 +126,9 @@ def _describe(running: "Running") -> None:
     line(f"  log        {config.store}")
     line(f"  lanes      {lanes}")
     if config.sources:
-        line(f"  hooks at   {', '.join(f'{running.url}/hooks/{source.name}' for source in config.sources)}")
+        # Their senders are elsewhere, and call the address that others have for us.
+        door = f"{config.public_url or running.url}/hooks"
+        line(f"  hooks at   {', '.join(f'{door}/{source.name}' for source in config.sources)}")
     line(f"  admin key  {key}{' (new)' if running.admin_key else ''}")
     channel = config.settings.lanes[0].channel
     # Who only takes hooks in has nothing to send.

@@ -48,6 +48,14 @@ def test_a_file_of_hooks_alone_is_a_daemon(tmp_path: Path) -> None:
     assert tidings("verify", "--data", str(tmp_path / "data")).returncode == 0
 
 
+@pytest.mark.slow
+def test_senders_elsewhere_are_given_the_public_address(tmp_path: Path) -> None:
+    """Where the daemon is reached under another address, that is the one printed for hooks."""
+    public = '[server]\npublic_url = "https://tidings.example.com/in/"\n'
+    with serving(tmp_path / "data", config=STRIPE + public) as served:
+        assert "  hooks at   https://tidings.example.com/in/hooks/stripe" in served.printed
+
+
 def test_check_shows_sources_and_their_mistakes(tmp_path: Path) -> None:
     """A sound file lists the handlers' lanes; a wrong one ends with 1 and names every mistake with its line."""
     file = tmp_path / "tidings.toml"

@@ -249,10 +249,10 @@ async def test_metas_challenge_is_answered_with_the_agreed_word_alone(tmp_path: 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 async def test_other_methods_are_refused(method: str, tmp_path: Path) -> None:
-    """A hook is posted, and nothing else."""
+    """A hook is posted, and a sender asked for: any other method is answered with these."""
     async with taking_hooks(STRIPE, tmp_path) as house:
         given = await house.ask(f"{method} /hooks/stripe", role=None)
-        assert (given.status, given.kind) == (405, "method")
+        assert (given.status, given.kind, given.headers["Allow"]) == (405, "method", "GET, HEAD, POST")
 
 
 @pytest.mark.parametrize("path", ["/hooks/unknown", "/hooks/", "/hooks/stripe/more", "/hooks/STRIPE"])
