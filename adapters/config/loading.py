@@ -6,7 +6,7 @@ a configuration names, nor keep a secret anywhere but in the value that its user
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,10 +25,11 @@ from adapters.config.providers import CHANNELS
 from adapters.config.reading import Mistake, Reader, shown
 from adapters.config.tables import BoundsTable, FileTable, StoreTable
 from adapters.config.units import Listen, shown_span
-from adapters.hooks.sources import Source
+from adapters.hooks.accounts import SCHEMES
+from adapters.hooks.sources import Source, provider_of
 from core.errors import TidingsError
 from core.policies import SECOND_US
-from core.settings import Bounds, Settings
+from core.settings import Bounds, Lane, Settings
 
 _SYNTAX: Final = re.compile(r"(?P<words>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 # Closing files and connections takes the rest of the 10 s that supervisors commonly wait.
@@ -128,6 +129,7 @@ def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, dat
         *_of_listening(whole.server.listen),
         *found.warnings,
         *hooks.warnings,
+        *_of_receipts(found.lanes, hooks.sources),
         *(f"Policy {name} extends its channel's preset and there are several channels, so no message can name it."
           for name in indefinite if name in whole.policies),
     ]  # fmt: skip  # One line a source of warnings.
@@ -161,6 +163,17 @@ def _store(reader: Reader, table: StoreTable, data: Path) -> Path:
     if found is None:
         reader.mistake(("store", "url"), shown(table.url), store.EXPECTED)
     return found or data / store.DEFAULT_NAME
+
+
+def _of_receipts(lanes: Iterable[Lane], sources: Iterable[Source]) -> Iterator[str]:
+    told_about = {name for source in sources for name in source.lanes}
+    for lane in lanes:
+        if lane.has_receipts and lane.name not in told_about:
+            scheme = next(name for name, kind in SCHEMES.items() if provider_of(kind) == lane.provider)
+            yield (
+                f"Lane {lane.name} never hears what became of a message: no hooks of {lane.provider} tell about it. Add"
+                f' a table to [hooks], with scheme = "{scheme}" and lanes = ["{lane.name}"].'
+            )
 
 
 def _of_listening(listen: Listen) -> list[str]:

@@ -27,6 +27,7 @@ from adapters.web.front import WebBounds
 from adapters.web.problems import Declined
 from core.policies import MINUTE_US, PRESETS, SECOND_US
 from tests.edges.config.conftest import Load
+from tests.edges.hooks.vectors import SENDGRID_KEY
 
 Mistakes = Callable[..., list[str]]
 
@@ -261,13 +262,28 @@ def test_no_secret_stands_in_a_mistake_or_a_settings_text(mistakes: Mistakes, lo
         (source("stripe"), "Source x has no handler and tells about no lane"),
         (source("stripe", 'forward = "https://a.example/"'), "Source x signs nothing"),
         (source("stripe", 'forward = "http://127.0.0.1:1/"'), None),
-        (WHATSAPP + source("meta"), None),
+        (WHATSAPP.partition("[lanes.one]")[0] + source("meta"), None),
     ],
 )
 def test_what_is_likely_not_meant_is_warned_of(loaded: Load, text: str, warning: str | None) -> None:
     """A source that leads nowhere, and a handler elsewhere that cannot know who calls, are said at the start."""
     warnings = loaded(text).warnings
     assert [one for one in warnings if one.startswith(warning)] if warning else warnings == ()
+
+
+def test_a_lane_that_never_hears_of_its_messages_is_warned_of(loaded: Load) -> None:
+    """Each lane whose provider tells by hooks is named until a source tells about it, and what is advised ends it."""
+    sendgrid = 'sendgrid = { key = "SG.key", from = "us@example.com" }\n'
+    text = WHATSAPP + '[lanes.grid]\nchannel = "email"\nprovider = "sendgrid"\n' + sendgrid
+    warnings = loaded(text).warnings
+    assert [one.split()[1] for one in warnings] == ["cloud", "one", "two", "resend", "grid"]
+    advised = [re.findall(r'scheme = "(\w+)" and (lanes = \S+)\.', one)[0] for one in warnings]
+    assert [scheme for scheme, _ in advised] == ["meta", "green_api", "green_api", "standard", "sendgrid"]
+    sources = "".join(
+        source(scheme, lanes, secrets=f'["{SENDGRID_KEY if scheme == "sendgrid" else "s"}"]', name=f"x{number}")
+        for number, (scheme, lanes) in enumerate(advised)
+    )
+    assert loaded(text + sources).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["default", "org1", "a.b-c_d", "a" * 64, "-a", "a b", "", "a" * 65, "ä"])
