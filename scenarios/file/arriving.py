@@ -57,7 +57,7 @@ def requests_of(arrive: Arrive, start_us: int, draws: Draws) -> Iterator[Request
     if arrive.hook is not None:
         yield from _hooks_of(arrive, start_us, draws)
         return
-    for number in range(1, arrive.count + 1):
+    for number in range(arrive.number, arrive.number + arrive.count):
         key = f"{arrive.name}/{number}"
         at_us = arrive.at_us + _offset_us(arrive, number, draws)
         request = Request(
@@ -74,15 +74,18 @@ def requests_of(arrive: Arrive, start_us: int, draws: Draws) -> Iterator[Request
 
 def _repeated(arrive: Arrive, request: Request, draws: Draws) -> Iterator[Request]:
     if draws.draw("repeat", request.key) < arrive.repeat:
-        again_us = draws.integer("repeated after", request.key, below=_REPEATED_WITHIN_US)
+        again_us = arrive.repeat_after_us
+        if again_us is None:
+            again_us = draws.integer("repeated after", request.key, below=_REPEATED_WITHIN_US)
         yield msgspec.structs.replace(request, nth=2, at_us=request.at_us + again_us)
 
 
 def _hooks_of(arrive: Arrive, start_us: int, draws: Draws) -> Iterator[Request]:
     """What a source sends: each update in its turn, several together when the last of them is there."""
     assert arrive.hook is not None, "these are hooks"
-    for first in range(1, arrive.count + 1, arrive.batch):
-        numbers = range(first, min(first + arrive.batch, arrive.count + 1))
+    beyond = arrive.number + arrive.count
+    for first in range(arrive.number, beyond, arrive.batch):
+        numbers = range(first, min(first + arrive.batch, beyond))
         keys = tuple(f"{arrive.name}/{number}" for number in numbers)
         at_us = arrive.at_us + max(_offset_us(arrive, number, draws) for number in numbers)
         request = Request(
@@ -118,7 +121,7 @@ def _offset_us(arrive: Arrive, number: int, draws: Draws) -> int:
     if arrive.arrivals == "poisson":
         # Given their number, the instants of a Poisson process are spread evenly at random: one draw for each.
         return draws.integer("arrival", arrive.name or "", number, below=arrive.over_us)
-    return arrive.over_us * (number - 1) // arrive.count
+    return arrive.over_us * (number - arrive.number) // arrive.count
 
 
 def body_of(arrive: Arrive, number: int, start_us: int, at_us: int) -> bytes:

@@ -122,9 +122,10 @@ def _check_hook(reader: Reader, scenario: Scenario, hook: Hook, path: KeyPath) -
 def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
     if not reader.sound(path):
         return
-    names = [known.name for known in scenario.arrivals]
-    if names.count(arrive.name) > 1:
-        reader.mistake((*path, "name"), shown(arrive.name), "a name of its own")
+    own = range(arrive.number, arrive.number + arrive.count)
+    alike = [known for known in scenario.arrivals if known.name == arrive.name]
+    if sum(known.number < own.stop and own.start < known.number + known.count for known in alike) > 1:
+        reader.mistake((*path, "name"), shown(arrive.name), "a name, or at least numbers, of its own")
     if arrive.hook is not None:
         _check_arriving_hook(reader, scenario, arrive, path)
         return
@@ -139,7 +140,7 @@ def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyP
         if value:
             reader.mistake((*path, key), f"{key} of a message", f"no {key}, which hooks have")
     # The first and the last one stand for all: templates differ in their number only.
-    for number in (1, arrive.count):
+    for number in (own[0], own[-1]):
         try:
             read(body_of(arrive, number, scenario.start_us, arrive.at_us))
         except Invalid as invalid:
@@ -174,7 +175,8 @@ def _check_arriving_hook(reader: Reader, scenario: Scenario, arrive: Arrive, pat
     fields = msgspec.structs.fields(Arrive)
     given = {one.encode_name for one in fields if getattr(arrive, one.name) != getattr(usual, one.name)}
     own = {"to", "batch"} if source.scheme == "meta" else {"content"}
-    allowed = {"name", "at", "over", "arrivals", "count", "repeat", "hook", "forged"} | own
+    usual_keys = {"name", "at", "over", "arrivals", "count", "number", "repeat", "repeat_after", "hook", "forged"}
+    allowed = usual_keys | own
     for key in sorted(given - allowed):
         reader.mistake((*path, key), f"{key} of a hook from {source.scheme}", f"one of {', '.join(sorted(allowed))}")
     if source.scheme == "meta" and not arrive.to:
@@ -228,6 +230,13 @@ def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
         reader.mistake((*path, "for"), shown_span(fault.for_us), f"none with {given[0]}, which happens at an instant")
     if fault.for_us is None and fault.daemon == "freeze":
         reader.mistake((*path, "for"), "missing", "how long it stands still")
+    _check_belonging(reader, fault, path)
+
+
+def _check_belonging(reader: Reader, fault: Fault, path: KeyPath) -> None:
+    """Keys that only one kind of fault has."""
+    if fault.boundary is not None and fault.daemon != "crash":
+        reader.mistake((*path, "boundary"), shown(fault.boundary), 'none but with daemon = "crash"')
     if fault.latency is not None and fault.disk != "slow":
         reader.mistake((*path, "latency"), "a latency", 'none but with disk = "slow"')
     elif fault.latency is not None:

@@ -3,13 +3,14 @@
 This file answers for the order of reading. It must never draw chance: a file means the same under every seed.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from adapters.config.loading import Mistaken, parsed, text_of
 from adapters.config.policies import Policies
-from adapters.config.positions import lines_of
+from adapters.config.positions import KeyPath, lines_of
 from adapters.config.providers import CHANNELS
 from adapters.config.reading import Mistake, Reader
 from adapters.config.tables import BoundsTable
@@ -28,8 +29,12 @@ def load(file: Path) -> Scenario:
 
 def read(text: str, file: Path) -> Scenario:
     """The scenario that a text comes to, `file` being what its mistakes are shown under."""
-    tree = parsed(text, file)
-    reader = Reader(file=str(file), lines=lines_of(text), variables={}, environ={}, base=file.parent)
+    return read_tree(parsed(text, file), file, lines=lines_of(text))
+
+
+def read_tree(tree: object, file: Path, *, lines: Mapping[KeyPath, int]) -> Scenario:
+    """The scenario that a tree of plain values comes to; `lines` says where in the file each of them stands."""
+    reader = Reader(file=str(file), lines=lines, variables={}, environ={}, base=file.parent)
     whole = reader.table(FileTable, tree, ())
     scenario = _compiled(reader, whole, str(file))
     check(reader, scenario)

@@ -108,6 +108,7 @@ class Fault(Chosen, frozen=True, kw_only=True):
     Exactly one of `answer`, `account`, `daemon`, `clock`, `disk` and `store`. Without `for`, answers, disk and store
     fail until the run's end, and an account that is down never comes up by its provider's word. `attempt` narrows to
     the attempt of that number. A daemon that freezes stands still `for` so long; `latency` is that of a slow disk.
+    With `boundary`, a crash comes at the so many-eth boundary of our ports from `at` on.
     """
 
     at_us: SpanUs = field(default=0, name="at")
@@ -119,6 +120,7 @@ class Fault(Chosen, frozen=True, kw_only=True):
     code: Text = "down"
     daemon: Annotated[Daemon, choice("crash", "stop", "freeze")] | None = None
     down_us: SpanUs = field(default=5 * SECOND_US, name="down")
+    boundary: Count | None = None
     clock: ClockValue | None = None
     disk: Annotated[Disk, choice("full", "error", "unknown", "slow")] | None = None
     latency: LatencyTable | None = None

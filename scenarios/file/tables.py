@@ -73,8 +73,9 @@ class Arrive(Table, frozen=True, kw_only=True):
     """Messages that are asked for, or hooks that come in: `count` of them from `at` on, spread over a time.
 
     `poisson` draws an instant for each, `even` spaces them, `burst` sends all at once; the default is `even` where
-    there is a time to spread over. `repeat` is the share that the client sends twice. `expires_after` and `fallback_by`
-    count from the arrival.
+    there is a time to spread over. `repeat` is the share that the client sends twice, `repeat_after` how much later,
+    if it is not left to chance. `expires_after` and `fallback_by` count from the arrival. `number` is that of the first
+    message, so that several tables may be parts of one.
 
     A `hook` names its source. Stripe's events say what `content` says; Meta's are messages that people wrote, `to`
     being their address, of which one hook brings `batch`. The share `forged` is signed by somebody else.
@@ -85,6 +86,7 @@ class Arrive(Table, frozen=True, kw_only=True):
     over_us: SpanUs = field(default=0, name="over")
     arrivals: Annotated[str, choice("even", "poisson", "burst")] = "even"
     count: Count = 1
+    number: Count = 1
     tenant: Text = "org"
     hook: Text | None = None
     channel: Annotated[str, choice(*CHANNELS)] = ""
@@ -96,6 +98,7 @@ class Arrive(Table, frozen=True, kw_only=True):
     idempotency_key: Template | None = None
     reference: Template | None = None
     repeat: Share = 0.0
+    repeat_after_us: SpanUs | None = field(default=None, name="repeat_after")
     send_at_us: SpanUs | None = field(default=None, name="send_at")
     expires_after_us: PositiveUs | None = field(default=None, name="expires_after")
     order: Annotated[Order, choice("fifo", "any")] | None = None

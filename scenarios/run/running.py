@@ -96,7 +96,8 @@ def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int) -> tuple[En
 
 def _down_us(ground: Ground, ended_by: EndedBy) -> int:
     """How long nothing runs: as the scenario says, or until a supervisor starts the daemon again."""
-    asked_us, ground.down_us = ground.down_us, None
+    asked_us = ground.down_us if ground.borders.down_us is None else ground.borders.down_us
+    ground.down_us = ground.borders.down_us = None
     if asked_us is not None:
         return asked_us
     if ended_by == "crash" and ground.scenario.crash is not None:

@@ -6,26 +6,49 @@ and once its answer is here but nowhere recorded.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from scenarios.file.sides import Fault
 from scenarios.loop.virtual import VirtualLoop
 
 
 class Borders:
-    """How many boundaries were crossed so far, over all lives of the daemon, and at which its power goes out."""
+    """The boundaries that were crossed so far, over all lives of the daemon, and at which its power goes out.
 
-    def __init__(self, crash_at: Collection[int] = ()) -> None:
-        self.crossed = 0
+    It goes out at those of `crash_at`, counted from 1, and as `points` say: each is a crash at the so many-eth boundary
+    from an instant on. `instants_us` are those of all boundaries; `down_us` how long the last of the points lasts.
+    """
+
+    def __init__(self, crash_at: Collection[int] = (), points: Sequence[Fault] = ()) -> None:
+        self.instants_us: list[int] = []
         self.crashed_at = ""
+        self.down_us: int | None = None
         self._crash_at = frozenset(crash_at)
+        self._left = {index: fault.boundary or 1 for index, fault in enumerate(points)}
+        self._points = points
 
-    def cross(self, name: str) -> bool:
+    @property
+    def crossed(self) -> int:
+        """How many there were."""
+        return len(self.instants_us)
+
+    def cross(self, name: str, now_us: int) -> bool:
         """Crosses one more. Answers whether the power goes out here: then the caller must never go on."""
-        self.crossed += 1
-        if self.crossed not in self._crash_at:
+        self.instants_us.append(now_us)
+        if not self._is_hit(now_us):
             return False
         self.crashed_at = f"{name} (boundary {self.crossed})"
         return True
+
+    def _is_hit(self, now_us: int) -> bool:
+        is_hit = self.crossed in self._crash_at
+        for index in list(self._left):
+            if self._points[index].at_us <= now_us:
+                self._left[index] -= 1
+                if not self._left[index]:
+                    del self._left[index]
+                    self.down_us, is_hit = self._points[index].down_us, True
+        return is_hit
 
 
 def cut() -> asyncio.Future[None]:

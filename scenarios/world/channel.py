@@ -99,7 +99,7 @@ class SimulatedChannel:
         """There is nothing to close."""
 
     async def _cross(self, name: str, parcel: Parcel) -> None:
-        if self._borders.cross(f"{name}, {self._lane.name} attempt {parcel.attempt}"):
+        if self._borders.cross(f"{name}, {self._lane.name} attempt {parcel.attempt}", self._now_us()):
             await cut()
 
     def _handed(self, parcel: Parcel, subject: Subject, meeting: Meeting) -> Handed:

@@ -47,7 +47,7 @@ class SimulatedDisk:
 
     def at(self, border: Border, rows: int) -> Awaitable[None] | None:
         """Called at a border of a commit or a read."""
-        if border != "before_read" and self._borders.cross(f"{border} of {rows} events"):
+        if border != "before_read" and self._borders.cross(f"{border} of {rows} events", self._now_us()):
             return cut()
         fault = self._fault() if self._faults else None
         if fault is not None:

@@ -95,7 +95,7 @@ class Ground:
         self.draws = Draws(seed)
         self.durable = Durable()
         self.books = Books()
-        self.borders = Borders(crash_at)
+        self.borders = Borders(crash_at, [fault for fault in scenario.faults if fault.boundary is not None])
         self.secrets = SimulatedSecrets(self.draws)
         self.nature = Nature(scenario, self.draws)
         self.settings = parts.settings_of(scenario.settings)
@@ -108,7 +108,8 @@ class Ground:
         self.calling: dict[tuple[str, int], Request] = {}
         self.orders = sorted(scenario.operators, key=lambda operator: operator.at_us)
         self.ends = sorted(
-            (fault for fault in scenario.faults if fault.daemon in {"crash", "stop"}), key=lambda fault: fault.at_us
+            (one for one in scenario.faults if one.daemon in {"crash", "stop"} and one.boundary is None),
+            key=lambda fault: fault.at_us,
         )
         self.freezes = sorted(
             (fault for fault in scenario.faults if fault.daemon == "freeze"), key=lambda fault: fault.at_us

@@ -42,7 +42,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_accounts(scenario: Scenario) -> Iterator[Telling]:
     """What providers say of the accounts that go down, and come up, in a file."""
-    for index, fault in enumerate(scenario.faults):
+    for fault in scenario.faults:
         if fault.account is None:
             continue
         assert fault.lane is not None, "a fault of an account names a lane"
@@ -51,7 +51,8 @@ def of_accounts(scenario: Scenario) -> Iterator[Telling]:
         states = [(fault.at_us, fault.account), *([(last_us, "up")] if fault.for_us is not None else [])]
         for at_us, state in states:
             news = LaneNews(state="down" if state == "down" else "up" if state == "up" else "alert", code=fault.code)
-            yield Telling(key=f"account {index}/{state}", nth=1, at_us=at_us, tenant="", lanes=lanes, news=(news,))
+            key = f"account {fault.lane} {fault.code} {fault.at_us}/{state}"
+            yield Telling(key=key, nth=1, at_us=at_us, tenant="", lanes=lanes, news=(news,))
 
 
 def of_people(scenario: Scenario, subjects: Sequence[Subject], draws: Draws) -> Iterator[Telling]:
