@@ -40,7 +40,7 @@ _KINDS: Final[dict[Prefix, tuple[type[e.Event], ...]]] = {
     ),
     "lane": (
         *(e.LaneOpened, e.PolicyAdopted, e.LanePaused, e.LaneResumed, e.LaneThrottled),
-        *(e.BreakerOpened, e.BreakerClosed),
+        *(e.BreakerOpened, e.BreakerClosed, e.ShadowBegan, e.ShadowTold, e.ShadowEnded, e.PolicyPromoted),
     ),
     "device": (e.DeviceRegistered, e.DeviceSeen, e.DeviceStaled, e.DeviceInvalidated, e.DeviceRemoved),
     "plan": (e.PlanSet, e.PlanApplied),

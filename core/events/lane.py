@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from core.events.shape import Event
 
 
@@ -54,3 +56,63 @@ class BreakerClosed(Event, frozen=True, kw_only=True):
     """A probe succeeded: traffic ramps up again from here."""
 
     host: int = 0
+
+
+class Contrast(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """How often one verdict would have been another one."""
+
+    was: str
+    would: str
+    count: int
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """One decision on which the two policies differ. Instants are None where nothing is due."""
+
+    at_us: int
+    message: int
+    attempt: int
+    was: str
+    would: str
+    was_due_us: int | None = None
+    would_due_us: int | None = None
+
+
+class ShadowBegan(Event, frozen=True, kw_only=True):
+    """From here on a policy is asked beside the lane's own, and decides nothing. `body` is the policy as JSON."""
+
+    name: str
+    body: bytes
+
+
+class ShadowTold(Event, frozen=True, kw_only=True):
+    """What a shadow has come to since it began: decisions, how many were alike, and its pace.
+
+    Of `starts` attempts it would have held back `delayed`, for `delayed_us` together and `longest_us` at most.
+    """
+
+    decisions: int
+    alike: int
+    contrasts: tuple[Contrast, ...]
+    samples: tuple[Sample, ...]
+    starts: int
+    delayed: int
+    delayed_us: int
+    longest_us: int
+
+
+class ShadowEnded(Event, frozen=True, kw_only=True):
+    """It is not asked any more: a person ended it, or another one took its place."""
+
+    by: Literal["operator", "successor"]
+
+
+class PolicyPromoted(Event, frozen=True, kw_only=True):
+    """The shadow is the lane's policy from now on, as long as the configured one stays what it is.
+
+    `instead_of` is the SHA-256 of the configured policy's JSON.
+    """
+
+    version: int
+    body: bytes
+    instead_of: bytes

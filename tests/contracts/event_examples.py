@@ -185,4 +185,26 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     ),
     e.ReceiptSeen(status="failed", attempt=2, failure=Permanent(code="expired")),
     e.StrayKept(lane="meta", name=bytes(range(16)), status="failed", failure=Recipient(code="131026", soft=True)),
+    e.ShadowBegan(name="patient", body=b'{"name":"patient"}'),
+    e.ShadowTold(
+        decisions=7,
+        alike=5,
+        contrasts=(e.Contrast(was="retried", would="dead", count=2),),
+        samples=(
+            e.Sample(
+                at_us=1_767_225_600_000_000,
+                message=4711,
+                attempt=3,
+                was="retried",
+                would="dead",
+                was_due_us=1_767_225_660_000_000,
+            ),
+        ),
+        starts=6,
+        delayed=1,
+        delayed_us=1_000_000,
+        longest_us=1_000_000,
+    ),
+    e.ShadowEnded(by="successor"),
+    e.PolicyPromoted(version=4, body=b'{"name":"patient"}', instead_of=bytes(range(32))),
 )
