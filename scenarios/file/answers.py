@@ -4,15 +4,21 @@ This file answers for the closed set of answers. A value that is none of them ra
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 import msgspec
 
 from adapters.config.units import Unfit, choice, fraction, span, text, whole
 from core import outcomes as o
+from core.policies import SECOND_US
 
-Kind = Literal["status", "timeout", "reset", "lost_reply", "refused", "slow", "outcome"]
-WORDS: Final[tuple[Kind, ...]] = ("timeout", "reset", "lost_reply", "refused")
+Word = Literal["timeout", "reset", "lost_reply", "refused", "duplicate", "reorder", "malformed", "intercepted"]
+Kind = Word | Literal["status", "slow", "outcome"]
+WORDS: Final[tuple[Word, ...]] = get_args(Word)
+# Those that nobody takes: they never get to the other side.
+LOST: Final[frozenset[Kind]] = frozenset({"timeout", "reset", "refused", "intercepted"})
+# Those that the other side takes, whatever we hear of it.
+TAKEN: Final[frozenset[Kind]] = frozenset({"slow", "lost_reply", "duplicate", "reorder", "malformed"})
 # What a provider says in words of its own comes to one of these at once.
 OUTCOMES: Final[Mapping[str, o.Failure]] = {
     "permanent": o.Permanent(code="permanent"),
@@ -28,8 +34,9 @@ _POSITIVE: Final = span(least_us=1_000)
 _SHARE: Final = fraction(0, 1)
 _STATUS: Final = whole(100, 599)
 _NAMES: Final = ", ".join(f'"{word}"' for word in OUTCOMES)
+_QUOTED: Final = ", ".join(f'"{word}"' for word in WORDS)
 _EXPECTED: Final = (
-    f'"timeout", "reset", "lost_reply", "refused", {_NAMES}, or a table such as'
+    f"{_QUOTED}, {_NAMES}, or a table such as"
     ' { status = 503, headers = { Retry-After = "30" }, share = 0.5 }, { slow = "20s" } or'
     ' { rate = "pair", after = "1s", growth = 4 }'
 )
@@ -39,8 +46,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the other side does with a request instead of taking it.
 
     `timeout` and `reset`: it never arrives. `lost_reply`: it is taken, and the connection breaks before we hear of it.
-    `refused`: nobody listens. `slow`: it is taken, and the answer comes so much later. `outcome`: an answer whose
-    meaning is given. `share` of the requests meets it.
+    `refused`: nobody listens. `slow`: it is taken, and the answer comes so much later. `duplicate`: it is taken, and
+    reaches whom it is for twice. `reorder`: it is taken, and gets there up to `within_us` later than it should.
+    `malformed`: it is taken, and the answer makes no sense; `intercepted`: somebody in between answers with nonsense,
+    and passes nothing on. `outcome`: an answer whose meaning is given. `share` of the requests meets it.
     """
 
     kind: Kind
@@ -48,6 +57,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     body: str = ""
     slow_us: int = 0
+    within_us: int = 10 * SECOND_US
     outcome: o.Failure | None = None
     share: float | None = None
 
@@ -84,6 +94,8 @@ def _detailed(rest: dict[str, object]) -> Answer | None:
         return Answer(kind="status", status=status, headers=_headers(rest), body=_body(rest))
     if "slow" in rest:
         return Answer(kind="slow", slow_us=cast("int", _POSITIVE(rest.pop("slow"))))
+    if rest.get("reorder", True) is not True:
+        return Answer(kind="reorder", within_us=cast("int", _POSITIVE(rest.pop("reorder"))))
     for word in WORDS:
         if rest.get(word) is True:
             del rest[word]

@@ -20,7 +20,7 @@ from scenarios.file.readings import filled
 from scenarios.file.scenario import Hook, Scenario
 from scenarios.file.selecting import Chosen, LatencyTable
 from scenarios.file.sides import Answered, Fault, Provider
-from scenarios.file.tables import MEASURED, Arrive, Expect, Operator
+from scenarios.file.tables import MEASURED, OF_NO_MESSAGE, Arrive, Expect, Operator
 from scenarios.file.wishes import Device, Plan, messages_of, plan_body
 
 
@@ -272,18 +272,29 @@ def _check_operator(reader: Reader, operator: Operator, path: KeyPath) -> None:
         reader.mistake((*path, "lane"), "missing", f"the lane to {operator.do}")
     if operator.per_s is not None and operator.do != "redrive":
         reader.mistake((*path, "per_s"), shown(operator.per_s), f"none with {operator.do}")
+    if operator.do == "reschedule" and operator.send_at_us is None:
+        reader.mistake((*path, "send_at"), "missing", "when it is to be sent, since the start")
+    if operator.do != "reschedule" and operator.send_at_us is not None:
+        reader.mistake((*path, "send_at"), shown_span(operator.send_at_us), f"none with {operator.do}")
 
 
 def _check_expect(reader: Reader, expect: Expect, path: KeyPath) -> None:
     if not reader.sound(path):
         return
-    bounds = (expect.count, expect.at_least, expect.at_most, expect.not_before_us)
+    shares = (expect.at_least_share, expect.at_most_share)
+    bounds = (expect.count, expect.at_least, expect.at_most, expect.not_before_us, *shares)
     if all(bound is None for bound in bounds):
-        reader.mistake(path, "nothing that is expected", "count, at_least, at_most or not_before")
+        reader.mistake(path, "nothing that is expected", "count, at_least, at_most or not_before, or a share")
+    if shares != (None, None) and expect.that in {*MEASURED, *OF_NO_MESSAGE}:
+        reader.mistake(path, f"a share of {expect.that}", "none, since it does not count messages")
+    if expect.held_by is not None and expect.that != "held":
+        reader.mistake((*path, "held_by"), shown(expect.held_by), f"none with {expect.that}")
     if expect.that == "peak" and expect.within_us is None:
         reader.mistake((*path, "within"), "missing", 'the length of the window, such as "1m"')
-    if expect.that in MEASURED and (expect.by_us is not None or expect.not_before_us is not None):
-        reader.mistake(path, "by or not_before", f"neither with {expect.that}, which measures the whole run")
+    if expect.that in MEASURED and expect.not_before_us is not None:
+        reader.mistake((*path, "not_before"), "an instant", f"none with {expect.that}, which is a measure")
+    if None not in (expect.since_us, expect.by_us) and (expect.since_us or 0) > (expect.by_us or 0):
+        reader.mistake((*path, "since"), shown_span(expect.since_us or 0), "nothing later than by")
 
 
 def _check_end(reader: Reader, scenario: Scenario) -> None:

@@ -98,6 +98,7 @@ def _settings(reader: Reader, whole: FileTable) -> Settings:
                 policy=_policy(policies, name, table),
                 account=table.account,
                 has_receipts=_has_receipts(whole, name, channel),
+                fans_out=channel == "push" and bool(whole.device),
             )
         )
         if table.policy.preset is not None:

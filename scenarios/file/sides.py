@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, UnsetType, field
 
-from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
+from adapters.config.kinds import Count, PositiveUs, Rate, SpanUs, Table, Text
 from adapters.config.reading import Required
-from adapters.config.units import choice, fraction, rate, switch
+from adapters.config.units import choice, fraction, switch
 from core.events import ReceiptStatus
 from core.outcomes import Failure, Permanent
-from core.policies import DAY_US, SECOND_US, Quota
+from core.policies import DAY_US, SECOND_US
 from scenarios.file.answers import Answer, answer, failure
 from scenarios.file.clocks import Clockwork, clockwork
 from scenarios.file.readings import remembered
@@ -73,7 +73,7 @@ class CapacityTable(Table, frozen=True, kw_only=True):
     a time. With `says_when` the answer has a Retry-After.
     """
 
-    rate: Annotated[Quota, rate] | None = None
+    rate: Rate | None = None
     in_flight: Count | None = None
     others: Share = 0.0
     says_when: Annotated[bool, switch] = True

@@ -6,7 +6,7 @@ checking.py.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import field
 
@@ -26,15 +26,20 @@ from scenarios.file.wishes import Device, Plan
 # Named here, since in a class body a field of the same name would stand in the way of the reading.
 Contents = Annotated[Mapping[str, object], content]
 
-Action = Literal["pause", "resume", "cancel", "redrive", "reset", "release"]
-ACTIONS: tuple[Action, ...] = ("pause", "resume", "cancel", "redrive", "reset", "release")
+Action = Literal["pause", "resume", "cancel", "redrive", "reset", "release", "reschedule"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+HeldBy = Literal["unknown", "parked"]
 
 COUNTED = (
     *("accepted", "repeated", "refused", "forged", "delivered", "duplicates", "attempts"),
     *("dead", "expired", "cancelled", "held", "redriven", "circuits_opened", "breakers_opened", "crashes"),
     *("told", "strays", "doubts", "proved", "failed", "moved", "replaced", "suppressed", "invalidated"),
+    *("rescheduled", "waiting", "sending", "circuits_open", "breakers_open", "lanes_paused"),
 )
-MEASURED = ("lateness", "peak", "in_flight")
+MEASURED = ("lateness", "tries", "peak", "in_flight")
+# What is no message's, so that no share of messages can be told of it.
+OF_NO_MESSAGE = frozenset({"strays", "invalidated", "crashes", "breakers_opened", "breakers_open", "lanes_paused"})
 
 
 class LaneTable(Table, frozen=True, kw_only=True):
@@ -114,27 +119,35 @@ class Arrive(Table, frozen=True, kw_only=True):
 class Operator(Chosen, frozen=True, kw_only=True):
     """Something that a person does. `per_s` is the pace of a bulk redrive; without it, it goes as fast as limits allow.
 
-    `pause` and `resume` name a lane; `reset` and `release` act on every conversation with a message that is meant.
+    `pause` and `resume` name a lane; `reset` and `release` act on every conversation with a message that is meant;
+    `reschedule` moves those that were not tried yet to `send_at`, since the start.
     """
 
     at_us: Annotated[SpanUs, Required] = field(default=0, name="at")
     do: Annotated[Action, choice(*ACTIONS), Required] = "pause"
     per_s: Annotated[float, pace] | None = None
+    send_at_us: SpanUs | None = field(default=None, name="send_at")
     share: Share = 1.0
 
 
 class Expect(Chosen, frozen=True, kw_only=True):
     """What must come out: a count with exact or inclusive bounds, or a measure with bounds.
 
-    Counted is what happened up to `by`; with `not_before`, none of it may have happened earlier. `peak` is the most
-    hand-overs in any window of `within`, of each `scope` by itself; `in_flight` the most attempts of one at a time;
-    `lateness` a `percentile` of the times from due to delivered.
+    Counted is what happened from `since` on and up to `by`; with `not_before`, none of it may have happened earlier. A
+    share is one of the accepted messages that are meant. What is said to be so, as `waiting`, is so at `by`. `peak` is
+    the most hand-overs in any window of `within`, of each `scope` by itself; `in_flight` the most attempts of one at a
+    time; `lateness` a `percentile` of the times from due to delivered, `tries` one of the attempts that messages took.
+    `held_by` narrows what is held to why.
     """
 
     that: Annotated[str, choice(*COUNTED, *MEASURED), Required] = "accepted"
     count: Annotated[int, whole(0)] | None = None
     at_least: Annotated[int, amount] | None = None
     at_most: Annotated[int, amount] | None = None
+    at_least_share: Share | None = None
+    at_most_share: Share | None = None
+    held_by: Annotated[HeldBy, choice("unknown", "parked")] | None = None
+    since_us: SpanUs | None = field(default=None, name="since")
     by_us: SpanUs | None = field(default=None, name="by")
     not_before_us: SpanUs | None = field(default=None, name="not_before")
     within_us: PositiveUs | None = field(default=None, name="within")

@@ -22,7 +22,8 @@ def twice_only_in_doubt(evidence: Evidence) -> Iterator[Finding]:
     received: dict[str, list[Handed]] = {}
     lost = _lost_later(evidence)
     for handed in evidence.books.deliveries():
-        if (handed.stream, handed.attempt) not in lost:
+        # A copy that its provider made is nothing that we could have known of.
+        if (handed.stream, handed.attempt) not in lost and not handed.is_copy:
             received.setdefault(_asked_once(evidence, handed), []).append(handed)
     for key, all_of_it in received.items():
         for one, again in pairwise(all_of_it):

@@ -5,42 +5,43 @@ where the world's books tell of it, log time where the log does.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter as Counted
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from core import events as e
-from core.records import Recorded
 from scenarios.file.tables import Expect
-from scenarios.laws.chronicle import Attempt, Story
+from scenarios.laws.chronicle import Attempt
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.scopes import members_of
+from scenarios.run.happening import Counter, Happened, at
+from scenarios.run.standing import circuits_open, ended_as, lanes_open, sending, waiting
 from scenarios.world.choosing import Subject, fits
-
-
-class Happened(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that counts, to a message where it is one's."""
-
-    at_us: int
-    key: str | None
-
-
-Counter = Callable[[Evidence, int], Iterator[Happened]]
 
 
 def happened(evidence: Evidence, expect: Expect) -> list[Happened]:
     """What counts for an expectation, up to its `by` and for the messages that it means."""
     by_us = 1 << 62 if expect.by_us is None else expect.by_us
-    found = (one for one in COUNTERS[expect.that](evidence, by_us) if one.at_us <= by_us)
+    since_us = 0 if expect.since_us is None else expect.since_us
+    counter = COUNTERS[expect.that] if expect.held_by is None else ended_as(e.MessageHeld, by=expect.held_by)
+    found = (one for one in counter(evidence, by_us) if since_us <= one.at_us <= by_us)
     return [one for one in found if _is_meant(evidence, expect, one.key)]
+
+
+def share_of(evidence: Evidence, expect: Expect, found: Iterable[Happened]) -> float:
+    """How many of the accepted messages that an expectation means are among what was found; 1 where there are none."""
+    stories = evidence.chronicle.stories.values()
+    meant = {story.key for story in stories if _is_meant(evidence, expect, story.key)}
+    return len(meant & {one.key for one in found}) / len(meant) if meant else 1.0
 
 
 def measured(evidence: Evidence, expect: Expect) -> int:
     """The value of a measure, for the attempts that it means; 0 where there are none."""
-    attempts = [a for a in evidence.chronicle.attempts if _is_meant(evidence, expect, _key(evidence, a.stream))]
+    attempts = [a for a in _between(evidence, expect) if _is_meant(evidence, expect, _key(evidence, a.stream))]
     if expect.that == "lateness":
         return _lateness_us(evidence, attempts, expect.percentile)
+    if expect.that == "tries":
+        return _percentile(sorted(Counted(a.stream for a in attempts).values()), expect.percentile)
     groups: dict[object, list[Attempt]] = {}
     for attempt in attempts:
         member = next((member for member in members_of(attempt) if member[0] == expect.scope), None)
@@ -52,6 +53,15 @@ def measured(evidence: Evidence, expect: Expect) -> int:
         left.setdefault((handed.stream, handed.attempt), []).append(handed.log_us)
     instants = ([at_us for a in group for at_us in left.get((a.stream, a.number), ())] for group in groups.values())
     return max((_peak(sorted(group), expect.within_us or 0) for group in instants), default=0)
+
+
+def _between(evidence: Evidence, expect: Expect) -> Iterator[Attempt]:
+    """The attempts that were started from `since` on and up to `by`."""
+    start_us = evidence.scenario.start_us
+    for attempt in evidence.chronicle.attempts:
+        at_us = attempt.started_us - start_us
+        if (expect.since_us or 0) <= at_us and (expect.by_us is None or at_us <= expect.by_us):
+            yield attempt
 
 
 def _is_meant(evidence: Evidence, expect: Expect, key: str | None) -> bool:
@@ -66,32 +76,9 @@ def _events(*kinds: type[e.Event]) -> Counter:
     def count(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
         for story in evidence.chronicle.stories.values():
             for entry in (entry for entry in story.entries if isinstance(entry.event, kinds)):
-                yield _at(evidence, entry, story.key)
+                yield at(evidence, entry, story.key)
 
     return count
-
-
-def _ended_as(kind: type[e.Event]) -> Counter:
-    """Messages that are in a state at an instant: what brings them there counts, unless something took them out."""
-
-    def count(evidence: Evidence, by_us: int) -> Iterator[Happened]:
-        until_us = evidence.scenario.start_us + by_us
-        for story in evidence.chronicle.stories.values():
-            last = _last_turn(story, until_us)
-            if last is not None and isinstance(last.event, kind):
-                yield _at(evidence, last, story.key)
-
-    return count
-
-
-def _last_turn(story: Story, until_us: int) -> Recorded | None:
-    turns = (e.AttemptTaken, e.AttemptProved, e.MessageDead, e.MessageExpired, e.MessageCancelled, e.MessageHeld)
-    returns = (e.MessageRedriven, e.MessageReleased)
-    last = None
-    for entry in story.entries:
-        if entry.at_us <= until_us and isinstance(entry.event, turns + returns):
-            last = entry
-    return last
 
 
 def _told(what: str) -> Counter:
@@ -119,14 +106,14 @@ def _circuits_opened(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
         keys = [_key(evidence, entry.stream) for entry in entries if entry.stream in evidence.chronicle.stories]
         for entry in entries:
             if isinstance(entry.event, e.CircuitOpened):
-                yield _at(evidence, entry, keys[0] if keys else None)
+                yield at(evidence, entry, keys[0] if keys else None)
 
 
 def _breakers_opened(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     for entries in evidence.chronicle.lanes.values():
         for entry in entries:
             if isinstance(entry.event, e.BreakerOpened):
-                yield _at(evidence, entry, None)
+                yield at(evidence, entry, None)
 
 
 def _failed(evidence: Evidence, by_us: int) -> Iterator[Happened]:
@@ -136,27 +123,27 @@ def _failed(evidence: Evidence, by_us: int) -> Iterator[Happened]:
         seen = [one for one in story.entries if isinstance(one.event, e.ReceiptSeen) and one.at_us <= until_us]
         words = {one.event.status for one in seen if isinstance(one.event, e.ReceiptSeen)}
         if "failed" in words and words.isdisjoint({"delivered", "read"}):
-            yield _at(evidence, seen[-1], story.key)
+            yield at(evidence, seen[-1], story.key)
 
 
 def _strays(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     for first, *_ in evidence.chronicle.others.values():
         if isinstance(first.event, e.StrayKept):
-            yield _at(evidence, first, None)
+            yield at(evidence, first, None)
 
 
 def _invalidated(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     for entries in evidence.chronicle.others.values():
         for entry in entries:
             if isinstance(entry.event, e.DeviceInvalidated):
-                yield _at(evidence, entry, None)
+                yield at(evidence, entry, None)
 
 
 def _suppressed(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     for story in evidence.chronicle.stories.values():
         for entry in story.entries:
             if isinstance(entry.event, e.MessageDead) and entry.event.reason == "suppressed":
-                yield _at(evidence, entry, story.key)
+                yield at(evidence, entry, story.key)
 
 
 def _crashes(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
@@ -172,10 +159,10 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "delivered": _delivered,
     "duplicates": _duplicates,
     "attempts": _events(e.AttemptStarted),
-    "dead": _ended_as(e.MessageDead),
-    "expired": _ended_as(e.MessageExpired),
-    "cancelled": _ended_as(e.MessageCancelled),
-    "held": _ended_as(e.MessageHeld),
+    "dead": ended_as(e.MessageDead),
+    "expired": ended_as(e.MessageExpired),
+    "cancelled": ended_as(e.MessageCancelled),
+    "held": ended_as(e.MessageHeld),
     "redriven": _events(e.MessageRedriven),
     "circuits_opened": _circuits_opened,
     "breakers_opened": _breakers_opened,
@@ -189,11 +176,13 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "replaced": _events(e.FallbackStarted),
     "suppressed": _suppressed,
     "invalidated": _invalidated,
+    "rescheduled": _events(e.MessageRescheduled),
+    "waiting": waiting,
+    "sending": sending,
+    "circuits_open": circuits_open,
+    "breakers_open": lanes_open((e.BreakerOpened,), (e.BreakerClosed,)),
+    "lanes_paused": lanes_open((e.LanePaused,), (e.LaneResumed,)),
 }
-
-
-def _at(evidence: Evidence, entry: Recorded, key: str | None) -> Happened:
-    return Happened(at_us=entry.at_us - evidence.scenario.start_us, key=key)
 
 
 def _key(evidence: Evidence, stream: int) -> str:
@@ -211,7 +200,12 @@ def _lateness_us(evidence: Evidence, attempts: Iterable[Attempt], percentile: fl
         for attempt in attempts
         if attempt.sent_us is not None and attempt.outcome is not None and type(attempt.outcome).__name__ == "Taken"
     )
-    return late[max(0, math.ceil(len(late) * percentile / 100) - 1)] if late else 0
+    return _percentile(late, percentile)
+
+
+def _percentile(values: Sequence[int], percentile: float) -> int:
+    """The value that so many of some in order do not exceed; 0 where there are none."""
+    return values[max(0, math.ceil(len(values) * percentile / 100) - 1)] if values else 0
 
 
 def _peak(sent: Sequence[int], within_us: int) -> int:

@@ -3,12 +3,13 @@
 This file answers for the verdict and its words; what each word counts is counting.py's business.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from adapters.config.units import shown_span
 from scenarios.file.tables import MEASURED, Expect
 from scenarios.laws.evidence import Evidence
-from scenarios.run.counting import happened, measured
+from scenarios.run.counting import happened, measured, share_of
+from scenarios.run.happening import Happened
 
 
 def unmet(evidence: Evidence) -> list[str]:
@@ -27,9 +28,20 @@ def _broken(evidence: Evidence, expect: Expect) -> Iterator[str]:
         return
     found = happened(evidence, expect)
     yield from _bounds(expect, name, len(found), is_span=False)
+    yield from _shares(evidence, expect, name, found)
     first_us = min((one.at_us for one in found), default=None)
     if expect.not_before_us is not None and first_us is not None and first_us < expect.not_before_us:
         yield f"{name} first at {_shown(first_us)}, expected not before {shown_span(expect.not_before_us)}"
+
+
+def _shares(evidence: Evidence, expect: Expect, name: str, found: Sequence[Happened]) -> Iterator[str]:
+    if (expect.at_least_share, expect.at_most_share) == (None, None):
+        return
+    share = share_of(evidence, expect, found)
+    if expect.at_least_share is not None and share < expect.at_least_share:
+        yield f"{name}: {share:.4g} of them, expected at least {expect.at_least_share:g}"
+    if expect.at_most_share is not None and share > expect.at_most_share:
+        yield f"{name}: {share:.4g} of them, expected at most {expect.at_most_share:g}"
 
 
 def _bounds(expect: Expect, name: str, value: int, *, is_span: bool) -> Iterator[str]:
@@ -46,6 +58,10 @@ def _name(expect: Expect) -> str:
     words = [expect.that.replace("_", " ")]
     chosen = ("lane", "channel", "tenant", "host", "to", "arrivals", "message")
     words += [f"{key} {value}" for key in chosen if (value := getattr(expect, key)) is not None]
+    if expect.held_by is not None:
+        words.append(f"by {expect.held_by}")
+    if expect.since_us is not None:
+        words.append(f"since {shown_span(expect.since_us)}")
     if expect.by_us is not None:
         words.append(f"by {shown_span(expect.by_us)}")
     if expect.within_us is not None:

@@ -28,6 +28,7 @@ from core.policies import SECOND_US
 from core.ports import Clock, Parcel
 from core.settings import Lane
 from eventstore.durable import Durable
+from scenarios.file.answers import LOST, TAKEN
 from scenarios.world.books import Books, Handed
 from scenarios.world.borders import Borders, cut
 from scenarios.world.choosing import Subject
@@ -104,7 +105,8 @@ class SimulatedChannel:
 
     def _handed(self, parcel: Parcel, subject: Subject, meeting: Meeting) -> Handed:
         at_us, fails = self._now_us(), meeting.fails
-        is_lost = fails is not None and fails.kind in {"timeout", "reset"}
+        is_lost = fails is not None and fails.kind in LOST
+        late_us, copy_us = self._nature.on_the_way(subject, parcel.attempt, fails)
         recorded = self._durable.streams.get(parcel.stream, [])
         return Handed(
             key=subject.key,
@@ -119,9 +121,11 @@ class SimulatedChannel:
             log_us=self._clock.now_us(),
             # Half of the time goes by on the way there; whoever is slow has it all the same.
             arrives_us=None if is_lost else at_us + meeting.answers_us // 2,
-            is_taken=fails is None or fails.kind in {"slow", "lost_reply"} or 200 <= fails.status < 300,
+            is_taken=fails is None or fails.kind in TAKEN or 200 <= fails.status < 300,
             is_idempotent=meeting.is_idempotent,
             knows_for_us=meeting.knows_for_us,
+            late_us=late_us,
+            copy_us=copy_us,
             provider_id=meeting.provider_id,
             was_intended=any(
                 isinstance(entry.event, e.AttemptStarted) and entry.event.attempt == parcel.attempt
@@ -140,6 +144,8 @@ class SimulatedChannel:
             return fails.outcome
         if fails is not None and fails.kind in {"reset", "lost_reply"}:
             return Ambiguous(code="disconnected")
+        if fails is not None and fails.kind in {"malformed", "intercepted"}:
+            return Ambiguous(code="bad_answer")
         status, after_us, detail = 200, None, ""
         if fails is not None and fails.kind == "status":
             status = fails.status

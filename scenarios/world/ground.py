@@ -119,7 +119,7 @@ class Ground:
             subject.key: subject for request in requests if request.nth == 1 for subject in self._subjects(request)
         }
         self.keyed = {key for request in requests if request.has_key for key in (request.updates or (request.key,))}
-        self.forged = frozenset(key for request in requests if request.forged for key in request.updates)
+        self.forged = {key for request in requests if request.forged for key in request.updates}
         self.streams: dict[str, int] = {}
         # What the outside is still to tell, and whoever it tells of is still to answer.
         told = (*of_accounts(scenario), *of_people(scenario, list(self.subjects.values()), self.draws))
@@ -158,6 +158,8 @@ class Ground:
         """Something is going to be told."""
         self.tellings[telling.key, telling.nth] = telling
         post = telling.post
+        if post is not None and post.forged:
+            self.forged.update(post.updates)
         if post is not None and post.updates[0] not in self.subjects:
             for subject in subjects_in(self.opened(post.source), post):
                 self.subjects[subject.key] = subject

@@ -1,7 +1,7 @@
 """How the other side behaves: which fault a request meets, how long an answer takes, what is told afterwards.
 
 This file answers for each of these being drawn by the request's own key: what happens to one message never depends on
-which others there are.
+which others there are, but where they fill a provider's capacity (capacity.py).
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,13 @@ from core.outcomes import name_of
 from core.policies import MINUTE_US
 from core.settings import Lane
 from scenarios.draws import Draws
-from scenarios.file.answers import Answer
+from scenarios.file.answers import TAKEN, Answer
 from scenarios.file.readings import FOREVER_US
 from scenarios.file.scenario import Scenario
 from scenarios.file.selecting import LatencyTable
 from scenarios.file.sides import Answered, Fault, Provider, ReceiptsTable
 from scenarios.world.books import Handed
+from scenarios.world.capacity import Room
 from scenarios.world.choosing import Subject, fits
 from scenarios.world.meeting import Meeting
 from scenarios.world.recorded import receipts_told, stands
@@ -42,6 +43,11 @@ class Nature:
         self._draws = draws
         self._runs_for_us = scenario.runs_for_us
         self._providers = scenario.providers
+        self._rooms: dict[int | None, Room] = {
+            place: Room(provider.capacity, draws, f"{provider.lane} {provider.channel} {provider.at_us}")
+            for place, provider in enumerate(scenario.providers)
+            if provider.capacity is not None
+        }
         self._answered = {(one.message, one.attempt): one for one in scenario.answered}
         self._faults: Sequence[tuple[Fault, Answer]] = [
             (fault, fault.answer) for fault in scenario.faults if fault.answer is not None
@@ -52,15 +58,23 @@ class Nature:
         modelled = self._modelled(subject, attempt, at_us, by_template=by_template)
         recorded = self._answered.get((subject.key, attempt))
         if recorded is None or not stands(recorded, at_us):
-            return modelled
-        return _as_recorded(recorded, modelled, self._whole_us(subject, attempt))
+            return self._let_in(modelled, subject, at_us)
+        return _as_recorded(recorded, modelled, self._whole_us(subject, attempt, at_us))
+
+    def _let_in(self, meeting: Meeting, subject: Subject, at_us: int) -> Meeting:
+        """A request that gets to a provider with a capacity has a place there, or is refused."""
+        room = self._rooms.get(self._provider_at(subject, at_us))
+        if room is None or (meeting.fails is not None and meeting.fails.kind not in TAKEN):
+            return meeting
+        refusal = room.refuses(at_us + meeting.connects_us, at_us + meeting.connects_us + meeting.answers_us)
+        return meeting if refusal is None else msgspec.structs.replace(meeting, fails=refusal)
 
     def _modelled(self, subject: Subject, attempt: int, at_us: int, *, by_template: bool) -> Meeting:
-        provider = self._provider(subject)
+        provider = self._provider(subject, at_us)
         fails = self._fails(subject, attempt, at_us)
         if fails is not None and fails.outcome is not None and name_of(fails.outcome) == "window" and by_template:
             fails = None  # A closed window keeps free text out, and nothing else.
-        whole_us = self._whole_us(subject, attempt)
+        whole_us = self._whole_us(subject, attempt, at_us)
         connects_us = round(self._draws.draw("connecting", subject.key, attempt) * _CONNECTING * whole_us)
         slow_us = fails.slow_us if fails is not None else 0
         return Meeting(
@@ -75,15 +89,15 @@ class Nature:
             receipts=provider.receipts,
         )
 
-    def _whole_us(self, subject: Subject, attempt: int) -> int:
-        return latency_us(self._draws, self._provider(subject).latency, "latency", subject.key, attempt)
+    def _whole_us(self, subject: Subject, attempt: int, at_us: int) -> int:
+        return latency_us(self._draws, self._provider(subject, at_us).latency, "latency", subject.key, attempt)
 
     def answers(self, subject: Subject, attempt: int, at_us: int) -> int | None:
         """How long it takes until a provider says that it has a message; None where it does not."""
         recorded = self._answered.get((subject.key, attempt))
         if recorded is not None and recorded.looked_up_us is not UNSET:
             return recorded.looked_up_us
-        provider = self._provider(subject)
+        provider = self._provider(subject, at_us)
         is_known = self._draws.draw("looked up", subject.key, attempt) < (provider.looks_up or 0.0)
         is_reached = not any(
             answer.kind in {"refused", "timeout"}
@@ -95,6 +109,16 @@ class Nature:
         if not is_known or not is_reached:
             return None
         return latency_us(self._draws, provider.latency, "look-up", subject.key, attempt)
+
+    def on_the_way(self, subject: Subject, attempt: int, fails: Answer | None) -> tuple[int, int | None]:
+        """How much later than it should what was taken gets there, and how much after that a copy of it does."""
+        key = subject.key, attempt
+        late_us, copy_us = 0, None
+        if fails is not None and fails.kind == "reorder":
+            late_us = 1 + self._draws.integer("reordered", *key, below=fails.within_us)
+        if fails is not None and fails.kind == "duplicate":
+            copy_us = 1 + self._draws.integer("duplicated", *key, below=fails.within_us)
+        return late_us, copy_us
 
     def receipts_of(self, table: ReceiptsTable, handed: Handed, meeting: Meeting) -> list[tuple[int, Receipt]]:
         """What is told of a message that was taken: how long after that it is told first, and what.
@@ -128,6 +152,14 @@ class Nature:
             return None
         return 1 + self._draws.integer("twice after", *key, below=_AGAIN_WITHIN_US)
 
+    def happens(self, what: str, handed: Handed, status: str, share: float) -> bool:
+        """Whether something of which there is a share comes beside a receipt."""
+        return self._draws.draw(what, handed.key, handed.attempt, status) < share
+
+    def foreign_id(self, handed: Handed, status: str) -> str:
+        """What a provider calls a message that somebody else has sent."""
+        return f"{self._draws.integer('foreign id', handed.key, handed.attempt, status, below=1 << 53):x}"
+
     def _course(self, table: ReceiptsTable, key: tuple[str, int]) -> list[tuple[ReceiptStatus, int]]:
         """What becomes of a message, each with its instant, in the order in which it happens."""
         medians: dict[ReceiptStatus, int | None] = {
@@ -160,8 +192,14 @@ class Nature:
             failure=failure,
         )
 
-    def _provider(self, subject: Subject) -> Provider:
-        return next((known for known in self._providers if fits(known, subject)), _USUAL)
+    def _provider(self, subject: Subject, at_us: int) -> Provider:
+        place = self._provider_at(subject, at_us)
+        return _USUAL if place is None else self._providers[place]
+
+    def _provider_at(self, subject: Subject, at_us: int) -> int | None:
+        """The place of the first table that fits a message at an instant."""
+        found = (n for n, known in enumerate(self._providers) if known.is_on(at_us) and fits(known, subject))
+        return next(found, None)
 
     def _name(self, provider: Provider, subject: Subject, attempt: int) -> str:
         # One that knows a message again calls it by the name that it gave it first.

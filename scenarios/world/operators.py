@@ -46,7 +46,7 @@ class Operators:
             case "redrive" if _is_bulk(order):
                 wanted = MessageFilter(channel=order.channel, lane=order.lane)
                 await self._system.redrives.start(order.tenant, wanted, order.per_s)
-            case "cancel" | "redrive":
+            case "cancel" | "redrive" | "reschedule":
                 for _, stream in self._meant(order):
                     await self._to_message(order, stream)
             case "reset" | "release":
@@ -55,7 +55,13 @@ class Operators:
     async def _to_message(self, order: Operator, stream: int) -> None:
         errands = self._system.errands
         try:
-            await (errands.cancel(None, stream) if order.do == "cancel" else errands.redrive(None, stream))
+            match order.do:
+                case "cancel":
+                    await errands.cancel(None, stream)
+                case "redrive":
+                    await errands.redrive(None, stream)
+                case _:
+                    await errands.reschedule(None, stream, self._ground.scenario.start_us + (order.send_at_us or 0))
         except (Forbidden, NotFound):
             pass  # It has gone on meanwhile, as messages do.
 

@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from actors.hooks import Brought
 from actors.system import System
+from adapters.hooks.requests import BadSignature
 from core.errors import AppendUnknown, Refused, StreamConflict
 from core.policies import HOUR_US, SECOND_US
 from scenarios.world.books import Posted, Told, What
@@ -58,6 +59,9 @@ class Senders:
                 await self._make(telling)
             except (Refused, AppendUnknown, StreamConflict):
                 wait_us = self._patience_us(telling, tries)
+            except BadSignature as bad:
+                self._turned_away(telling, str(bad))
+                return
             else:
                 break
         del self._ground.tellings[telling.key, telling.nth]
@@ -71,6 +75,15 @@ class Senders:
             hook=None if telling.post is None else telling.post.updates[0],
         )
         self._ground.books.posted.append(posted)
+        self._answered()
+
+    def _turned_away(self, telling: Telling, words: str) -> None:
+        """Whoever signs wrongly does not come again."""
+        assert telling.post is not None, "only a hook is signed"
+        what: What = "forged" if telling.post.forged else "rejected"
+        for key in telling.post.updates:
+            self._ground.told(Told(key=key, nth=telling.nth, at_us=self._now_us(), what=what, words=words))
+        del self._ground.tellings[telling.key, telling.nth]
         self._answered()
 
     async def _make(self, telling: Telling) -> None:

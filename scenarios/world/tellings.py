@@ -12,6 +12,7 @@ from core.news import LaneNews, News, PeerNews, Receipt
 from core.policies import MINUTE_US
 from scenarios.draws import Draws
 from scenarios.file.scenario import Scenario
+from scenarios.file.sides import ReceiptsTable
 from scenarios.file.updates import meta_body, status_of
 from scenarios.world.books import Handed
 from scenarios.world.choosing import Subject, fits
@@ -98,6 +99,25 @@ def of_message(scenario: Scenario, nature: Nature, handed: Handed, meeting: Meet
         again_us = nature.comes_again_us(table, handed, told.status)
         if again_us is not None:
             yield msgspec.structs.replace(telling, nth=2, at_us=telling.at_us + again_us)
+        yield from _beside(telling, told, scenario=scenario, nature=nature, handed=handed, table=table)
+
+
+def _beside(
+    telling: Telling, told: Receipt, *, scenario: Scenario, nature: Nature, handed: Handed, table: ReceiptsTable
+) -> Iterator[Telling]:
+    """What else comes with a receipt: one of a message that is none of ours, and one that somebody made up."""
+    name = telling.key.rpartition("/")[2]
+    if nature.happens("strange", handed, told.status, table.strange):
+        foreign = msgspec.structs.replace(
+            told, echo="", provider_id=f"foreign-{nature.foreign_id(handed, told.status)}"
+        )
+        post = _post(scenario, handed, foreign, f"{name}.strange")
+        yield msgspec.structs.replace(telling, key=f"{telling.key}.strange", news=(foreign,), handed=None, post=post)
+    if telling.post is not None and nature.happens("made up", handed, told.status, table.forged):
+        post = _post(scenario, handed, told, f"{name}.forged")
+        assert post is not None, "the receipts of this lane come as hooks"
+        post = msgspec.structs.replace(post, forged=True)
+        yield msgspec.structs.replace(telling, key=f"{telling.key}.forged", news=(), handed=None, post=post)
 
 
 def _post(scenario: Scenario, handed: Handed, told: Receipt, name: str) -> Post | None:

@@ -150,7 +150,7 @@ def test_every_mistake_is_told_at_once() -> None:
         ('[[operator]]\nat = "1m"\ndo = "reset"\nper_s = 2', "none with reset"),
         ('[[expect]]\nthat = "delivered"', "count, at_least, at_most or not_before"),
         ('[[expect]]\nthat = "peak"\nat_most = 3', "the length of the window"),
-        ('[[expect]]\nthat = "lateness"\nat_most = "5s"\nby = "1m"', "measures the whole run"),
+        ('[[expect]]\nthat = "lateness"\nat_most = "5s"\nnot_before = "1m"', "which is a measure"),
         ('[[expect]]\nthat = "delivered"\ncount = 1\ntenant = "nobody"', "expect[0].tenant"),
         ('[[provider]]\nlatency = { median = "2s", p99 = "1s" }', "not below the median"),
         ('crash = "sometimes"', "a table"),
