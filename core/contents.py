@@ -32,6 +32,7 @@ Scalar = str | int | float | bool | None
 Metadata = dict[Annotated[str, Meta(max_length=100)], Scalar | list[Scalar] | dict[str, Scalar]]
 
 
+PRIORITY_ELSE: Final = 5
 FALLBACKS_MAX: Final = 4
 LANES_MAX: Final = 8
 
@@ -51,7 +52,7 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `time_zone` is the recipient's, for quiet hours; `metadata` is a JSON object of scalars, or of lists and objects of
     them, kept and given back unread. `failover` names lanes of the channel to go through, in order; `fallback` the
     messages to other channels of which the first is accepted once this one ended undelivered, or at `fallback_by` at
-    the latest. `cause` is the outside id of the hook or message that led to this one.
+    the latest. `cause` is the outside id of the hook or message that led to this one. A null is a field left out.
     """
 
     channel: ChannelName
@@ -63,13 +64,13 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     expires_at: Moment | None = None
     lane: Name | None = None
     order: Order | None = None
-    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    priority: Annotated[int, Meta(ge=0, le=9)] | None = None
     on_ambiguous: OnAmbiguous | None = None
     policy: Name | None = None
     time_zone: Annotated[str, Meta(max_length=64)] | None = None
     metadata: Metadata | None = None
     failover: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=LANES_MAX)] | None = None
-    fallback: Annotated[tuple[FallbackRequest, ...], Meta(max_length=FALLBACKS_MAX)] = ()
+    fallback: Annotated[tuple[FallbackRequest, ...], Meta(max_length=FALLBACKS_MAX)] | None = None
     fallback_by: Moment | None = None
     cause: Annotated[str, Meta(max_length=64)] | None = None
 
@@ -164,7 +165,7 @@ def read(
         expires_at_us=None if request.expires_at is None else _instant_us(request.expires_at),
         lane=request.lane,
         order=request.order,
-        priority=request.priority,
+        priority=PRIORITY_ELSE if request.priority is None else request.priority,
         on_ambiguous=request.on_ambiguous,
         policy=request.policy,
         zone=request.time_zone,
@@ -173,7 +174,7 @@ def read(
         correlation=correlation,
         request=b"",
         failover=_lanes(request),
-        fallbacks=tuple(_alternative(wanted, f"/fallback/{n}") for n, wanted in enumerate(request.fallback)),
+        fallbacks=tuple(_alternative(wanted, f"/fallback/{n}") for n, wanted in enumerate(request.fallback or ())),
         fallback_by_us=None if request.fallback_by is None else _instant_us(request.fallback_by),
         cause=cause,
         caused_by=caused_by,
@@ -212,7 +213,8 @@ def unsealed_fallbacks(kept: bytes | None) -> tuple[Alternative, ...]:
 def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Submission:
     """The same submission held against the clock: a `send_at` of just now becomes None.
 
-    Raises Invalid where its instants lie in the past, or `send_at` further ahead than `send_at_max_us`.
+    Raises Invalid where its instants lie in the past or make no sense together, or where `send_at` lies further ahead
+    than `send_at_max_us`, or `fallback_by` that much further than when it is due.
     """
     send_at_us, expires_at_us = submission.send_at_us, submission.expires_at_us
     if send_at_us is not None:
@@ -225,8 +227,14 @@ def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Subm
             raise Invalid("/expires_at", "lies in the past")
         if send_at_us is not None and expires_at_us <= send_at_us:
             raise Invalid("/expires_at", "expected a moment after send_at")
-    if submission.fallback_by_us is not None and submission.fallback_by_us <= max(now_us, send_at_us or 0):
-        raise Invalid("/fallback_by", "expected a moment to come, after send_at")
+    if submission.fallback_by_us is not None:
+        begins_us = max(now_us, send_at_us or 0)
+        if submission.fallback_by_us <= begins_us:
+            raise Invalid("/fallback_by", "expected a moment to come, after send_at")
+        if expires_at_us is not None and submission.fallback_by_us > expires_at_us:
+            raise Invalid("/fallback_by", "expected no moment after expires_at, when the fallback begins anyway")
+        if submission.fallback_by_us > begins_us + send_at_max_us:
+            raise Invalid("/fallback_by", f"lies more than {send_at_max_us // DAY_US} days after the message is due")
     if send_at_us is not None and send_at_us <= now_us:
         return replace(submission, send_at_us=None)
     return submission

@@ -77,6 +77,12 @@ MISTAKES: dict[str, tuple[Json, str, str]] = {
         "/fallback_by",
         "after send_at",
     ),
+    "a fallback after the end": (
+        {"fallback": [CALL], "fallback_by": later(days=3), "expires_at": later(days=2)},
+        "/fallback_by",
+        "no moment after expires_at",
+    ),
+    "a fallback in the far future": ({"fallback": [CALL], "fallback_by": later(days=4000)}, "/fallback_by", "400 days"),
     "a cause that is no id": ({"cause": "yesterday"}, "/cause", "hook_"),
     "a cause of another kind": ({"cause": "conv_0000000000001"}, "/cause", "hook_"),
     "unknown kind of media": (

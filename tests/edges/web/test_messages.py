@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+import msgspec
 import pytest
 
+from core.contents import MessageRequest
 from core.outcomes import Permanent, Transient
 from tests.edges.web.house import EMAIL, House, Json, later
 
@@ -25,6 +27,16 @@ async def test_an_accepted_message_goes_out_and_its_state_says_so(house: House) 
 
     assert (state["attempts"], state["provider_id"], state["last_error"]) == (1, "at-the-provider", None)
     assert [parcel.to for parcel in house.provider.seen] == ["ann@example.com"]
+
+
+async def test_a_null_is_a_field_left_out(house: House) -> None:
+    """A client that writes every optional field, empty ones as null, asks for the same as one that leaves them out."""
+    optional = {field.encode_name for field in msgspec.structs.fields(MessageRequest) if not field.required}
+    assert {"fallback", "priority", "metadata"} <= optional
+    first = await house.accepted(idempotency_key="one")
+    nulls = dict.fromkeys(optional) | {"idempotency_key": "one"}
+    given = await house.ask("POST /v1/messages", EMAIL | nulls)
+    assert (given.status, given.json["id"]) == (200, first["id"]), given.body
 
 
 async def test_a_repeated_request_is_the_same_message(house: House) -> None:
