@@ -60,20 +60,19 @@ class ConversationActor:
         """Its open messages, as far as they are kept in memory."""
         return self._lines.open
 
+    @property
+    def seen(self) -> Collection[Message]:
+        """The same as everybody sees them: while its provider is asked about one, that is out there as far as known."""
+        asking = self._asking
+        if not asking:
+            return self.open.values()
+        return [replace(m, in_flight=m.attempt, status="sending") if m.id in asking else m for m in self.open.values()]
+
     def dues(self) -> list[c.Due]:
         """When it next wants each lane."""
-        messages = self.open.values()
-        if self._flying and all(message.line == FIFO_LINE for message in messages):
+        if self._flying and all(message.line == FIFO_LINE for message in self.open.values()):
             return []  # The attempt in flight says it when it is over.
-        if self._asking:
-            # Until its provider has answered, a message is out there as far as anybody knows.
-            asking = self._asking
-            return c.dues(
-                self.state,
-                [replace(m, in_flight=m.attempt, status="sending") if m.id in asking else m for m in messages],
-                self._policy_of,
-            )
-        return c.dues(self.state, messages, self._policy_of)
+        return c.dues(self.state, self.seen, self._policy_of)
 
     @property
     def is_busy(self) -> bool:
@@ -354,7 +353,7 @@ class ConversationActor:
         if not self.is_lost:
             await self._lines.refill()
             return
-        self.state = _replayed(await self._lines.wake(), self.state)
+        self.state = replayed(await self._lines.wake(), self.state)
         await self._lines.refill()
         # One may lie beyond the kept part of its line, but its outcome is on its way.
         await self._lines.recover(self._flying - self.open.keys())
@@ -388,7 +387,8 @@ class ConversationActor:
             await self._lines.refill()
 
 
-def _replayed(woken: Woken, known: c.Conversation) -> c.Conversation:
+def replayed(woken: Woken, known: c.Conversation) -> c.Conversation:
+    """The state of a conversation's own stream; `known` says whose it is."""
     if woken.snapshot is None:
         state = c.Conversation(id=known.id, tenant=known.tenant)
     else:

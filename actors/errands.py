@@ -70,12 +70,9 @@ class Errands:
         """Puts a dead letter back on the agenda, due at `due_us` or now."""
 
         def decide(message: Message, now_us: int) -> tuple[e.Event, ...]:
-            if message.status != "dead":
-                raise Forbidden(f"a message that is {message.status} cannot be redriven, only a dead one")
-            if message.fallback or message.owes:
-                raise Forbidden("the message has a fallback on another channel, which takes its place")
-            if any(told.status != "failed" for told in message.receipts):
-                raise Forbidden("the message's provider says that it has it: sent again, it would arrive twice")
+            why_not = redrive_refused(message)
+            if why_not is not None:
+                raise Forbidden(why_not)
             return (e.MessageRedriven(due_us=max(now_us, due_us), job=job),)
 
         return await self._change(await self._head(tenant, stream), decide)
@@ -233,6 +230,17 @@ class Errands:
             raise
         self._scheduler.remind(actor)
         return message
+
+
+def redrive_refused(message: Message) -> str | None:
+    """Why a person may not have it tried again, None where they may."""
+    if message.status != "dead":
+        return f"a message that is {message.status} cannot be redriven, only a dead one"
+    if message.fallback or message.owes:
+        return "the message has a fallback on another channel, which takes its place"
+    if any(told.status != "failed" for told in message.receipts):
+        return "the message's provider says that it has it: sent again, it would arrive twice"
+    return None
 
 
 def _release(message: Message, now_us: int) -> tuple[e.Event, ...]:

@@ -4,11 +4,13 @@ This file answers for pause, throttle, breaker and policy version of one lane. I
 on it; what it merely counts (the last outcomes) lives in memory.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.certainty import certain_or
 from actors.governor import Permit
@@ -25,6 +27,7 @@ from core.policies import Policy
 from core.ports import Clock, Log, Witness
 from core.records import NO_TENANT, Append, Draft, Head, HeadChange, Recorded
 from core.settings import Lane
+from core.shadow import Shadow, evolve
 
 # 429 from so many conversations of one host within this time pauses the host (DESIGN: a host's limit, not a URL's).
 HOST_REFUSALS: Final = 5
@@ -63,6 +66,10 @@ class LaneActor:
         self.version = 0
         self.policy_version = 0
         self.policy_body = b""
+        self.shadow: Shadow | None = None
+        # The configured policy, and the one that was configured when another one was promoted, each as a hash.
+        self._configured = b""
+        self._promoted_over = b""
         self.paused_by: Literal["operator", "config", "provider"] | None = None
         # Since when it lets nothing out but a probe, None while it is up.
         self.down_since_us: int | None = None
@@ -89,6 +96,11 @@ class LaneActor:
             return 0
         room_us = known.breaker.room_at(now_us)
         return UNKNOWN if room_us is None else max(room_us, known.throttled_until_us)
+
+    def host_health(self, host: int) -> tuple[Breaker, int] | None:
+        """A webhook host's breaker, and until when it is throttled, for who asks; None where nothing is known of it."""
+        known = self._hosts.get(host)
+        return None if known is None else (known.breaker, known.throttled_until_us)
 
     def took(self, host: int | None, now_us: int) -> bool:
         """A permit goes out; answers whether it is the probe of an open breaker."""
@@ -190,7 +202,13 @@ class LaneActor:
             self._witness.note("lane_alert", lane=self.lane.name, code=news.code)
 
     async def adopt(self, lane: Lane) -> None:
-        """Goes on under this configuration; a changed policy is recorded as a new version."""
+        """Goes on under this configuration; a changed policy is recorded as a new version.
+
+        A policy that was promoted stays, for as long as the configured one is what it was then.
+        """
+        self._configured = _digest(lane.policy)
+        if self._configured == self._promoted_over:
+            lane = replace(lane, policy=msgspec.json.decode(self.policy_body, type=Policy))
         await self._record(lambda _: self._adoption(lane))
         self.lane, self.is_served = lane, True
         self._came_up()
@@ -201,6 +219,30 @@ class LaneActor:
         if body != self.policy_body:
             events.append(e.PolicyAdopted(version=self.policy_version + 1, body=body))
         return events
+
+    async def shadow_begins(self, name: str, policy: Policy) -> None:
+        """Has a policy asked beside the lane's own; one that was asked so far is through."""
+        began = e.ShadowBegan(name=name, body=msgspec.json.encode(policy))
+        await self._record(lambda _: [began] if self.shadow is None else [e.ShadowEnded(by="successor"), began])
+
+    async def shadow_told(self, sum_: e.ShadowTold) -> None:
+        """Keeps what the shadow has come to."""
+        await self._record(lambda _: [] if self.shadow is None else [sum_])
+
+    async def shadow_ends(self) -> None:
+        """Has the shadow asked no more."""
+        await self._record(lambda _: [] if self.shadow is None else [e.ShadowEnded(by="operator")])
+
+    async def promote(self) -> None:
+        """Makes the shadow the lane's policy; in force once the configuration is adopted again."""
+
+        def decide(_now_us: int) -> list[e.Event]:
+            if self.shadow is None:
+                return []
+            body, version = msgspec.json.encode(self.shadow.policy), self.policy_version + 1
+            return [e.PolicyPromoted(version=version, body=body, instead_of=self._configured)]
+
+        await self._record(decide)
 
     def retire(self) -> None:
         """It is not configured any more: it keeps its messages and lets nothing out."""
@@ -276,7 +318,12 @@ class LaneActor:
             case e.LaneOpened():
                 pass
             case e.PolicyAdopted():
+                self.policy_version, self.policy_body, self._promoted_over = event.version, event.body, b""
+            case e.PolicyPromoted():
                 self.policy_version, self.policy_body = event.version, event.body
+                self.shadow, self._promoted_over = None, event.instead_of
+            case e.ShadowBegan() | e.ShadowTold() | e.ShadowEnded():
+                self.shadow = evolve(self.shadow, event, at_us)
             case e.LanePaused():
                 self.paused_by, self.paused_code = event.by, event.code
                 self._went_down(at_us)
@@ -316,3 +363,7 @@ class LaneActor:
 
     def _breaker(self, host: int) -> Breaker:
         return self._host(host).breaker if host else self.breaker
+
+
+def _digest(policy: Policy) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(policy)).digest()

@@ -22,7 +22,9 @@ from actors.plan_works import Done, PlanWorks, Work
 from actors.sender import LOG_TROUBLE, NONSENSE
 from actors.turns_by_name import TurnsByName
 from core.errors import NotFound, StoreUnavailable
+from core.explain import Link
 from core.ids import Mint
+from core.message import Message
 from core.plan_marks import Changes, Mark, changes, check_bounds, staying
 from core.plan_requests import PlanRequest
 from core.plan_rows import Kept, decoded_request, encoded_request, grouped, marks_of
@@ -30,6 +32,7 @@ from core.plan_views import PlanChange, PlanMessage, PlanState
 from core.plans import Key, Plan, Wanted
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Secrets, Witness
+from core.sealing import unseal
 from core.settings import Settings
 
 # Callers that may wait for one plan.
@@ -118,6 +121,15 @@ class Plans:
                 if mark.message in heads
             ),
         )
+
+    async def of_message(self, message: Message) -> Link | None:
+        """The plan that wants a message, as the beginning of its causal chain; None where none does."""
+        sealed = await self._log.sealed_of(message.id)
+        reference = None if sealed is None else unseal(sealed, message.commitment).reference
+        found = None if reference is None else await self._streams.find(message.tenant, reference)
+        if found is None or all(mark.message != message.id for mark in marks_of(found.kept).values()):
+            return None
+        return Link(id=found.stream, channel="", status="", at_us=found.kept.set_us, how="request")
 
     async def _known(self, tenant: str, reference: str) -> Revision:
         found = await self._streams.find(tenant, reference)

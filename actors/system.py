@@ -12,9 +12,11 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
+from actors.chains import Chains
 from actors.devices import Devices
 from actors.endings import Endings
 from actors.errands import Errands
+from actors.explaining import Explainer
 from actors.failover import Failover
 from actors.fallbacks import Fallbacks
 from actors.governor import Governor
@@ -81,9 +83,12 @@ class System:
         self._keep_plans()
 
     def _build_path(self, channels: Mapping[str, Channel]) -> None:
+        chains = Chains(world.log, self.plans.of_message)
+        lanes = self.errands.lane_actors
+        self.explainer = Explainer(self._surroundings, chains, governor=self._governor, lanes=lanes, roster=self.roster)
         """What carries messages out: who is awake, who sends, who says when."""
         log, clock, witness, bounds = self._world.log, self._world.clock, self._world.witness, self._settings.bounds
-        surroundings = Surroundings(
+        self._surroundings = Surroundings(
             names_of=self._names_of,
             noticed=self._noticed,
             unsure=self._unsure,
@@ -95,7 +100,7 @@ class System:
             window_max=bounds.window_max,
             mail_max=bounds.mail_max,
         )
-        self.roster = Roster(surroundings, awake_max=bounds.awake_max, idle_us=bounds.idle_us)
+        self.roster = Roster(self._surroundings, awake_max=bounds.awake_max, idle_us=bounds.idle_us)
         self._sender = Sender(
             roster=self.roster, parcels=self._parcels, governor=self._governor, clock=clock, witness=witness
         )

@@ -101,6 +101,12 @@ class Scope:
         """Whether forgetting the scope would change nothing."""
         return self.out == 0 and (not self.sent_us or self.sent_us[-1] + self.bound.window_us <= now_us)
 
+    def under(self, bound: Bound) -> "Scope":
+        """The same hand-overs and permits under another bound: which of several quotas has no room, for who asks."""
+        scope = Scope(bound)
+        scope.out, scope.unsent, scope.sent_us = self.out, self.unsent, self.sent_us
+        return scope
+
     def used(self, quota: Quota, now_us: int) -> int:
         """How much of a quota's present window is taken, permits that are out included."""
         return self.unsent + sum(1 for instant in self.sent_us if instant > now_us - quota.window_us)

@@ -1,0 +1,80 @@
+"""What was decided about a message so far, by which version of its policy, and what ended it.
+
+This file answers for the past of an explanation. It decides nothing anew: what is recorded is the truth here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from core import events as e
+from core.explain import Conclusion, Decision, Release
+from core.message import CONCLUDED, Message, accepted, evolve
+from core.records import Recorded
+
+# What a policy has a part in; everything else is told by people, providers or other messages.
+_BY_POLICY: Final = (
+    e.AttemptStarted, e.AttemptFailed, e.ReconcileStarted, e.MessageDeferred, e.MessageHeld, e.MessageSetAside,
+    e.MessageDead, e.LaneChanged,
+)  # fmt: skip  # One row: the decisions that ask a policy.
+
+
+def decisions_of(entries: Sequence[Recorded], lanes: Mapping[str, Sequence[Recorded]]) -> tuple[Decision, ...]:
+    """A message's events in order, each with the version of the policy that decided it.
+
+    `lanes` are the events of the lanes it went through, by name: which version was in force when.
+    """
+    found: list[Decision] = []
+    lane = ""
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, e.MessageAccepted):
+            lane = event.lane
+        found.append(Decision(event=entry, policy_version=_version(entry, lanes.get(lane, ()))))
+        if isinstance(event, e.LaneChanged):
+            lane = event.lane
+    return tuple(found)
+
+
+def _version(entry: Recorded, lane: Sequence[Recorded]) -> int | None:
+    event = entry.event
+    if isinstance(event, e.AttemptStarted):
+        return event.policy_version  # It says so itself.
+    by_policy = isinstance(event, e.AmbiguityResolved) and event.evidence == "policy"
+    if not by_policy and not isinstance(event, _BY_POLICY):
+        return None
+    adopted = [one.event for one in lane if isinstance(one.event, e.PolicyAdopted) and one.at_us <= entry.at_us]
+    return adopted[-1].version if adopted else None
+
+
+def conclusion_of(entries: Sequence[Recorded], *, has_receipts: bool, may_redrive: bool) -> Conclusion | None:
+    """What concluded a message for the last time, and what may still happen; None while it is open.
+
+    `has_receipts`: its lane's provider tells what became of what it took; `may_redrive`: a person may have it tried
+    again.
+    """
+    first = entries[0]
+    message = accepted(first.stream, first.at_us, first.tenant, first.event, cause=first.cause)
+    ended: Recorded | None = None
+    for entry in entries[1:]:
+        was_open = message.is_open
+        message = evolve(message, entry.event, entry.at_us)
+        if message.is_open:
+            ended = None
+        elif was_open:
+            ended = entry
+    if ended is None:
+        return None
+    assert message.status in CONCLUDED, f"message {message.id} is {message.status} and has ended"
+    return Conclusion(event=ended, may_still=tuple(_may_still(message, has_receipts, may_redrive)))
+
+
+def _may_still(message: Message, has_receipts: bool, may_redrive: bool) -> list[Release]:  # noqa: FBT001  # Facts.
+    found: list[Release] = []
+    if message.owes:
+        found.append("fallback")
+    if may_redrive:
+        found.append("redrive")
+    # Of one that was never tried its provider has nothing to tell, and nothing comes after its reader.
+    if has_receipts and message.attempt and message.status != "read":
+        found.append("receipt")
+    return found
