@@ -28,6 +28,8 @@ from core.views import ConversationState, LaneState
 REFERENCE_MAX: Final = 10_000
 # Open messages of one conversation that are counted for people.
 _COUNTED_MAX: Final = 10_000
+# With what a conversation begins whose peer did something of their own accord before any message was sent.
+_FIRST_ACTS: Final = (e.WindowOpened, e.PeerSuppressed)
 
 
 class Errands:
@@ -141,7 +143,7 @@ class Errands:
             await self._change(head, _release)
         return len(heads)
 
-    def _shown(self, state: Conversation, channel: str, heads: list[Head]) -> ConversationState:
+    def _shown(self, state: Conversation, channel: str | None, heads: list[Head]) -> ConversationState:
         now_us = self._clock.now_us()
         until_us = state.circuit.open_until_us
         dues = [head.due_us for head in heads if head.due_us is not None]
@@ -211,9 +213,14 @@ class Errands:
             raise NotFound("there is no such message")
         return head
 
-    async def _peer_of(self, tenant: str | None, conversation: int) -> tuple[str, str]:
-        """Tenant and channel of a conversation."""
-        peer = await self._log.peer_of(conversation)
+    async def _peer_of(self, tenant: str | None, conversation: int) -> tuple[str, str | None]:
+        """Tenant and channel of a conversation; no channel where its peer acted and we never wrote to them."""
+        peer: tuple[str, str | None] | None = await self._log.peer_of(conversation)
+        if peer is None:
+            begun = next(iter(await self._log.events_of(conversation)), None)
+            # Any stream's number may be asked for: only a conversation's begins like this.
+            if begun is not None and isinstance(begun.event, _FIRST_ACTS):
+                peer = begun.tenant, None
         if peer is None or (tenant is not None and peer[0] != tenant):
             raise NotFound("there is no such conversation")
         return peer

@@ -73,12 +73,13 @@ class ConversationState(msgspec.Struct, frozen=True, kw_only=True):
     own wish for a slower pace ends; `attempts` counts those of its open messages; `open` those messages by status.
     `suppressed` is what is no longer sent there, and `suppressed_by` why; `strikes` messages in a row could not reach
     the address. `window_until_us` is when the peer's reply window closes: None where nothing is known of it, 0 where
-    the provider said that it is closed. `refusals` of the peer's own limiter came in a row.
+    the provider said that it is closed. `refusals` of the peer's own limiter came in a row. `channel` is None where
+    they acted and we never wrote to them.
     """
 
     id: int
     tenant: str
-    channel: str
+    channel: str | None
     circuit: Position
     until_us: int | None
     streak: int

@@ -28,12 +28,12 @@ class ConversationAnswer(Answer, frozen=True, kw_only=True):
 
     `window` says whether the peer's reply window is open, null where nothing is known of it; `window_until` is when an
     open one closes. `strikes` messages in a row could not reach the address; `refusals` of its own limiter came in a
-    row.
+    row. `channel` is null as long as its peer only acted (wrote, or wants no more) and was never written to.
     """
 
     id: str
     tenant: str
-    channel: str
+    channel: str | None
     circuit: Position
     retry_at: datetime | None
     failures: int

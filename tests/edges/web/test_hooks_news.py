@@ -110,12 +110,34 @@ async def test_who_writes_first_is_known_when_we_answer(tmp_path: Path) -> None:
         assert (await meta(house, updates(messages=[wrote(1, from_user_id="")]))).status == 200
         opened = [event for event in await events(house) if event["type"] == "WindowOpened"]
         assert len(opened) == 1
+        shown = (await house.ask(f"GET /v1/conversations/{opened[0]['stream']}")).json
+        assert (shown["tenant"], shown["channel"], shown["window"]) == ("default", None, "closed")
+        assert (await house.ask(f"GET /v1/conversations/{opened[0]['stream']}", tenant="acme")).status == 404
     async with taking_hooks(CHAT, tmp_path, log=MemoryLog(log.durable)) as house:
         message = await sent(house, TEXT, "wamid.OUT0001")
         assert message["conversation"] == opened[0]["stream"]
+        shown = (await house.ask(f"GET /v1/conversations/{message['conversation']}")).json
+        assert (shown["channel"], shown["attempts"]) == ("whatsapp", 0)
         await meta(house, updates(messages=[wrote(1, from_user_id="", id="wamid.MORE", timestamp="1767300000")]))
         streams = {event["stream"] for event in await events(house) if event["type"] == "WindowOpened"}
         assert streams == {message["conversation"]}
+
+
+async def test_who_wants_no_more_before_we_wrote_can_be_let_back_in(tmp_path: Path) -> None:
+    """A person's stop shows in a conversation without a message, and an operator may end it as any other."""
+    async with taking_hooks(CHAT, tmp_path) as house:
+        await meta(house, change("user_preferences", user_preferences=[preference("stop", 2)]))
+        told, *_ = [event for event in await events(house) if event["type"] == "PeerSuppressed"]
+        path = f"/v1/conversations/{told['stream']}"
+        shown = (await house.ask(f"GET {path}")).json
+        assert (shown["channel"], shown["open"], shown["suppressed"]) == (
+            *(None, {}),
+            {"scope": "marketing", "reason": "optout"},
+        )
+        assert (await house.ask(f"POST {path}/release")).json == {"released": 0}
+        assert (await house.ask(f"GET {path}")).json["suppressed"] is None
+        strange = str((await sent(house, TEXT, "wamid.OUT0001"))["id"]).replace("msg_", "conv_")
+        assert (await house.ask(f"GET /v1/conversations/{strange}")).status == 404
 
 
 async def events(house: HookHouse) -> list[Json]:
