@@ -183,13 +183,13 @@ class Errands:
             await actor.told(news)
             self._scheduler.ring()
 
-    async def lanes(self) -> list[LaneState]:
-        """Every configured lane's present state."""
-        tallies = await self._log.tallies(None)
-        groups = await self._log.agenda_groups()
+    async def lanes(self, tenant: str | None = None) -> list[LaneState]:
+        """Every configured lane's present state; what waits and is out is that of the tenant, or of all (None)."""
+        tallies = await self._log.tallies(tenant)
+        groups = [one for one in await self._log.agenda_groups() if tenant is None or one.tenant == tenant]
         now_us = self._clock.now_us()
         return [
-            lane_state(actor, self._governor.lane(name), tallies, groups, now_us=now_us)
+            lane_state(actor, self._governor.lane(name), tallies, groups, now_us=now_us, is_whole=tenant is None)
             for name, actor in self.lane_actors.items()
             if actor.is_served
         ]

@@ -14,11 +14,21 @@ from core.views import LaneState, LimitUse, Position
 
 
 def lane_state(
-    actor: LaneActor, limits: LaneLimits, tallies: Sequence[Tally], groups: Sequence[AgendaGroup], *, now_us: int
+    actor: LaneActor,
+    limits: LaneLimits,
+    tallies: Sequence[Tally],
+    groups: Sequence[AgendaGroup],
+    *,
+    now_us: int,
+    is_whole: bool,
 ) -> LaneState:
-    """One lane's present state."""
+    """One lane's present state, from what is in the log of all tenants (`is_whole`) or of one of them.
+
+    When a tenant's own messages will be through depends on everybody else's, so then nothing is forecast.
+    """
     name = actor.lane.name
-    depth = sum(tally.count for tally in tallies if tally.lane == name and tally.status in WAITING)
+    own = [tally for tally in tallies if tally.lane == name]
+    depth = sum(tally.count for tally in own if tally.status in WAITING)
     oldest_us = min((group.due_us for group in groups if group.lane == name), default=None)
     open_until_us = actor.breaker.open_until_us
     breaker: Position = "closed" if open_until_us is None else "open" if open_until_us > now_us else "half_open"
@@ -33,10 +43,10 @@ def lane_state(
         breaker_until_us=open_until_us,
         limits=tuple(_uses(limits, now_us)),
         depth=depth,
-        in_flight=limits.lane.out,
+        in_flight=limits.lane.out if is_whole else sum(tally.count for tally in own if tally.status == "sending"),
         oldest_due_us=oldest_us,
         lateness_us=max(0, now_us - oldest_us) if oldest_us is not None else 0,
-        drain_forecast_s=_forecast_s(actor, depth, now_us),
+        drain_forecast_s=_forecast_s(actor, depth, now_us) if is_whole else None,
     )
 
 

@@ -82,7 +82,7 @@ class LaneList(Answer, frozen=True, kw_only=True):
 
 async def listing(front: Front, _: web.Request, caller: Caller) -> web.Response:
     """Every lane now."""
-    states = await front.system.errands.lanes()
+    states = await front.system.errands.lanes(None if caller.is_everywhere else caller.tenant)
     return answer(LaneList(lanes=[LaneAnswer.of(state, caller.tenant) for state in states]))
 
 

@@ -146,6 +146,26 @@ async def test_lanes_show_what_waits_for_them(house: House) -> None:
     assert "mail" in str(unknown.json["detail"])
 
 
+async def test_a_tenants_key_sees_what_waits_of_its_own(house: House) -> None:
+    """How much others have in a lane is nobody else's business; that it stands still is everybody's."""
+    await house.paused()
+    for n, owner in enumerate(("acme", "acme", "bell")):
+        given = await house.ask("POST /v1/messages", EMAIL | {"to": f"p{n}@example.com"}, tenant=owner)
+        assert given.status == 202
+    shown: dict[str | None, list[object]] = {}
+    tenants: tuple[str | None, ...] = ("acme", "bell", "calm", None)
+    for tenant in tenants:
+        lanes = cast("list[Json]", (await house.ask("GET /v1/lanes", role="read", tenant=tenant)).json["lanes"])
+        shown[tenant] = [lanes[0][name] for name in ("depth", "in_flight", "oldest_due", "paused_by")]
+        assert lanes[0]["drain_forecast_s"] is None
+        assert (lanes[1]["drain_forecast_s"] is None) is (tenant is not None)
+    assert {tenant: (one[0], one[1], one[3]) for tenant, one in shown.items()} == {
+        "acme": (2, 0, "operator"), "bell": (1, 0, "operator"), "calm": (0, 0, "operator"), None: (3, 0, "operator"),
+    }  # fmt: skip
+    assert shown["calm"][2] is None
+    assert shown["acme"][2] == shown[None][2] != shown["bell"][2]
+
+
 async def test_stats_count_everything_once(house: House) -> None:
     """Counts by status, channel and lane agree with what was accepted, dead letters and oldest open included."""
     dead = await _dead(house, 2)
