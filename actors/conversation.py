@@ -10,26 +10,24 @@ from contextlib import suppress
 from typing import Final
 
 import anyio
-import msgspec
 from msgspec.structs import replace
 
 from actors.certainty import certain_or
 from actors.lines import Lines
+from actors.snapshots import keep_snapshot, replayed
 from actors.surroundings import Attempt, Decide, Inquiry, Surroundings
 from actors.turn import Turn
 from core import conclusions, peers, receipts, starts
 from core import conversation as c
 from core import events as e
-from core.errors import AppendUnknown, Forbidden, Refused, StreamConflict, TidingsError
+from core.errors import AppendUnknown, Forbidden, StreamConflict, TidingsError
 from core.ids import shard_of
 from core.message import WAITING, Message, evolve, head_of
 from core.news import PeerNews, Receipt
 from core.outcomes import Ambiguous, Taken
 from core.policies import Policy
-from core.records import FIFO_LINE, LOOSE_LINE, Alias, Append, Draft, HeadChange, Snapshot, Woken
+from core.records import FIFO_LINE, LOOSE_LINE, Alias, Append, Draft, HeadChange
 
-# Events of its own stream after which a conversation keeps a snapshot. Most have a handful in all.
-SNAPSHOT_EVERY: Final = 256
 # No message in flight: one for all the conversations that are awake and idle.
 _NONE: Final[frozenset[int]] = frozenset()
 
@@ -115,10 +113,15 @@ class ConversationActor:
         return Attempt(message=fresh, number=number) if is_started else None
 
     async def _record_or_recall(self, message: Message, events: tuple[e.Event, ...], now_us: int) -> None:
+        before, terms = self.state, self._world.terms_of(message)
         try:
             await self._record(message, events, at_us=now_us)
         except (AppendUnknown, StreamConflict):
             await self._recall()
+        else:
+            if terms.shadow is not None:
+                chance = self._chance_of(message)
+                self._world.shadows.began(before, message, events, terms=terms, now_us=now_us, chance=chance)
 
     async def conclude(self, attempt: Attempt, flight: conclusions.Flight) -> None:
         """Records what an attempt came to, and everything that follows from it."""
@@ -157,18 +160,22 @@ class ConversationActor:
         self._asking = (self._asking or set()) - {inquiry.message.id} or None
 
     async def _conclude(self, message: Message, flight: conclusions.Flight) -> None:
-        now_us, terms = self._world.clock.now_us(), self._world.terms_of(message)
+        now_us, terms, before = self._world.clock.now_us(), self._world.terms_of(message), self.state
+        chance = self._world.chance.draw("jitter", message.id, message.in_flight)
         decision = conclusions.conclude(
-            self.state,
+            before,
             message,
             flight,
             terms.policy,
             now_us=now_us,
-            chance=self._world.chance.draw("jitter", message.id, message.in_flight),
+            chance=chance,
             is_up=self._world.is_up,
             has_receipts=terms.has_receipts,
         )
         await self._record(message, decision.message, decision.conversation, at_us=now_us)
+        if terms.shadow is not None:
+            told = self._world.shadows.concluded
+            told(before, message, flight, decision, terms=terms, now_us=now_us, chance=chance)
 
     def _due_on(self, lane: str) -> tuple[Message | None, int]:
         now_us = self._world.clock.now_us()
@@ -182,10 +189,12 @@ class ConversationActor:
 
     def _tidied(self, message: Message, now_us: int) -> tuple[e.Event, ...]:
         """What time alone has decided."""
-        chance = 0.5
-        if message.doubt_us is not None:
-            chance = self._world.chance.draw("doubt", message.id, message.attempt)
+        chance = self._chance_of(message)
         return starts.tidy(message, self._policy_of(message), now_us, chance=chance, is_up=self._world.is_up)
+
+    def _chance_of(self, message: Message) -> float:
+        """What spreads the wait that follows a vain doubt."""
+        return 0.5 if message.doubt_us is None else self._world.chance.draw("doubt", message.id, message.attempt)
 
     # -- mail
 
@@ -298,14 +307,14 @@ class ConversationActor:
             if drafts and (names or after.owes or waits):
                 self._world.noticed(after)
         self._lines.keep(after)
-        await self._keep_snapshot(before)
+        await keep_snapshot(self._world.log, self.state, before)
         return after
 
     async def _record_own(self, own: tuple[e.Event, ...], *, at_us: int, names: tuple[Alias, ...] = ()) -> None:
         """One append for the conversation alone."""
         before = self.state
         await self._commit([], [], own, at_us=at_us, names=names)
-        await self._keep_snapshot(before)
+        await keep_snapshot(self._world.log, self.state, before)
 
     async def _commit(
         self,
@@ -362,15 +371,6 @@ class ConversationActor:
             if message.in_flight and message.id not in self._flying:
                 await self._interrupted(message)
 
-    async def _keep_snapshot(self, before: c.Conversation) -> None:
-        """Saves a replay of what it has become, now and then; nothing rests on it, so trouble is left to the next."""
-        if self.state.version // SNAPSHOT_EVERY == before.version // SNAPSHOT_EVERY:
-            return
-        body = msgspec.msgpack.encode(self.state)
-        snapshot = Snapshot(stream=self.state.id, version=self.state.version, body=body)
-        with suppress(Refused, AppendUnknown):
-            await self._world.log.save_snapshot(snapshot)
-
     async def _interrupted(self, message: Message) -> None:
         """The process that started this attempt is gone: its outcome is unknown, and it counts as sent just now."""
         now_us = self._world.clock.now_us()
@@ -385,14 +385,3 @@ class ConversationActor:
         """
         with suppress(TidingsError):
             await self._lines.refill()
-
-
-def replayed(woken: Woken, known: c.Conversation) -> c.Conversation:
-    """The state of a conversation's own stream; `known` says whose it is."""
-    if woken.snapshot is None:
-        state = c.Conversation(id=known.id, tenant=known.tenant)
-    else:
-        state = msgspec.msgpack.decode(woken.snapshot.body, type=c.Conversation)
-    for entry in woken.events:
-        state = c.evolve(state, entry.event, entry.at_us)
-    return state

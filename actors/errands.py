@@ -5,7 +5,7 @@ actor in its turn, recorded, and only then answered. `tenant` None stands for al
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from actors.conversation import ConversationActor
@@ -35,13 +35,22 @@ _FIRST_ACTS: Final = (e.WindowOpened, e.PeerSuppressed)
 class Errands:
     """The desk of the people who operate Tidings."""
 
-    def __init__(self, *, log: Log, clock: Clock, roster: Roster, scheduler: Scheduler, governor: Governor) -> None:
+    def __init__(
+        self,
+        *,
+        log: Log,
+        clock: Clock,
+        roster: Roster,
+        scheduler: Scheduler,
+        governor: Governor,
+        lane_actors: Mapping[str, LaneActor],
+    ) -> None:
         self._log = log
         self._governor = governor
         self._clock = clock
         self._roster = roster
         self._scheduler = scheduler
-        self.lane_actors: dict[str, LaneActor] = {}
+        self.lane_actors = lane_actors
 
     # -- messages
 

@@ -7,11 +7,11 @@ What it comes to is judged in core/explain_open.py and core/explain_past.py.
 from collections.abc import Collection, Mapping, Sequence
 
 from actors.chains import Chains
-from actors.conversation import replayed
 from actors.errands import redrive_refused
 from actors.governor import Governor
 from actors.lane import LaneActor
 from actors.roster import Roster
+from actors.snapshots import replayed
 from actors.surroundings import Surroundings
 from actors.ways import ways_of
 from core import events as e

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from actors.shadows import Shadows
 from core import events as e
 from core.failover import IsUp
 from core.message import Message
@@ -22,7 +23,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     taken message is to be found; `noticed` hears of a message from which something may follow: receipts may wait for
     it, it waits in one of several lanes, its time will be over, or it owes its fallback. It hears of it even where
     nobody can tell whether that is durable, so it has to look for itself; `unsure` hears of every such message, which
-    may be due where nobody expects it.
+    may be due where nobody expects it. `shadows` are told of decisions where a policy is asked beside the one in force.
     """
 
     log: Log
@@ -33,6 +34,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     names_of: Callable[[Message], tuple[Alias, ...]]
     noticed: Callable[[Message], None]
     unsure: Callable[[Message], None]
+    shadows: Shadows
     window_max: int
     mail_max: int
 

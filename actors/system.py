@@ -24,6 +24,7 @@ from actors.hooks import Hooks
 from actors.intake import Intake
 from actors.keys import Keys
 from actors.lane import LaneActor
+from actors.lanes import Lanes
 from actors.long_windows import LongWindows
 from actors.parcels import Parcels
 from actors.plans import Plans
@@ -33,15 +34,17 @@ from actors.redrives import Redrives
 from actors.roster import Roster
 from actors.scheduler import Scheduler
 from actors.sender import LOG_TROUBLE, NONSENSE, Sender
+from actors.shadows import Shadows
 from actors.stale_devices import StaleDevices
 from actors.surroundings import Surroundings
 from actors.terms import TermsBook
 from core import events as e
 from core.ids import INSTALLATION, Mint, shard_of
 from core.message import Message
+from core.policies import Policy
 from core.ports import Chance, Channel, Clock, Log, Secrets, Witness
 from core.records import NO_TENANT, Alias, Append, Draft, Head, HeadChange, MessageFilter, Recorded
-from core.settings import Lane, Settings
+from core.settings import Settings
 
 # Messages whose attempt the former process left open: as many as it had in flight.
 _INTERRUPTED_MAX: Final = 1_000_000
@@ -66,7 +69,7 @@ class System:
         self, world: World, settings: Settings, channels: Mapping[str, Channel], diary: list[Recorded]
     ) -> None:
         self._world = world
-        self._settings = settings
+        self._configured = self._settings = settings
         self._version = len(diary)
         self._seed = _seed_in(diary) or int.from_bytes(world.secrets.fresh(8)) >> 1 | 1
         self._unready = ["the daemon has not recovered its log yet"]
@@ -77,21 +80,27 @@ class System:
         self._terms = TermsBook(settings, world.zone_of)
         self._long_windows = LongWindows(self._governor, log=world.log, clock=world.clock)
         self._parcels = Parcels(world.log, bytes_max=settings.bounds.parcels_bytes_max)
+        self._lanes = Lanes(
+            log=world.log, clock=world.clock, mint=self._mint, witness=world.witness, stirred=self._stirred
+        )
+        self.shadows = Shadows(self._lanes.actors, witness=world.witness, is_up=self._is_up)
+        self.shadows.changed = lambda: self._terms.cast(self.shadows.adopt())
         self._build_path(channels)
         self._open_doors()
         self._keep_devices()
         self._keep_plans()
+        chains = Chains(world.log, self.plans.of_message)
+        lanes = self._lanes.actors
+        self.explainer = Explainer(self._surroundings, chains, governor=self._governor, lanes=lanes, roster=self.roster)
 
     def _build_path(self, channels: Mapping[str, Channel]) -> None:
-        chains = Chains(world.log, self.plans.of_message)
-        lanes = self.errands.lane_actors
-        self.explainer = Explainer(self._surroundings, chains, governor=self._governor, lanes=lanes, roster=self.roster)
         """What carries messages out: who is awake, who sends, who says when."""
         log, clock, witness, bounds = self._world.log, self._world.clock, self._world.witness, self._settings.bounds
         self._surroundings = Surroundings(
             names_of=self._names_of,
             noticed=self._noticed,
             unsure=self._unsure,
+            shadows=self.shadows,
             log=log,
             clock=clock,
             chance=self._world.chance_of(self._seed),
@@ -121,10 +130,15 @@ class System:
         world = self._world
         log, clock, mint = world.log, world.clock, self._mint
         self.errands = Errands(
-            log=log, clock=clock, roster=self.roster, scheduler=self.scheduler, governor=self._governor
+            log=log,
+            clock=clock,
+            roster=self.roster,
+            scheduler=self.scheduler,
+            governor=self._governor,
+            lane_actors=self._lanes.actors,
         )
         self.failover = Failover(
-            log=log, clock=clock, errands=self.errands, lanes=self.errands.lane_actors, witness=world.witness
+            log=log, clock=clock, errands=self.errands, lanes=self._lanes.actors, witness=world.witness
         )
         self.endings = Endings(log=log, clock=clock, errands=self.errands, witness=world.witness)
         self.intake = Intake(
@@ -146,7 +160,7 @@ class System:
             mint=mint,
             errands=self.errands,
             witness=world.witness,
-            lanes_of=self._lanes_of,
+            lanes_of=self._lanes.of_account,
         )
         self.hooks = Hooks(
             peers=self.intake.peers,
@@ -158,7 +172,7 @@ class System:
         self.fallbacks = Fallbacks(
             log=log, clock=clock, errands=self.errands, intake=self.intake, witness=world.witness
         )
-        self._sender.siblings_of = self._siblings_of
+        self._sender.siblings_of = self._lanes.siblings_of
         self.redrives = Redrives(log=log, clock=clock, mint=mint, errands=self.errands, witness=world.witness)
         self.keys = Keys(log=log, clock=clock, secrets=world.secrets, mint=mint)
 
@@ -191,7 +205,7 @@ class System:
 
     def _names_of(self, message: Message) -> tuple[Alias, ...]:
         """Under which names its provider's receipts will look for a message that was taken."""
-        lane = self.errands.lane_actors.get(message.lane)
+        lane = self._lanes.actors.get(message.lane)
         return self.receipts.names_of(message) if lane is not None and lane.lane.has_receipts else ()
 
     def _noticed(self, message: Message) -> None:
@@ -214,23 +228,6 @@ class System:
         """A lane went down or came up."""
         self.failover.stirred()
         self.scheduler.ring()
-
-    def _siblings_of(self, lane: LaneActor) -> list[LaneActor]:
-        """The other lanes of the same account at a provider."""
-        if not lane.lane.account:
-            return []
-        others = self.errands.lane_actors.values()
-        return [
-            other
-            for other in others
-            if other is not lane
-            and (other.lane.provider, other.lane.account) == (lane.lane.provider, lane.lane.account)
-        ]
-
-    def _lanes_of(self, name: str) -> tuple[str, ...]:
-        """A lane and those that share its account at a provider."""
-        lane = self.errands.lane_actors.get(name)
-        return (name,) if lane is None else (name, *(other.lane.name for other in self._siblings_of(lane)))
 
     @classmethod
     async def open(cls, world: World, settings: Settings, channels: Mapping[str, Channel]) -> "System":
@@ -263,6 +260,7 @@ class System:
             group.start_soon(self.endings.run)
             group.start_soon(self.plans.run)
             group.start_soon(self._stale_devices.run)
+            group.start_soon(self.shadows.run)
             self.intake.is_open = True
             self._unready = []
             task_status.started()
@@ -273,6 +271,7 @@ class System:
             group.cancel_scope.cancel()
 
     async def _part(self) -> None:
+        await self.shadows.part()
         try:
             await self._diary(e.DaemonStopped(boot=self._version))
         except LOG_TROUBLE as error:
@@ -291,16 +290,24 @@ class System:
 
     async def reload(self, settings: Settings, channels: Mapping[str, Channel]) -> None:
         """Goes on under another configuration; every changed policy is an event with a version."""
-        self._settings = settings
+        self._configured = settings
         fresh = await self._adopt(settings)
         self._sender.channels = channels
-        self.intake.adopt(settings)
-        self.plans.adopt(settings)
-        self.devices.adopt(settings)
         self._stale_devices.policy_changed()
         if fresh:
             await self.scheduler.load(fresh)
         self.scheduler.limits_changed()
+
+    async def promote(self, lane: str) -> LaneActor:
+        """Makes a lane's shadow its policy, from the next decision on."""
+        await self.shadows.promote(lane)
+        await self.reload(self._configured, self._sender.channels)
+        return self._lanes.actors[lane]
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """Every policy by its name: the built-in ones, and those that are configured."""
+        return self._settings.policies
 
     # -- recovery, in this order
 
@@ -343,29 +350,18 @@ class System:
 
         Lanes that are no longer configured keep their messages and wait.
         """
-        actors = self.errands.lane_actors
+        actors = self._lanes.actors
         fresh = [lane.name for lane in settings.lanes if lane.name not in actors]
+        self._settings = settings = await self._lanes.adopt(settings)
         for lane in settings.lanes:
-            actor = actors.get(lane.name) or await self._lane_actor(lane)
-            await actor.adopt(lane)
-            actors[lane.name] = actor
             self._governor.adopt(lane.name, lane.policy.limits)
-            self.scheduler.serve(actor)
-        for name in actors.keys() - {lane.name for lane in settings.lanes}:
-            if actors[name].is_served:
-                actors[name].retire()
-        self._terms.adopt(settings, {name: actor.policy_version for name, actor in actors.items()})
+            self.scheduler.serve(actors[lane.name])
+        self._terms.adopt(settings, self._lanes.versions())
+        self._terms.cast(self.shadows.adopt())
+        self.intake.adopt(settings)
+        self.plans.adopt(settings)
+        self.devices.adopt(settings)
         return fresh
-
-    async def _lane_actor(self, lane: Lane) -> LaneActor:
-        """A lane's actor; one whose name the log knows goes on where it was."""
-        known = [head.stream for head in await self._world.log.heads_of_kind("lane") if head.lane == lane.name]
-        stream = known[0] if known else self._mint.next(self._world.clock.now_us())
-        actor = LaneActor(lane, stream, log=self._world.log, clock=self._world.clock, witness=self._world.witness)
-        actor.stirred = self._stirred
-        if known:
-            actor.replay(await self._world.log.events_of(stream))
-        return actor
 
     async def _read_sys(self) -> None:
         """Keys and redrive jobs: few streams, each read whole."""

@@ -5,6 +5,7 @@ from datetime import tzinfo
 from typing import Final
 
 from core.message import Message
+from core.policies import Policy
 from core.settings import Lane, Settings
 from core.starts import Terms
 
@@ -19,6 +20,7 @@ class TermsBook:
         self._known: dict[tuple[str, str | None, str | None], Terms] = {}
         self._lanes: dict[str, Lane] = {}
         self._versions: Mapping[str, int] = {}
+        self._shadows: Mapping[str, Policy] = {}
         self.adopt(settings, {})
 
     def adopt(self, settings: Settings, versions: Mapping[str, int]) -> None:
@@ -27,6 +29,11 @@ class TermsBook:
         self._lanes |= {lane.name: lane for lane in settings.lanes}
         self._policies = settings.policies
         self._versions = versions
+        self._known.clear()
+
+    def cast(self, shadows: Mapping[str, Policy]) -> None:
+        """The policies that are asked beside those in force, by lane."""
+        self._shadows = shadows
         self._known.clear()
 
     def of(self, message: Message) -> Terms:
@@ -41,6 +48,7 @@ class TermsBook:
 
     def _look_up(self, message: Message) -> Terms:
         policy = self._policies.get(message.policy) if message.policy is not None else None
+        shadow = self._shadows.get(message.lane) if policy is None else None
         lane = self._lanes.get(message.lane)
         if policy is None:
             policy = lane.policy if lane is not None else self._policies[message.channel]
@@ -50,4 +58,5 @@ class TermsBook:
             version=self._versions.get(message.lane, 0),
             zone=self._zone_of(zone),
             has_receipts=lane is not None and lane.has_receipts,
+            shadow=shadow,
         )

@@ -79,6 +79,8 @@ def verdict_of(message: Sequence[e.Event], conversation: Sequence[e.Event] = ())
                 due_us = None
             case e.CircuitOpened(until_us=until_us):
                 opens_until_us = until_us
+            case _:
+                pass
     return Verdict(word=word if opens_until_us is None else word + _OPENS, due_us=due_us, opens_until_us=opens_until_us)
 
 
