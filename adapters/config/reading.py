@@ -10,11 +10,13 @@ their own mistakes in the same run. Nothing is ever built from a tree with a mis
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from adapters.config.hidden import EXPECTED, NoSecret, Secret, secret
 from adapters.config.positions import KeyPath
@@ -75,7 +77,7 @@ class Reader:
         found = self._as_table(raw, path)
         if found is None:
             return kind()
-        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        fields = _fields(kind)
         for key in found:
             if key not in fields:
                 self._unknown((*path, key), fields)
@@ -197,6 +199,12 @@ def shown(raw: object) -> str:
         case _:
             text = str(raw)
     return text if len(text) <= _SEEN_CHARS_MAX else f"{text[: _SEEN_CHARS_MAX - 1]}…"
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> Mapping[str, FieldInfo]:
+    # Kept, since the annotations of a table are resolved anew each time they are asked for.
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 class _Broken:
