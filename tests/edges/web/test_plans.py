@@ -187,6 +187,18 @@ async def test_a_plan_needs_a_key_with_its_role(house: House, call: str, role: R
     assert given.status == (401 if role is None else 403)
 
 
+async def test_who_may_set_a_plan_may_call_it_off(house: House) -> None:
+    """Setting it without anybody cancels what deleting it would, so neither takes more than the role send."""
+    for emptied in ("PUT", "DELETE"):
+        await house.ask(f"PUT /v1/plans/{emptied}", plan("event_end"), role="send")
+        body = plan("event_end", people=0) if emptied == "PUT" else None
+        given = await house.ask(f"{emptied} /v1/plans/{emptied}", body, role="send")
+        assert (given.status, len(ids_in(given.json, "cancelled"))) == (200, 2)
+    other = await house.accepted(send_at=later(days=1), reference="event42")
+    assert (await house.ask("POST /v1/cancel", {"reference": "event42"}, role="send")).status == 403
+    assert (await house.state(other))["status"] == "scheduled"
+
+
 async def test_plans_of_tenants_do_not_meet(house: House) -> None:
     """The same reference of another tenant is another plan; a key for all tenants names the one that is meant."""
     await house.ask("PUT /v1/plans/event42", plan("event_end"))
