@@ -4,22 +4,33 @@ This file answers for the check knowing nothing about a store but this. It must 
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-import msgspec
-
-from core.records import Alias, Head, Sealed
+from core.errors import CorruptLog
+from core.records import Alias, Head, Sealed, Snapshot
 from eventstore.codec import EventRow
 from eventstore.numbering import Numbering
 from eventstore.tallying import Counts
 
 Value = TypeVar("Value")
 
+# The streams of a walk: the first and the last id.
+Span = tuple[int, int]
+EVERY_STREAM: Final[Span] = (-(1 << 63), (1 << 63) - 1)
+
+
+# pos, shard, seq, stream, version, link of one event.
+Place = tuple[int, int, int, int, int, bytes]
+
+
+class Unreadable(CorruptLog):
+    """The store itself cannot read on from here."""
+
 
 class Book(Protocol):
     """A log as its check reads it. Iterators are lazy, so that a log of any length passes through little memory.
 
-    Raises CorruptLog where it cannot be read on.
+    Raises Unreadable where it cannot be read on.
     """
 
     def size(self) -> int:
@@ -30,11 +41,15 @@ class Book(Protocol):
         """What the engine's own check finds wrong, None where it is content or there is none."""
         ...
 
-    def arrivals(self) -> Iterator[EventRow]:
-        """All events in the order of arrival."""
+    def arrivals(self, after: int, up_to: int | None) -> Iterator[EventRow]:
+        """The events behind a position in the order of arrival, up to another one (None: all)."""
         ...
 
-    def marks(self) -> Iterator[tuple[int, bytes]]:
+    def place_after(self, pos: int) -> Place | None:
+        """What can be read of the event behind a position, where its texts cannot; None where nothing can."""
+        ...
+
+    def marks(self, after: int, up_to: int | None) -> Iterator[tuple[int, bytes]]:
         """Where all shards were noted to stand: (position, noted), in the order of positions."""
         ...
 
@@ -42,16 +57,20 @@ class Book(Protocol):
         """How this store notes where all shards stand."""
         ...
 
-    def streams(self) -> Iterator[EventRow]:
-        """All events in the order of stream and version."""
+    def streams(self, span: Span) -> Iterator[EventRow]:
+        """The events of these streams, in the order of stream and version."""
         ...
 
-    def heads(self) -> Iterator[Head]:
-        """All heads in the order of streams."""
+    def heads(self, span: Span) -> Iterator[Head]:
+        """The heads of these streams, in their order."""
         ...
 
-    def vault(self) -> Iterator[Sealed]:
-        """All vault rows in the order of streams."""
+    def vault(self, span: Span) -> Iterator[Sealed]:
+        """The vault rows of these streams, in their order."""
+        ...
+
+    def snapshots(self, span: Span) -> Iterator[Snapshot]:
+        """The snapshots of these streams, in their order."""
         ...
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
@@ -67,37 +86,17 @@ class Book(Protocol):
         ...
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that does not hold. Numbers are 0 where it concerns no single event or stream."""
-
-    what: str
-    shard: int = 0
-    seq: int = 0
-    stream: int = 0
-    version: int = 0
-
-    def __str__(self) -> str:
-        """One line for a person."""
-        place = f"shard {self.shard}, seq {self.seq}, stream {self.stream}, version {self.version}: "
-        return f"{place if self.seq else f'stream {self.stream}: ' if self.stream else ''}{self.what}"
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at, and what was found: no faults means that the log is sound."""
-
-    events: int
-    streams: int
-    messages: int
-    parked: int
-    faults: tuple[Fault, ...]
-
-
 class Beside(Generic[Value]):
     """Values in the order of streams, taken beside another walk in that order."""
 
     def __init__(self, values: Iterable[tuple[int, Value]]) -> None:
         self._values = iter(values)
         self._next = next(self._values, None)
+
+    @property
+    def next(self) -> int | None:
+        """The stream of the value that comes next."""
+        return None if self._next is None else self._next[0]
 
     def at(self, stream: int | None) -> tuple[list[int], Value | None]:
         """The streams passed over on the way, and the value of this one; None for the stream passes over all."""

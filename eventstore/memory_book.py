@@ -5,7 +5,8 @@ This file answers for showing what is there. It must never put it right.
 
 from collections.abc import Iterator
 
-from core.records import Alias, Head, Sealed
+from core.records import Alias, Head, Sealed, Snapshot
+from eventstore.book import Place, Span
 from eventstore.codec import EventRow
 from eventstore.durable import Durable
 from eventstore.numbering import Numbering
@@ -25,11 +26,14 @@ class MemoryBook:
     def structure(self) -> None:
         """There is no file that could be damaged."""
 
-    def arrivals(self) -> Iterator[EventRow]:
-        """All events in the order of arrival."""
-        return iter(self._durable.rows)
+    def arrivals(self, after: int, up_to: int | None) -> Iterator[EventRow]:
+        """The events behind a position in the order of arrival."""
+        return (row for row in self._durable.rows if after < row[0] and (up_to is None or row[0] <= up_to))
 
-    def marks(self) -> Iterator[tuple[int, bytes]]:
+    def place_after(self, pos: int) -> Place | None:
+        """Nothing is unreadable in memory."""
+
+    def marks(self, after: int, up_to: int | None) -> Iterator[tuple[int, bytes]]:
         """None are needed in memory."""
         return iter(())
 
@@ -37,17 +41,22 @@ class MemoryBook:
         """Nothing is noted."""
         return b""
 
-    def streams(self) -> Iterator[EventRow]:
-        """All events in the order of stream and version."""
-        return iter(sorted(self._durable.rows, key=lambda row: (row[3], row[4])))
+    def streams(self, span: Span) -> Iterator[EventRow]:
+        """The events of these streams, in the order of stream and version."""
+        within = (row for row in self._durable.rows if span[0] <= row[3] <= span[1])
+        return iter(sorted(within, key=lambda row: (row[3], row[4])))
 
-    def heads(self) -> Iterator[Head]:
-        """All heads in the order of streams."""
-        return iter([head for _, head in sorted(self._durable.heads.items())])
+    def heads(self, span: Span) -> Iterator[Head]:
+        """The heads of these streams, in their order."""
+        return iter([head for stream, head in sorted(self._durable.heads.items()) if span[0] <= stream <= span[1]])
 
-    def vault(self) -> Iterator[Sealed]:
-        """All vault rows in the order of streams."""
-        return iter([sealed for _, sealed in sorted(self._durable.sealed.items())])
+    def vault(self, span: Span) -> Iterator[Sealed]:
+        """The vault rows of these streams, in their order."""
+        return iter([row for stream, row in sorted(self._durable.sealed.items()) if span[0] <= stream <= span[1]])
+
+    def snapshots(self, span: Span) -> Iterator[Snapshot]:
+        """The snapshots of these streams, in their order."""
+        return iter([one for stream, one in sorted(self._durable.snapshots.items()) if span[0] <= stream <= span[1]])
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
         """The conversation at an address."""

@@ -6,6 +6,7 @@ daemon; `rebuild` needs the log for itself.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,6 +14,9 @@ from adapters.cli.ending import Ended
 from adapters.cli.logfile import log_file, refusals_told
 from adapters.cli.options import DATA, Data, Json, Store
 from adapters.cli.printing import as_json, line, progress
+
+if TYPE_CHECKING:
+    from eventstore.audit.findings import InFlight
 
 
 def mount(app: typer.Typer) -> None:
@@ -22,11 +26,11 @@ def mount(app: typer.Typer) -> None:
 
 
 def _verify(*, data: Data = DATA, store: Store = None, json_: Json = False) -> None:
-    """Checks the whole log and names everything that is wrong.
+    """Checks the whole log and names everything that is wrong, the first of it first.
 
     Walks the chain of every shard, folds every stream, and compares what is kept beside the events.
     """
-    from msgspec.structs import asdict
+    from msgspec import to_builtins
 
     from eventstore.sqlite.checking import verify
 
@@ -34,23 +38,29 @@ def _verify(*, data: Data = DATA, store: Store = None, json_: Json = False) -> N
     with refusals_told(), _heard("verifying") as heard:
         report = verify(file, heard)
     if json_:
-        as_json({**asdict(report), "faults": [asdict(fault) for fault in report.faults], "sound": not report.faults})
+        as_json({**to_builtins(report), "sound": not report.faults})
     else:
         for fault in report.faults:
             line(str(fault))
+        for attempt in report.in_flight:
+            line(_told(attempt))
         verdict = f"{len(report.faults)} fault(s)" if report.faults else "sound"
         looked_at = f"{report.events:,} events, {report.streams:,} streams, {report.messages:,} messages"
         parked = f", {report.parked:,} of a newer release" if report.parked else ""
-        line(f"{file}: {looked_at}{parked}: {verdict}.")
+        out = f", {report.attempts_open:,} attempts open" if report.attempts_open else ""
+        line(f"{file}: {looked_at}{parked}{out}: {verdict}.")
     if report.faults:
         raise Ended
 
 
 def _rebuild(*, data: Data = DATA, store: Store = None, json_: Json = False) -> None:
-    """Makes the heads and counts again from the events. No daemon may run meanwhile."""
+    """Makes the heads, counts and indices again from the events. No daemon may run meanwhile.
+
+    They are made in a copy, which takes the log's place once `verify` finds nothing wrong in it.
+    """
     from msgspec.structs import asdict
 
-    from eventstore.sqlite.checking import rebuild
+    from eventstore.sqlite.rebuilding import rebuild
 
     file = log_file(store, data)
     with refusals_told(), _heard("rebuilding") as heard:
@@ -60,6 +70,14 @@ def _rebuild(*, data: Data = DATA, store: Store = None, json_: Json = False) -> 
     else:
         changes = f"{rebuilt.changed:,} heads were wrong or missing, {rebuilt.dropped:,} had no events"
         line(f"{file}: {rebuilt.messages:,} messages; {changes}.")
+
+
+def _told(attempt: "InFlight") -> str:
+    from adapters.moments import moment
+    from core.ids import encode
+
+    since = f"{moment(attempt.started_us):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{encode('msg', attempt.stream)}: attempt {attempt.attempt} in {attempt.lane} is open since {since}"
 
 
 @contextmanager

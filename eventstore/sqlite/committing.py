@@ -62,7 +62,7 @@ class Committing:
         try:
             connection.execute("BEGIN IMMEDIATE")
             answers, numbering = self._write(connection, batch)
-            write_mark(connection, self.numbering, numbering)
+            write_mark(connection, self.numbering.pos, numbering)
             self._drop_expired(connection, numbering.at_us)
             self._end(connection)
         except sqlite3.Error as error:

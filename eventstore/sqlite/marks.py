@@ -20,13 +20,16 @@ _LINK_BYTES: Final = len(FIRST_LINK)
 
 _INSERT: Final = "INSERT INTO mark VALUES (?, ?, ?)"
 _LAST: Final = "SELECT pos, seqs, links FROM mark ORDER BY pos DESC LIMIT 1"
+_AT: Final = "SELECT pos, seqs, links FROM mark WHERE pos = ?"
+_INSTANT: Final = "SELECT at_us FROM event WHERE pos = ?"
+_PLACES: Final = "SELECT pos FROM mark ORDER BY pos"
 _UP_TO: Final = "SELECT pos, seqs FROM mark WHERE pos <= ? ORDER BY pos DESC"
 _SEEN: Final = "SELECT shard, max(seq) FROM event WHERE pos > ? AND pos <= ? GROUP BY shard"
 
 
-def write_mark(connection: sqlite3.Connection, before: Numbering, now: Numbering) -> None:
-    """Leaves a mark where a batch led past the next thousand."""
-    if before.pos // EVENTS_A_MARK != now.pos // EVENTS_A_MARK:
+def write_mark(connection: sqlite3.Connection, before: int, now: Numbering) -> None:
+    """Leaves a mark where events from the position `before` on led past the next thousand."""
+    if before // EVENTS_A_MARK != now.pos // EVENTS_A_MARK:
         connection.execute(_INSERT, (now.pos, *packed(now)))
 
 
@@ -37,8 +40,23 @@ def packed(numbering: Numbering) -> tuple[bytes, bytes]:
 
 def last_mark(connection: sqlite3.Connection) -> Numbering:
     """The numbering as of the last mark, or that of an empty log."""
+    return _read(connection.execute(_LAST).fetchone())
+
+
+def mark_at(connection: sqlite3.Connection, pos: int) -> Numbering:
+    """The numbering as of the mark at a position, and the instant there."""
+    numbering = _read(connection.execute(_AT, (pos,)).fetchone())
+    (numbering.at_us,) = connection.execute(_INSTANT, (pos,)).fetchone()
+    return numbering
+
+
+def marked(connection: sqlite3.Connection) -> list[int]:
+    """The positions of all marks, in order."""
+    return [pos for (pos,) in connection.execute(_PLACES)]
+
+
+def _read(row: tuple[int, bytes, bytes] | None) -> Numbering:
     numbering = Numbering()
-    row = connection.execute(_LAST).fetchone()
     if row is not None:
         numbering.pos, seqs, links = row
         numbering.seqs = list(_SEQS.unpack(seqs))

@@ -203,7 +203,9 @@ class Scribe:
         return self.move(stream, failure, e.MessageDead(reason="exhausted")) if dead else self.move(stream, failure)
 
     def opened(self, kind: ListedKind, name: str) -> Append:
-        """A stream that is no message. A store never asks what its events say, so all kinds begin alike here."""
+        """A stream that is no message. A store never asks what its events say: all kinds begin with one that only a
+        newer release knows, and what their heads say is for that one to judge.
+        """
         at_us, stream = self.tick(), self.mint.next(self.now_us)
         head = Head(
             stream=stream,
@@ -216,5 +218,5 @@ class Scribe:
             lane=name,
             changed_us=at_us,
         )
-        draft = Draft(stream=stream, version=1, event=e.LaneOpened(name=name, channel="email"))
+        draft = Draft(stream=stream, version=1, event=UnknownEvent(type="Begun", schema_version=1, body=b"\x90"))
         return Append(shard=7, tenant="", at_us=at_us, drafts=(draft,), heads=(HeadChange(head=head, was=None),))

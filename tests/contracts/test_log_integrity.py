@@ -14,18 +14,22 @@ from core.errors import CorruptLog, StoreRefused
 from core.ports import Log
 from core.records import Append, Draft, HeadChange, Recorded
 from core.sealing import commitment_of
-from eventstore.book import Report
+from eventstore.audit.findings import FAULTS_MAX, Report
 from eventstore.codec import UnknownEvent
-from eventstore.integrity import FAULTS_MAX, check
+from eventstore.integrity import check
 from eventstore.memory import MemoryLog
 from eventstore.memory_book import MemoryBook
 from eventstore.sqlite import SqliteLog
-from eventstore.sqlite.checking import rebuild, verify
+from eventstore.sqlite.checking import verify
 from eventstore.sqlite.marks import EVENTS_A_MARK
 from eventstore.sqlite.reading import ReadOnlyLog
+from eventstore.sqlite.rebuilding import rebuild
 from tests.contracts.scribe import Scribe, alias, vault_row
 
 pytestmark = pytest.mark.anyio
+
+# The one that is parked is the device's, whose only event a newer release wrote.
+SOUND = Report(events=34, streams=13, messages=12, parked=1, faults=(), attempts_open=5)
 
 
 async def lived(log: Log, scribe: Scribe, messages: int = 12) -> list[int]:
@@ -71,14 +75,14 @@ def events_of(path: Path) -> list[tuple[int, int, int, int]]:
 async def test_a_sound_log_passes(path: Path) -> None:
     """What the store itself wrote has no faults, and the report says how much was looked at."""
     report = verify(path)
-    assert report == Report(events=34, streams=13, messages=12, parked=0, faults=())
+    assert replace(report, in_flight=()) == SOUND
 
 
 async def test_progress_is_told_to_the_end(path: Path) -> None:
     """Whoever watches hears the last step of all."""
     heard: list[tuple[int, int]] = []
     verify(path, lambda done, total: heard.append((done, total)))
-    assert heard == [(68, 68)]
+    assert heard[-1] == (68, 68)
 
 
 @pytest.mark.parametrize("column", ["body", "link", "at_us", "tenant", "cause", "type", "schema_version", "seq"])
@@ -185,7 +189,7 @@ async def test_an_impossible_story_is_found(tmp_path: Path) -> None:
     await log.close()
     (fault, *_) = verify(tmp_path / "tidings.db").faults
     assert "AttemptTaken cannot follow status queued" in fault.what
-    assert (fault.stream, fault.version) == (stream, 3)
+    assert (fault.stream, fault.version) == (stream, 2)
 
 
 async def test_a_parked_stream_is_counted_and_no_fault(tmp_path: Path) -> None:
@@ -199,7 +203,7 @@ async def test_a_parked_stream_is_counted_and_no_fault(tmp_path: Path) -> None:
     )
     await log.close()
     report = verify(tmp_path / "tidings.db")
-    assert (report.parked, report.messages) == (1, 1)
+    assert (report.parked, report.messages) == (2, 1)
     assert all("count" in fault.what for fault in report.faults)
 
 
@@ -327,7 +331,7 @@ async def test_the_memory_log_is_checked_alike(part: str) -> None:
     """Scenarios run the same check, and it finds what is wrong there too."""
     log = MemoryLog()
     await lived(log, Scribe())
-    assert check(MemoryBook(log.durable)) == Report(events=34, streams=13, messages=12, parked=0, faults=())
+    assert replace(check(MemoryBook(log.durable)), in_flight=()) == SOUND
     harmed = getattr(log.durable, part)
     del harmed[0 if part == "rows" else next(iter(harmed))]
     assert check(MemoryBook(log.durable)).faults
