@@ -32,6 +32,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     is called, `wishes` are what applications asked for, `secrets` has the installation key. `findings` were made on
     the way: after each crash the log was checked as it lay. `boundaries` were crossed. `twin` is the digest of a second
     run of the same scenario and seed, where there was one. `stuck` says why the run got nowhere, empty where it ended.
+    `crossed_us` are the instants of the boundaries, in true time.
     """
 
     scenario: Scenario
@@ -54,6 +55,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     boundaries: int
     stuck: str
     twin: bytes | None = None
+    crossed_us: tuple[int, ...] = ()
 
     @cached_property
     def chronicle(self) -> Chronicle:

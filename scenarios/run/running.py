@@ -25,8 +25,6 @@ from scenarios.world.naming import key_of
 # A supervisor starts a daemon that died of trouble with its log again after this time.
 _STARTED_AGAIN_US: Final = 5 * SECOND_US
 _LIVES_MAX: Final = 1_000
-# Far more than any scenario takes that gets anywhere, and little enough to be told within seconds.
-_STEPS_MAX: Final = 20_000_000
 _STEPS_AT_ONE_INSTANT_MAX: Final = 500_000
 
 _SOUND: Final = Parts()
@@ -71,6 +69,7 @@ def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: 
         forged=frozenset(ground.forged),
         secrets=ground.secrets,
         boundaries=ground.borders.crossed,
+        crossed_us=tuple(ground.borders.instants_us),
         stuck=trouble,
     )
 
@@ -84,7 +83,7 @@ def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int) -> tuple[En
 
     scenario = ground.scenario
     budget = Budget(
-        steps_max=_STEPS_MAX,
+        steps_max=ground.parts.steps_max,
         steps_at_one_instant_max=_STEPS_AT_ONE_INSTANT_MAX,
         virtual_s_max=2 * (scenario.runs_for_us + scenario.rests_within_us) / SECOND_US,
     )

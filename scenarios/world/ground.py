@@ -45,7 +45,10 @@ EndedBy = Literal["crash", "stop", "trouble", "bug", "end"]
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the daemon is built from. The defaults are sound; tests plant a broken part to see a law fail."""
+    """What the daemon is built from. The defaults are sound; tests plant a broken part to see a law fail.
+
+    `steps_max` is far more than a scenario takes that gets anywhere, and little enough to be told within minutes.
+    """
 
     log_of: Callable[[Durable, Disk], Log] = MemoryLog
     channel_of: Callable[[Channel], Channel] = lambda channel: channel
@@ -53,6 +56,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     chance_of: Callable[[int], Chance] = KeyedChance
     settings_of: Callable[[Settings], Settings] = lambda settings: settings
     started: Callable[[System], None] = lambda _system: None
+    steps_max: int = 20_000_000
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
