@@ -13,8 +13,11 @@ from core import outcomes as o
 from core.policies import SECOND_US
 
 Word = Literal["timeout", "reset", "lost_reply", "refused", "duplicate", "reorder", "malformed", "intercepted"]
-Kind = Word | Literal["status", "slow", "outcome"]
-WORDS: Final[tuple[Word, ...]] = get_args(Word)
+# What only a wire can do: see `wire` in LaneTable.
+Bytewise = Literal["stalled", "truncated", "half_closed", "garbage", "split", "drip", "stale"]
+Kind = Word | Bytewise | Literal["status", "slow", "outcome"]
+BYTES: Final[tuple[Bytewise, ...]] = get_args(Bytewise)
+WORDS: Final[tuple[Word | Bytewise, ...]] = (*get_args(Word), *BYTES)
 # Those that nobody takes: they never get to the other side.
 LOST: Final[frozenset[Kind]] = frozenset({"timeout", "reset", "refused", "intercepted"})
 # Those that the other side takes, whatever we hear of it.
@@ -44,6 +47,10 @@ _EXPECTED: Final = (
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the other side does with a request instead of taking it.
+
+    On a wire, all of these taken but the last: the answer is `stalled` or `truncated` at a drawn byte, the line
+    `half_closed` without one, `garbage` comes in its place, everything is `split` into single bytes, or comes as a
+    `drip` of them; a line that was used before is `stale`, and what is sent on it never arrives.
 
     `timeout` and `reset`: it never arrives. `lost_reply`: it is taken, and the connection breaks before we hear of it.
     `refused`: nobody listens. `slow`: it is taken, and the answer comes so much later. `duplicate`: it is taken, and

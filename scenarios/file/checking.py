@@ -21,6 +21,7 @@ from scenarios.file.scenario import Hook, Scenario
 from scenarios.file.selecting import Chosen, LatencyTable
 from scenarios.file.sides import Answered, Fault, Provider
 from scenarios.file.tables import MEASURED, OF_NO_MESSAGE, Arrive, Expect, Operator
+from scenarios.file.wired import check_wire
 from scenarios.file.wishes import Device, Plan, messages_of, plan_body
 
 
@@ -50,6 +51,7 @@ def check(reader: Reader, scenario: Scenario) -> None:
         _check_plan(reader, scenario, plan, ("plan", index))
     for index, device in enumerate(scenario.devices):
         _check_device(reader, device, ("device", index))
+    check_wire(reader, scenario)
     _check_end(reader, scenario)
 
 

@@ -75,6 +75,8 @@ def _compiled(reader: Reader, whole: FileTable, file: str) -> Scenario:
         operators=whole.operator,
         expects=whole.expect,
         zones=_zones(settings, whole),
+        wired=tuple(name for name, table in whole.lanes.items() if table.wire),
+        api=whole.api,
     )
 
 

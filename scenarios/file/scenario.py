@@ -12,7 +12,7 @@ from core.settings import Settings
 from scenarios.file.clocks import in_order
 from scenarios.file.selecting import LatencyTable
 from scenarios.file.sides import Answered, Fault, Peer, Provider
-from scenarios.file.tables import Arrive, Crash, Expect, Operator
+from scenarios.file.tables import ApiTable, Arrive, Crash, Expect, Operator
 from scenarios.file.updates import Scheme
 from scenarios.file.wishes import Device, Plan
 
@@ -33,7 +33,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One file. Instants of its parts are spans since `start_us`, in microseconds.
 
     Faults are over at `runs_for_us` at the latest; from then on everything must come to rest within `rests_within_us`.
-    `zones` are all time zones that a message may need.
+    `zones` are all time zones that a message may need. `wired` are the lanes that are on the wire.
     """
 
     file: str
@@ -58,6 +58,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     operators: tuple[Operator, ...]
     expects: tuple[Expect, ...]
     zones: tuple[str, ...]
+    wired: tuple[str, ...] = ()
+    api: ApiTable = ApiTable()
 
     def clock_steps(self) -> tuple[tuple[int, int], ...]:
         """When the wall clock is set, and by how much, in order; all of it is over when the run is."""
@@ -67,6 +69,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             if fault.clock is not None
             for one in fault.clock.steps(fault.at_us, fault.until_us(self.runs_for_us))
         )
+
+    @property
+    def is_wired(self) -> bool:
+        """Whether anything of it is on the wire."""
+        return bool(self.wired) or self.api.wire
 
     def policy_of(self, lane: str, named: str | None) -> Policy:
         """The policy that decides about a message: the one that it names, else its lane's."""

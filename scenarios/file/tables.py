@@ -14,7 +14,7 @@ from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
 from adapters.config.providers import CHANNELS
 from adapters.config.reading import Required
 from adapters.config.tables import LanePolicyTable, NamedPolicyTable
-from adapters.config.units import choice, fraction, text, whole, zone
+from adapters.config.units import choice, fraction, switch, text, whole, zone
 from core.events import OnAmbiguous, Order
 from core.policies import DAY_US, SECOND_US
 from scenarios.file.readings import amount, content, instant, pace, template
@@ -43,12 +43,23 @@ OF_NO_MESSAGE = frozenset({"strays", "invalidated", "crashes", "breakers_opened"
 
 
 class LaneTable(Table, frozen=True, kw_only=True):
-    """A lane; its provider is the simulated one, whatever it is called. Lanes of one `account` share its limiters."""
+    """A lane; its provider is the simulated one, whatever it is called. Lanes of one `account` share its limiters.
+
+    `wire`: its provider is a real one by name, and production's own channel speaks to a stand-in for it.
+    """
 
     channel: Annotated[str, choice(*CHANNELS), Required] = ""
     provider: Text = "simulated"
     account: Text = ""
+    wire: Annotated[bool, switch] = False
     policy: LanePolicyTable = LanePolicyTable()
+
+
+class ApiTable(Table, frozen=True, kw_only=True):
+    """How messages and hooks come in. `wire`: over HTTP, where the share `cut` of the calls breaks off unanswered."""
+
+    wire: Annotated[bool, switch] = False
+    cut: Share = 0.0
 
 
 class HookTable(Table, frozen=True, kw_only=True):
@@ -194,6 +205,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     bounds: Annotated[object, _kept] = field(default_factory=dict)
     crash: Annotated[object, _crash] | None = None
     disk: DiskTable = DiskTable()
+    api: ApiTable = ApiTable()
     lanes: dict[str, LaneTable] = field(default_factory=dict)
     hooks: dict[str, HookTable] = field(default_factory=dict)
     policies: dict[str, NamedPolicyTable] = field(default_factory=dict)

@@ -26,18 +26,20 @@ def run_virtual(
     budget: Budget = Budget(),  # noqa: B008 - it is frozen
     after_batch: Callable[[VirtualLoop], None] | None = None,
     allowed: Collection[str] = (),
+    wall_ns: Callable[[], int] | None = None,
+    kind: type[VirtualLoop] = VirtualLoop,
 ) -> T:
     """What `main` returns, after all time it waits for has passed at once.
 
     Tasks that outlive it are cancelled in the order of their creation. Raises what `main` raises; DeadlockError,
     LivelockError or RunawayError where it gets nowhere; BoundaryError where it leaves the simulation (`allowed` names
-    modules that may); PowerCut where the power was cut: a restart passes its `now_s` as `start_s`.
+    modules that may, and `wall_ns` is what they are told of the wall clock); PowerCut where the power was cut: a
+    restart passes its `now_s` as `start_s`.
     """
     with OwnHeap():
         try:
-            return _live(
-                main, VirtualLoop(schedule=schedule, start_s=start_s, budget=budget, after_batch=after_batch), allowed
-            )
+            loop = kind(schedule=schedule, start_s=start_s, budget=budget, after_batch=after_batch)
+            return _live(main, loop, allowed, wall_ns)
         except PowerCut as cut:
             now_s, steps = cut.now_s, cut.steps
     # A new one, since the traceback of the first holds on to everything that was abandoned.
@@ -53,9 +55,14 @@ async def cut_power() -> NoReturn:
     raise AssertionError("a task went on after the power was cut")
 
 
-def _live(main: Callable[[], Coroutine[Any, Any, T]], loop: VirtualLoop, allowed: Collection[str]) -> T:
+def _live(
+    main: Callable[[], Coroutine[Any, Any, T]],
+    loop: VirtualLoop,
+    allowed: Collection[str],
+    wall_ns: Callable[[], int] | None,
+) -> T:
     try:
-        with tripwires(loop.refuse, allowed=allowed):
+        with tripwires(loop.refuse, allowed=allowed, wall_ns=wall_ns):
             return _until_it_ends(main, loop)
     finally:
         if loop.broken:

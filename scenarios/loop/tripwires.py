@@ -69,10 +69,13 @@ class _Wires:
         self._refuse = refuse
         self._allowed = allowed
 
-    def touched(self, call: str, instead: str, caller: FrameType) -> None:
-        """Returns only where the caller is allowed, or runs in another thread."""
-        if threading.get_ident() == self._thread and caller.f_globals.get("__name__") not in self._allowed:
+    def touched(self, call: str, instead: str, caller: FrameType) -> bool:
+        """Returns only where the caller is allowed, or runs in another thread: then False."""
+        if threading.get_ident() != self._thread:
+            return False
+        if caller.f_globals.get("__name__") not in self._allowed:
             self._refuse(f"{call}, at {_first_line_of_ours(caller)},", instead)
+        return True
 
 
 # The wires of the run that is under way. An audit hook cannot be taken out again, so there is one for all runs.
@@ -80,8 +83,13 @@ _armed: list[_Wires] = []
 
 
 @contextmanager
-def tripwires(refuse: Refuse, *, allowed: Collection[str] = ()) -> Iterator[None]:
-    """Arms all of them. `allowed` names modules that may still ask the machine, beyond the interpreter's own needs."""
+def tripwires(
+    refuse: Refuse, *, allowed: Collection[str] = (), wall_ns: Callable[[], int] | None = None
+) -> Iterator[None]:
+    """Arms all of them. `allowed` names modules that may still ask the machine, beyond the interpreter's own needs.
+
+    What these ask of the wall clock, `wall_ns` answers where it is given, so that they live in the simulated time.
+    """
     _listen()
     wires = _Wires(refuse, _ALLOWED | frozenset(allowed))
     with ExitStack() as stack:
@@ -90,16 +98,24 @@ def tripwires(refuse: Refuse, *, allowed: Collection[str] = ()) -> Iterator[None
             for name in filter(partial(hasattr, owner), names):
                 real = getattr(owner, name)
                 stack.callback(setattr, owner, name, real)
-                setattr(owner, name, _tripping(wires, f"{owner.__name__}.{name}", instead, real))
+                told = _told(name, wall_ns) if owner is time and wall_ns is not None else None
+                setattr(owner, name, _tripping(wires, (f"{owner.__name__}.{name}", instead), real, told))
         _armed.append(wires)
         stack.callback(_armed.remove, wires)
         yield
 
 
-def _tripping(wires: _Wires, call: str, instead: str, real: Callable[..., object]) -> Callable[..., object]:
+def _told(name: str, wall_ns: Callable[[], int]) -> Callable[..., object] | None:
+    """What the simulated wall clock answers in the place of one of the machine's; None for every other clock."""
+    return {"time": lambda: wall_ns() / 1_000_000_000, "time_ns": wall_ns}.get(name)
+
+
+def _tripping(
+    wires: _Wires, words: tuple[str, str], real: Callable[..., object], told: Callable[..., object] | None
+) -> Callable[..., object]:
     def tripping(*args: object, **options: object) -> object:
-        wires.touched(call, instead, sys._getframe(1))  # noqa: SLF001 - the caller's module decides
-        return real(*args, **options)
+        is_ours = wires.touched(*words, sys._getframe(1))  # noqa: SLF001 - the caller's module decides
+        return (told if is_ours and told is not None else real)(*args, **options)
 
     return tripping
 

@@ -4,8 +4,9 @@ This file answers for a run being a function of scenario, seed and the boundarie
 three give the same log, byte for byte.
 """
 
+import asyncio
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from core.policies import SECOND_US
@@ -18,14 +19,23 @@ from scenarios.loop.run import run_virtual
 from scenarios.loop.schedules import Fifo, Pct, Ready, Schedule, Walk
 from scenarios.loop.stuck import Budget, StuckError
 from scenarios.loop.virtual import PowerCut
+from scenarios.wire.loop import WireLoop
 from scenarios.world.ground import EndedBy, Ground, Parts
 from scenarios.world.living import Living
 from scenarios.world.naming import key_of
+
+if TYPE_CHECKING:
+    from scenarios.wire.wiring import Wire
 
 # A supervisor starts a daemon that died of trouble with its log again after this time.
 _STARTED_AGAIN_US: Final = 5 * SECOND_US
 _LIVES_MAX: Final = 1_000
 _STEPS_AT_ONE_INSTANT_MAX: Final = 500_000
+
+# Dates of answers over HTTP, and hooks whose signature grows old.
+_MAY_ASK_THE_TIME: Final = ("aiohttp.helpers", "adapters.clock")
+
+Wired = Callable[[Ground], "Wire"]
 
 _SOUND: Final = Parts()
 
@@ -35,10 +45,11 @@ def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: 
     ground = Ground(scenario, seed, parts, crash_at)
     # Zones are files: they are read before the run, which may touch none.
     zones = {name: ZoneInfo(name) for name in scenario.zones}
+    wired = _wired(scenario) if scenario.is_wired else None
     start_us, trouble = 0, ""
     for _ in range(_LIVES_MAX):
         try:
-            ended_by, ended_us = _life(ground, zones, start_us)
+            ended_by, ended_us = _life(ground, zones, start_us, wired)
         except (StuckError, BoundaryError) as stuck:
             trouble = str(stuck)
             break
@@ -74,11 +85,11 @@ def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: 
     )
 
 
-def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int) -> tuple[EndedBy, int]:
+def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int, wired: Wired | None) -> tuple[EndedBy, int]:
     """How one life of the daemon ended, and when in true time."""
 
     async def main() -> tuple[EndedBy, int]:
-        living = Living(ground, zones)
+        living = Living(ground, zones, wired)
         return await living.run(), living.now_us()
 
     scenario = ground.scenario
@@ -88,9 +99,34 @@ def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int) -> tuple[En
         virtual_s_max=2 * (scenario.runs_for_us + scenario.rests_within_us) / SECOND_US,
     )
     try:
-        return run_virtual(main, schedule=_schedule(ground), start_s=start_us / SECOND_US, budget=budget)
+        return run_virtual(
+            main,
+            schedule=_schedule(ground),
+            start_s=start_us / SECOND_US,
+            budget=budget,
+            **_on_the_wire(ground),
+        )
     except PowerCut as cut:
         return "crash", round(cut.now_s * SECOND_US)
+
+
+def _wired(scenario: Scenario) -> Wired:
+    """What makes the wire of each life. An HTTP server reads files as it is imported, which no run may do."""
+    from scenarios.wire import wiring  # noqa: PLC0415  # As much to import as all else: whoever does without, does.
+
+    wiring.prepare(scenario.settings.lanes)
+    return wiring.Wire
+
+
+def _on_the_wire(ground: Ground) -> dict[str, Any]:
+    """What a run with a wire needs beside: its loop, and a wall clock for those who date what they write."""
+
+    def wall_ns() -> int:
+        return ground.wall_us(round(asyncio.get_running_loop().time() * SECOND_US)) * 1_000
+
+    if not ground.scenario.is_wired:
+        return {}
+    return {"kind": WireLoop, "allowed": _MAY_ASK_THE_TIME, "wall_ns": wall_ns}
 
 
 def _down_us(ground: Ground, ended_by: EndedBy) -> int:

@@ -11,16 +11,14 @@ from typing import Final
 import anyio
 
 from actors.intake import Receipt
-from actors.system import System
 from adapters.hooks.requests import BadSignature
-from core.contents import submission_of
 from core.errors import AppendUnknown, Invalid, KeyReused, Refused, StreamConflict
 from core.policies import SECOND_US
-from core.ports import Clock
 from scenarios.file.arriving import Request
 from scenarios.world.books import Told, What
+from scenarios.world.entrance import Entrance
 from scenarios.world.ground import Ground
-from scenarios.world.hooking import post_of, take
+from scenarios.world.hooking import post_of
 
 # A client that lost its connection, or that was told to wait, comes back within so much more than it has to.
 _COMES_BACK_US: Final = 2 * SECOND_US
@@ -29,10 +27,9 @@ _COMES_BACK_US: Final = 2 * SECOND_US
 class Clients:
     """All clients of one life of the daemon."""
 
-    def __init__(self, ground: Ground, system: System, clock: Clock) -> None:
+    def __init__(self, ground: Ground, entrance: Entrance) -> None:
         self._ground = ground
-        self._system = system
-        self._clock = clock
+        self._entrance = entrance
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
@@ -79,16 +76,8 @@ class Clients:
     async def _taken(self, request: Request) -> list[Receipt]:
         """The answer to a message, or those to the updates of a hook."""
         if request.hook:
-            opened, now_us = self._ground.opened(request.hook), self._now_us()
-            sent_us, wall_us = self._ground.scenario.start_us + now_us, self._ground.wall_us(now_us)
-            return await take(self._system, opened, post_of(request), sent_us=sent_us, wall_us=wall_us)
-        submission = submission_of(
-            request.body,
-            now_us=self._clock.now_us(),
-            send_at_max_us=self._ground.settings.bounds.send_at_max_us,
-            trace=request.key,
-        )
-        return [await self._system.intake.accept(request.tenant, submission)]
+            return await self._entrance.take(post_of(request), request.nth)
+        return [await self._entrance.accept(request)]
 
     def _ends(self, request: Request, what: What, receipts: Sequence[Receipt] = (), words: str = "") -> None:
         self._note(request, what, receipts, words=words)

@@ -6,9 +6,10 @@ its time has passed and everything has come to rest.
 
 import asyncio
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -28,6 +29,7 @@ from scenarios.world.channel import AskableChannel, SimulatedChannel
 from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
+from scenarios.world.entrance import Direct, Entrance
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
 from scenarios.world.meeting import Meeting
 from scenarios.world.naming import key_of
@@ -36,6 +38,9 @@ from scenarios.world.operators import Operators
 from scenarios.world.recorded import chance_of
 from scenarios.world.senders import Senders
 from scenarios.world.tellings import of_message
+
+if TYPE_CHECKING:
+    from scenarios.wire.wiring import Wire
 
 # What a sound run never says: a channel that raised, a conversation whose events make no sense.
 _ALARMS: Final = {"send_bug", "conversation_parked"}
@@ -57,7 +62,10 @@ class Witness:
 class Living:
     """One life. Made within its own loop; `run` ends with it, unless the power is cut first."""
 
-    def __init__(self, ground: Ground, zones: dict[str, ZoneInfo]) -> None:
+    def __init__(
+        self, ground: Ground, zones: dict[str, ZoneInfo], wired: "Callable[[Ground], Wire] | None" = None
+    ) -> None:
+        """`wired` makes the wire of a life that has one."""
         self._ground = ground
         self._loop = asyncio.get_running_loop()
         scenario, parts = ground.scenario, ground.parts
@@ -73,12 +81,16 @@ class Living:
         self._zones = zones
         self._stop = anyio.Event()
         self._answered = asyncio.Event()
+        self._wire = None if wired is None else wired(ground)
         ground.present = Present(timepiece=timepiece, began_us=self._clock.now_us())
 
     async def run(self) -> EndedBy:
         """Lives until it is stopped, until the run is over, or until the log's trouble ends it."""
         try:
-            return await self._live()
+            async with AsyncExitStack() as stack:
+                if self._wire is not None:
+                    stack.push_async_callback(self._wire.close)
+                return await self._live()
         except BaseExceptionGroup as group:
             if all(isinstance(leaf, LOG_TROUBLE) for leaf in _leaves(group)):
                 return "trouble"
@@ -88,16 +100,20 @@ class Living:
     async def _live(self) -> EndedBy:
         ground = self._ground
         async with anyio.create_task_group() as group:
-            system = await System.open(self._world(), ground.settings, {})
+            world = self._world()
+            system = await System.open(world, ground.settings, {})
             system.use(self._channels(system))
-            self._senders = Senders(ground, system, group, answered=self._answer)
+            entrance: Entrance = Direct(ground, system, self._clock)
+            if self._wire is not None and ground.scenario.api.wire:
+                entrance = await self._wire.door(system, world)
+            self._senders = Senders(ground, system, entrance, group, answered=self._answer)
             await group.start(system.run)
             ground.parts.started(system)
             self._senders.start()
             Applications(ground, system, self._zones, group=group, answered=self._answer).start()
             assert ground.present is not None, "this life has begun"
             ground.present = msgspec.structs.replace(ground.present, ready_us=self._clock.now_us())
-            group.start_soon(Clients(ground, system, self._clock).run)
+            group.start_soon(Clients(ground, entrance).run)
             group.start_soon(Operators(ground, system).run)
             group.start_soon(self._meet_its_end)
             group.start_soon(self._freeze)
@@ -127,7 +143,9 @@ class Living:
         ground = self._ground
         made: dict[str, Channel] = {}
         for lane in ground.settings.lanes:
-            kind = AskableChannel if can_tell(ground.scenario, lane) else SimulatedChannel
+            kind: Callable[..., Channel] = AskableChannel if can_tell(ground.scenario, lane) else SimulatedChannel
+            if self._wire is not None and lane.name in ground.scenario.wired:
+                kind = self._wire.channel_of(lane, self._clock)
             channel = ground.parts.channel_of(
                 kind(
                     lane,
@@ -170,6 +188,7 @@ class Living:
                 continue
             await asyncio.sleep(wait_us / SECOND_US)
             self._ground.memories += self._remembered(system)
+            ground = self._ground
 
     def _remembered(self, system: System) -> Iterator[Memory]:
         streams = self._ground.durable.streams

@@ -3,6 +3,9 @@
 This file answers for one name a message, whoever asks: the selectors of a file, the world's books, laws and stories.
 """
 
+from typing import Final
+from urllib.parse import quote, unquote
+
 import msgspec
 
 from core import events as e
@@ -12,6 +15,8 @@ from eventstore.durable import Durable
 
 # What the messages of a plan say instead of a name: whose they are.
 PLAN = "plan:"
+# How a name travels where only a trace context can (W3C Trace Context: a later version may go on after its flags).
+_TRACED: Final = f"01-{'1' * 32}-{'1' * 16}-00-"
 _PRIVATE = msgspec.msgpack.Decoder(Private)
 
 
@@ -27,7 +32,7 @@ def key_of(durable: Durable, stream: int) -> str:
     if accepted.trace.startswith(PLAN):
         return _planned(accepted.trace.removeprefix(PLAN), private_of(durable, stream).idempotency_key or "")
     if accepted.trace or not first.cause:
-        return accepted.trace
+        return untraced(accepted.trace)
     cause = key_of(durable, first.cause)
     device = named_in(private_of(durable, stream).to) if accepted.channel == "push" else None
     return after(cause) if device is None else f"{cause}@{device.device}"
@@ -37,6 +42,16 @@ def _planned(reference: str, idempotency_key: str) -> str:
     """`reference/participant.kind`, with `#2` behind it where the first of that name had been withdrawn."""
     participant, kind, *generation = idempotency_key.removeprefix(reference + "/").split("/")
     return f"{reference}/{participant}.{kind}" + "".join(f"#{number}" for number in generation)
+
+
+def traced(key: str) -> str:
+    """A name as the trace context of a call over HTTP."""
+    return _TRACED + quote(key, safe="/")
+
+
+def untraced(trace: str) -> str:
+    """The name that a trace is, or brings."""
+    return unquote(trace.removeprefix(_TRACED)) if trace.startswith(_TRACED) else trace
 
 
 def named(key: str) -> str:

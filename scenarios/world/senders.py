@@ -16,8 +16,8 @@ from adapters.hooks.requests import BadSignature
 from core.errors import AppendUnknown, Refused, StreamConflict
 from core.policies import HOUR_US, SECOND_US
 from scenarios.world.books import Posted, Told, What
+from scenarios.world.entrance import Entrance
 from scenarios.world.ground import Ground
-from scenarios.world.hooking import take
 from scenarios.world.tellings import Telling
 
 # How long a sender waits before it comes again: so much at first, and at most.
@@ -28,10 +28,13 @@ _AGAIN_MOST_US: Final = HOUR_US
 class Senders:
     """All who tell us anything, in one life of the daemon. Their tasks live in `group`."""
 
-    def __init__(self, ground: Ground, system: System, group: TaskGroup, *, answered: Callable[[], None]) -> None:
+    def __init__(
+        self, ground: Ground, system: System, entrance: Entrance, group: TaskGroup, *, answered: Callable[[], None]
+    ) -> None:
         """`answered` hears of everybody who has an answer."""
         self._ground = ground
         self._system = system
+        self._entrance = entrance
         self._group = group
         self._answered = answered
         self._loop = asyncio.get_running_loop()
@@ -88,15 +91,14 @@ class Senders:
 
     async def _make(self, telling: Telling) -> None:
         """Returns where it was answered with success."""
-        ground, now_us = self._ground, self._now_us()
+        ground = self._ground
         if telling.post is None:
             lanes = telling.lanes
             await self._system.hooks.heed(
                 Brought(tenant=telling.tenant, news=telling.news, lanes=lanes, accounts=lanes)
             )
             return
-        opened, sent_us = ground.opened(telling.post.source), ground.scenario.start_us + now_us
-        receipts = await take(self._system, opened, telling.post, sent_us=sent_us, wall_us=ground.wall_us(now_us))
+        receipts = await self._entrance.take(telling.post, telling.nth)
         for key, receipt in zip(telling.post.updates, receipts, strict=True):
             what: What = "repeated" if receipt.duplicate else "accepted"
             ground.told(Told(key=key, nth=telling.nth, at_us=self._now_us(), what=what, stream=receipt.id))

@@ -1,0 +1,55 @@
+"""How messages and hooks come in: by a call of ours, unless the file puts them on the wire.
+
+This file answers for what the two ways have in common: a receipt for each update, or one of the errors that a caller
+acts upon. The way over the wire is scenarios/wire/door.py.
+"""
+
+import asyncio
+from typing import Protocol
+
+from actors.intake import Receipt
+from actors.system import System
+from core.contents import submission_of
+from core.policies import SECOND_US
+from core.ports import Clock
+from scenarios.file.arriving import Request
+from scenarios.world.ground import Ground
+from scenarios.world.hooking import Post, take
+
+
+class Entrance(Protocol):
+    """Where the outside knocks. Both raise Refused, AppendUnknown or StreamConflict; see there."""
+
+    async def accept(self, request: Request) -> Receipt:
+        """A message that a client asks for. Raises Invalid or KeyReused for one that can never be taken."""
+        ...
+
+    async def take(self, post: Post, nth: int) -> list[Receipt]:
+        """A hook, for the `nth` time: a receipt for each update. Raises BadSignature for one that is not genuine."""
+        ...
+
+
+class Direct:
+    """The door without a wire."""
+
+    def __init__(self, ground: Ground, system: System, clock: Clock) -> None:
+        self._ground = ground
+        self._system = system
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+
+    async def accept(self, request: Request) -> Receipt:
+        """See Entrance."""
+        submission = submission_of(
+            request.body,
+            now_us=self._clock.now_us(),
+            send_at_max_us=self._ground.settings.bounds.send_at_max_us,
+            trace=request.key,
+        )
+        return await self._system.intake.accept(request.tenant, submission)
+
+    async def take(self, post: Post, nth: int) -> list[Receipt]:
+        """See Entrance."""
+        ground, now_us = self._ground, round(self._loop.time() * SECOND_US)
+        sent_us, wall_us = ground.scenario.start_us + now_us, ground.wall_us(now_us)
+        return await take(self._system, ground.opened(post.source), post, sent_us=sent_us, wall_us=wall_us)
