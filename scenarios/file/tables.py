@@ -32,7 +32,7 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 HeldBy = Literal["unknown", "parked"]
 
 COUNTED = (
-    *("accepted", "repeated", "refused", "forged", "delivered", "duplicates", "attempts"),
+    *("accepted", "repeated", "refused", "rejected", "forged", "delivered", "duplicates", "attempts"),
     *("dead", "expired", "cancelled", "held", "redriven", "circuits_opened", "breakers_opened", "crashes"),
     *("told", "strays", "doubts", "proved", "failed", "moved", "replaced", "suppressed", "invalidated"),
     *("rescheduled", "waiting", "sending", "circuits_open", "breakers_open", "lanes_paused"),

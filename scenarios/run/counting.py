@@ -155,6 +155,7 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "accepted": _events(e.MessageAccepted),
     "repeated": _told("repeated"),
     "refused": _told("refused"),
+    "rejected": _told("rejected"),
     "forged": _told("forged"),
     "delivered": _delivered,
     "duplicates": _duplicates,
