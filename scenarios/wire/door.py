@@ -133,10 +133,10 @@ class Door:
     async def _secret(self, tenant: str) -> str:
         """The tenant's key, made when it is first needed and kept by the client over all lives of the daemon."""
         async with self._lock:
-            if tenant not in self._ground.secrets_of_clients:
+            if tenant not in self._ground.secrets.of_clients:
                 _, secret = await self._keys.add(tenant=tenant, role="send", label="simulated")
-                self._ground.secrets_of_clients[tenant] = secret
-        return self._ground.secrets_of_clients[tenant]
+                self._ground.secrets.of_clients[tenant] = secret
+        return self._ground.secrets.of_clients[tenant]
 
     def _now_us(self) -> int:
         return round(self._loop.time() * SECOND_US)

@@ -125,8 +125,6 @@ class Ground:
         self.keyed = {key for request in requests if request.has_key for key in (request.updates or (request.key,))}
         self.forged = {key for request in requests if request.forged for key in request.updates}
         self.streams: dict[str, int] = {}
-        # By tenant: what its clients show at the HTTP door.
-        self.secrets_of_clients: dict[str, str] = {}
         # What the outside is still to tell, and whoever it tells of is still to answer.
         told = (*of_accounts(scenario), *of_people(scenario, list(self.subjects.values()), self.draws))
         self.tellings = {(telling.key, telling.nth): telling for telling in told}

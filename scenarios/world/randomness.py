@@ -13,6 +13,8 @@ class SimulatedSecrets:
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
         self._taken = 0
+        # By tenant: the keys that clients of the HTTP door were given, and keep whatever happens to us.
+        self.of_clients: dict[str, str] = {}
         self._hashes = SystemSecrets(self.fresh(32))
 
     def fresh(self, count_bytes: int) -> bytes:
