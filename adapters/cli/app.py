@@ -10,7 +10,20 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli import checking, daemon, devices, keys, lanes, log, logfile, messages, plans, redrives, sending
+from adapters.cli import (
+    checking,
+    daemon,
+    devices,
+    keys,
+    lanes,
+    log,
+    logfile,
+    messages,
+    plans,
+    redrives,
+    sending,
+    shadow,
+)
 from adapters.cli.ending import Ended
 from adapters.cli.printing import aside, line
 
@@ -27,7 +40,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_about)
-    for module in (daemon, sending, messages, plans, log, redrives, lanes, devices, keys, logfile, checking):
+    for module in (daemon, sending, messages, plans, log, redrives, lanes, shadow, devices, keys, logfile, checking):
         module.mount(app)
     return app
 

@@ -177,6 +177,21 @@ def test_a_lane_is_paused_and_resumed(served: Served) -> None:
     ]
 
 
+def test_a_policy_is_asked_in_shadow_and_promoted(served: Served) -> None:
+    """shadow begins one, shows what it would have decided, and makes it the lane's policy, or ends it."""
+    assert served.ask("shadow", "chat").returncode == 1
+    assert "it decides nothing" in served.ask("shadow", "chat", "--policy", "email").stdout
+    sent_to = served.told("send", "whatsapp", "+972501234567", "--text", "Hello")
+    served.wait_for("AttemptTaken", stream=str(sent_to["id"]))
+    shown = served.ask("shadow", "chat").stdout
+    assert "email in shadow of lane chat since" in shown
+    assert "2 decisions, 2 of them alike" in shown
+    assert served.told("shadow", "chat", "--promote") == {"lane": "chat", "policy": "email", "version": 2}
+    assert served.told("shadow", "push", "--policy", "webhook")["decisions"] == 0
+    assert "no policy in shadow" in served.ask("shadow", "push", "--end").stdout
+    assert served.ask("shadow", "push", "--end", "--promote").returncode == 2
+
+
 def test_dead_letters_are_redriven_one_and_all(served: Served) -> None:
     """redrive puts one back, plans for many without moving them, and follows a bulk redrive to its end."""
     owner = ("--tenant", "redriven")
