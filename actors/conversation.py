@@ -24,7 +24,7 @@ from core.errors import AppendUnknown, Forbidden, StreamConflict, TidingsError
 from core.ids import shard_of
 from core.message import WAITING, Message, evolve, head_of
 from core.news import PeerNews, Receipt
-from core.outcomes import Ambiguous, Taken
+from core.outcomes import Taken
 from core.policies import Policy
 from core.records import FIFO_LINE, LOOSE_LINE, Alias, Append, Draft, HeadChange
 
@@ -304,7 +304,7 @@ class ConversationActor:
         finally:
             # Of what stays as it was nobody has to hear: whoever only looked would be told to look again, for ever.
             waits = after.status in WAITING and (after.lanes or after.ends_us is not None)
-            if drafts and (names or after.owes or waits):
+            if drafts and (names or after.owes or waits or after.fans_out):
                 self._world.noticed(after)
         self._lines.keep(after)
         await keep_snapshot(self._world.log, self.state, before)
@@ -372,10 +372,10 @@ class ConversationActor:
                 await self._interrupted(message)
 
     async def _interrupted(self, message: Message) -> None:
-        """The process that started this attempt is gone: its outcome is unknown, and it counts as sent just now."""
+        """The process that started this attempt is gone: what became of it is unknown, unless it may be repeated."""
         now_us = self._world.clock.now_us()
-        outcome = Ambiguous(code="interrupted")
-        flight = conclusions.Flight(outcome=outcome, sent_us=now_us, took_us=now_us - message.started_us)
+        is_repeatable = self._world.terms_of(message).is_repeatable
+        flight = conclusions.interrupted(message, now_us, is_repeatable=is_repeatable)
         await self._conclude(message, flight)
 
     async def _look_ahead(self) -> None:

@@ -252,7 +252,7 @@ def redrive_refused(message: Message) -> str | None:
     """Why a person may not have it tried again, None where they may."""
     if message.status != "dead":
         return f"a message that is {message.status} cannot be redriven, only a dead one"
-    if message.fallback or message.owes:
+    if message.fallback or message.owes_fallback:
         return "the message has a fallback on another channel, which takes its place"
     if any(told.status != "failed" for told in message.receipts):
         return "the message's provider says that it has it: sent again, it would arrive twice"

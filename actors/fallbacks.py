@@ -1,7 +1,8 @@
 """A message that ended undelivered is followed by its fallback on another channel, exactly one for each.
 
 This file answers for a fallback beginning whatever is killed in between: what a message owes stands on its head, and
-the new one's idempotency key is made of the first one's id. It must never begin before the first has concluded.
+the new one's idempotency key is made of the first one's id. It must never begin before the first has concluded. What a
+push is owed by its parts is found by the same walk, and told in parts.py.
 """
 
 from typing import Final
@@ -11,6 +12,7 @@ import anyio
 from actors.bell import Bell
 from actors.errands import Errands
 from actors.intake import Intake, Receipt
+from actors.parts import Parts
 from actors.sender import LOG_TROUBLE, NONSENSE
 from core import events as e
 from core import ids
@@ -29,23 +31,24 @@ _AGAIN_US: Final = SECOND_US
 
 
 class Fallbacks:
-    """The one who starts fallbacks. It reads what is owed from the log, so it remembers nothing itself."""
+    """The one who pays what is owed. It reads that from the log, so it remembers nothing itself."""
 
     def __init__(self, *, log: Log, clock: Clock, errands: Errands, intake: Intake, witness: Witness) -> None:
         self._log = log
         self._clock = clock
         self._errands = errands
         self._intake = intake
+        self._parts = Parts(log=log, errands=errands)
         self._witness = witness
         self._bell = Bell(clock)
 
     def noticed(self, message: Message) -> None:
-        """A message ended, and may owe its fallback."""
-        if message.owes:
+        """A message ended, and may owe something or be owed it."""
+        if message.owes or self._parts.awaits(message):
             self._bell.ring()
 
     async def run(self) -> None:
-        """Starts every fallback that is owed, until cancelled."""
+        """Pays whatever is owed, until cancelled."""
         while True:
             try:
                 is_paid = await self._pay_all()
@@ -55,7 +58,7 @@ class Fallbacks:
             await self._bell.wait(None if is_paid else self._clock.now_us() + _AGAIN_US)
 
     async def _pay_all(self) -> bool:
-        """Answers whether nothing is owed any more, but by streams that wait for a person."""
+        """Answers whether nothing is owed any more that could be paid: not to a push, nor by who waits for a person."""
         is_paid, after = True, 0
         while True:
             heads = await self._log.heads(MessageFilter(owes=True, after=after), limit=_PAGE, oldest_first=True)
@@ -70,7 +73,8 @@ class Fallbacks:
 
         async def pay(stream: int) -> None:
             try:
-                await self._pay(fold(await self._log.events_of(stream)))
+                message = fold(await self._log.events_of(stream))
+                await (self._pay(message) if message.owes_fallback else self._parts.tell(message))
             except NONSENSE as error:
                 self._witness.note("fallback_parked", message=stream, error=str(error))
             except LOG_TROUBLE as trouble:
@@ -86,13 +90,11 @@ class Fallbacks:
 
     async def _pay(self, message: Message) -> None:
         """Accepts the fallback of one message, then records that it did."""
-        if not message.owes:
-            return
         event = await self._begun(message)
 
         def decide(present: Message, _now_us: int) -> tuple[e.Event, ...]:
             # One that was accepted is a fact, whatever its provider has told of the first one meanwhile.
-            is_news = not present.fallback and (present.owes or isinstance(event, e.FallbackStarted))
+            is_news = not present.fallback and (present.owes_fallback or isinstance(event, e.FallbackStarted))
             return (event,) if is_news else ()
 
         await self._errands.change(None, message.id, decide)

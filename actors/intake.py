@@ -17,6 +17,7 @@ from actors.roster import Roster
 from actors.scheduler import Scheduler
 from core import events as e
 from core.contents import PLAIN, Shape, Submission, in_time, sealed_fallbacks, shape_of
+from core.device_names import named_in
 from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable
 from core.ids import Mint, shard_of
 from core.message import Message, accepted, head_of
@@ -236,6 +237,8 @@ class Intake:
             has_template=shape.has_template,
             marketing=shape.marketing,
             caused_by=submission.caused_by,
+            fans_out=submission.channel == "push" and named_in(submission.to) is None,
+            is_part=submission.key_of == "fanout",
         )
 
     def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:

@@ -17,7 +17,7 @@ class TermsBook:
 
     def __init__(self, settings: Settings, zone_of: Callable[[str], tzinfo]) -> None:
         self._zone_of = zone_of
-        self._known: dict[tuple[str, str | None, str | None], Terms] = {}
+        self._known: dict[tuple[str, str | None, str | None, bool], Terms] = {}
         self._lanes: dict[str, Lane] = {}
         self._versions: Mapping[str, int] = {}
         self._shadows: Mapping[str, Policy] = {}
@@ -38,7 +38,7 @@ class TermsBook:
 
     def of(self, message: Message) -> Terms:
         """The terms of a message. One whose lane was never configured here goes by its channel's preset."""
-        key = (message.lane, message.policy, message.zone)
+        key = (message.lane, message.policy, message.zone, message.fans_out)
         terms = self._known.get(key)
         if terms is None:
             if len(self._known) >= _KNOWN_MAX:
@@ -58,5 +58,7 @@ class TermsBook:
             version=self._versions.get(message.lane, 0),
             zone=self._zone_of(zone),
             has_receipts=lane is not None and lane.has_receipts,
+            # Each device's message has a key of its own: however often a push fans out, it makes them once.
+            is_repeatable=message.fans_out and lane is not None and lane.fans_out,
             shadow=shadow,
         )

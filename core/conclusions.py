@@ -62,6 +62,18 @@ def conclude(
     return Decision(message=events, conversation=(*circuit, *told))
 
 
+def interrupted(message: Message, now_us: int, *, is_repeatable: bool) -> Flight:
+    """How an attempt ended whose process is gone: its fate is unknown, and it counts as sent just now.
+
+    One that may be repeated is made again, whatever the policy says of doubts: there is none.
+    """
+    took_us = now_us - message.started_us
+    if is_repeatable:
+        again = Hold(code="interrupted", after_us=SECOND_US, unasked=True)
+        return Flight(outcome=again, sent_us=None, took_us=took_us)
+    return Flight(outcome=Ambiguous(code="interrupted"), sent_us=now_us, took_us=took_us)
+
+
 def abort(message: Message, now_us: int) -> tuple[e.Event, ...]:
     """What an attempt leads to of which nothing was sent, because we stop: it never was, but a cancel holds."""
     aborted = e.AttemptAborted(attempt=message.in_flight, reason="stopping", due_us=now_us)

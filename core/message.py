@@ -17,6 +17,7 @@ from core.message_state import (
     OPEN,
     RANK,
     TAKEN,
+    UNDELIVERED,
     WAITING,
     Message,
     Status,
@@ -25,7 +26,7 @@ from core.message_state import (
 from core.outcomes import Config, is_fault
 from core.records import Head, Recorded
 
-__all__ = ["CONCLUDED", "FALLBACK_DUE", "OPEN", "TAKEN", "WAITING", "Message", "Status"]
+__all__ = ["CONCLUDED", "FALLBACK_DUE", "OPEN", "TAKEN", "UNDELIVERED", "WAITING", "Message", "Status"]
 
 # What each event asks of the state before it. The new status follows from the event itself (see _NEXT and evolve).
 ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
@@ -50,7 +51,8 @@ ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
     e.ReceiptSeen: OPEN | CONCLUDED,
     # Its provider may tell of success while its fallback is being accepted, which then is a fact all the same.
     e.FallbackStarted: TAKEN | {"dead", "cancelled", "expired"},
-    e.FallbackRefused: frozenset({"dead", "cancelled", "expired", "failed"}),
+    e.FallbackRefused: UNDELIVERED,
+    e.EndTold: UNDELIVERED | {"delivered", "read"},
 }
 
 
@@ -94,6 +96,8 @@ def accepted(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int
         fallback_by_us=event.fallback_by_us,
         has_template=event.has_template,
         marketing=event.marketing,
+        fans_out=event.fans_out,
+        is_part=event.is_part,
     )
 
 
@@ -147,6 +151,8 @@ def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:
             return {"fallback": event.message, "fallbacks": 0}
         case e.FallbackRefused():
             return {"fallbacks": 0}
+        case e.EndTold():
+            return {"end_told": event.status}
         case _:
             return _ended(event)
 

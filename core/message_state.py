@@ -23,7 +23,7 @@ OPEN: Final = WAITING | {"sending", "held"}
 TAKEN: Final = frozenset({"sent", "delivered", "read", "failed"})
 CONCLUDED: Final = TAKEN | {"dead", "cancelled", "expired"}
 
-_UNDELIVERED: Final = frozenset({"dead", "expired", "cancelled", "failed"})
+UNDELIVERED: Final = frozenset({"dead", "expired", "cancelled", "failed"})
 # Of what a provider told of a message the furthest counts, whatever order it came in; a failure counts over sent alone.
 RANK: Final[dict[str, int]] = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
 # The reason of a message that is cancelled because the time of its fallback has come.
@@ -48,6 +48,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     nobody counts for how long. `doubt_us` is until when evidence is awaited for an attempt of unknown fate, since
     `doubted_us`. `taken_as` and `taken_code` are what its provider answered, `receipts` what it told besides.
     `fallback` is the message that took its place; `is_redriven` says that a person wanted it tried again.
+    `fans_out`: it is a push to a user; `is_part`: it is one device's of such a push, which heard `end_told` of it.
     """
 
     id: int
@@ -102,6 +103,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     receipts: tuple[Told, ...] = ()
     fallback: int = 0
     is_redriven: bool = False
+    fans_out: bool = False
+    is_part: bool = False
+    end_told: e.ReceiptStatus | None = None
 
     @property
     def is_open(self) -> bool:
@@ -129,8 +133,24 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def owes(self) -> bool:
+        """Whether its end is to be followed by something that has not been recorded yet."""
+        return self.owes_fallback or (self.word is not None and self.word != self.end_told)
+
+    @property
+    def word(self) -> e.ReceiptStatus | None:
+        """What the push that it is a part of is to hear of it; None where it is none, or merely sent, or open."""
+        match self.status:
+            case _ if not self.is_part:
+                return None
+            case "delivered" | "read":
+                return self.status
+            case _:
+                return "failed" if self.status in UNDELIVERED else None
+
+    @property
+    def owes_fallback(self) -> bool:
         """Whether it ended undelivered and what should take its place has not been accepted yet."""
-        if not self.fallbacks or self.status not in _UNDELIVERED:
+        if not self.fallbacks or self.status not in UNDELIVERED:
             return False
         if self.status == "cancelled" and self.reason != FALLBACK_DUE:
             return False

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from core import events as e
 from core.conclusions import Decision
 from core.conversation import Conversation
-from core.message import WAITING, Message
+from core.message import TAKEN, WAITING, Message
 from core.news import Receipt
 from core.outcomes import Taken
 from core.peers import reached, told_of_peer
@@ -56,6 +56,13 @@ def _of_peer(conversation: Conversation, message: Message, receipt: Receipt) -> 
     if receipt.failure is not None:
         return told_of_peer(conversation, receipt.failure, message, is_final=True)
     return reached(conversation) if receipt.status in {"delivered", "read"} else ()
+
+
+def told_by_part(push: Message, status: e.ReceiptStatus, code: str) -> tuple[e.Event, ...]:
+    """What it leads to that the messages for a user's devices have all failed, or that one of them has arrived."""
+    if push.status not in TAKEN or any((status, push.attempt) == (told.status, told.attempt) for told in push.receipts):
+        return ()
+    return (e.ReceiptSeen(status=status, attempt=push.attempt, code=code),)
 
 
 def found(message: Message, taken: Taken) -> tuple[e.Event, ...]:

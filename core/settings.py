@@ -12,7 +12,8 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     """A channel through one provider account. `provider` is for people; the port behind it is passed separately.
 
     `account` is what several lanes share at their provider: where it is throttled, all of them are. `has_receipts`: the
-    provider tells afterwards what became of a message, by the id that it gave it.
+    provider tells afterwards what became of a message, by the id that it gave it. `fans_out`: it sends to devices only,
+    so that whatever is for a user becomes a message for each of theirs.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     account: str = ""
     has_receipts: bool = False
+    fans_out: bool = False
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,14 +18,16 @@ from core.quiet import allowed_at
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The policy an attempt is decided under, its version in the lane's stream, and the recipient's time zone.
 
-    `has_receipts`: the lane's provider still tells what becomes of a message that it took. `shadow` is asked as well,
-    without effect; None where there is none, or where the message names a policy of its own.
+    `has_receipts`: the lane's provider still tells what becomes of a message that it took. `is_repeatable`: an attempt
+    that was cut off is made again and comes to the same, so that nobody is in doubt about it. `shadow` is asked as
+    well, without effect; None where there is none, or where the message names a policy of its own.
     """
 
     policy: Policy
     version: int
     zone: tzinfo
     has_receipts: bool = False
+    is_repeatable: bool = False
     shadow: Policy | None = None
 
 

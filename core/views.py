@@ -197,7 +197,7 @@ def message_state(message: Message, now_us: int, paused_lanes: Collection[str]) 
         lanes=message.lanes,
         fallback_by_us=message.fallback_by_us,
         fallback=message.fallback,
-        owes=message.owes,
+        owes=message.owes_fallback,
         cause=message.cause,
         caused_by=message.caused_by,
     )

@@ -150,6 +150,7 @@ _TELLERS: Final[Mapping[str, Callable[[Event, Event], str]]] = {
     "ReceiptSeen": _receipt,
     "FallbackStarted": lambda _, data: f"{data['message']} took its place, through {data['channel']}.",
     "FallbackRefused": lambda _, data: f"What should have taken its place cannot be accepted ({data['code']}).",
+    "EndTold": lambda _, data: f"Its push has heard of it: {data['status']}.",
 }
 
 

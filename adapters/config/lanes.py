@@ -103,6 +103,8 @@ def lanes_of(
                     policy=policy,
                     account=accounts.of(name, settings),
                     has_receipts=table.provider in _HAVE_RECEIPTS,
+                    # A sandbox also takes a push to a user without devices, which repeated would be there twice.
+                    fans_out=table.channel == "push" and table.provider != "sandbox",
                 )
             )
             providers[name] = settings

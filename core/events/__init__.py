@@ -67,6 +67,7 @@ from core.events.message import (
     AttemptStarted,
     AttemptTaken,
     CancelRequested,
+    EndTold,
     FallbackRefused,
     FallbackStarted,
     LaneChanged,
@@ -108,6 +109,7 @@ __all__ = [
     "DeviceRemoved",
     "DeviceSeen",
     "DeviceStaled",
+    "EndTold",
     "Event",
     "FailureCounted",
     "FailuresCleared",
@@ -163,7 +165,7 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
         MessageAccepted, AttemptStarted, AttemptTaken, AttemptFailed, AttemptAborted, ReconcileStarted, AttemptProved,
         AmbiguityResolved, MessageDeferred, MessageHeld, MessageReleased, MessageSetAside, MessageRescheduled,
         MessageRedriven, CancelRequested, MessageCancelled, MessageExpired, MessageDead, LaneChanged, ReceiptSeen,
-        FallbackStarted, FallbackRefused,
+        FallbackStarted, FallbackRefused, EndTold,
         FailureCounted, FailuresCleared, CircuitOpened, CircuitClosed, ConversationPaused, PaceRestored, WindowOpened,
         WindowClosed, PeerStruck, PeerSuppressed, PeerRestored,
         LaneOpened, PolicyAdopted, LanePaused, LaneResumed, LaneThrottled, BreakerOpened, BreakerClosed,
@@ -176,7 +178,7 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
 
 # Fields were added at the end since these were first released.
 _GROWN: Final = {
-    "MessageAccepted": 2, "AttemptStarted": 2, "AttemptFailed": 3, "AmbiguityResolved": 2, "ConversationPaused": 2,
+    "MessageAccepted": 3, "AttemptStarted": 2, "AttemptFailed": 3, "AmbiguityResolved": 2, "ConversationPaused": 2,
     "LaneResumed": 2, "ReceiptSeen": 2, "StrayKept": 2,
 }  # fmt: skip  # A table of eight.
 

@@ -13,7 +13,8 @@ class MessageAccepted(Event, frozen=True, kw_only=True):
     `lanes` are those that it may fail over to, in order, its own among them; empty: none. `fallbacks` counts the
     messages to other channels that the vault holds for the case that this one fails, and `fallback_by_us` is when its
     time ends in favour of the first of them. `has_template`: something stands in for free text outside a reply window.
-    `caused_by` says what the stream is that led to this one (the `cause` of its envelope).
+    `caused_by` says what the stream is that led to this one (the `cause` of its envelope). `fans_out`: it is to a user,
+    and becomes a message for each of their devices; `is_part`: it is one of those, and its cause that push.
     """
 
     channel: str
@@ -36,6 +37,8 @@ class MessageAccepted(Event, frozen=True, kw_only=True):
     has_template: bool = False
     marketing: bool = False
     caused_by: CausedBy = ""
+    fans_out: bool = False
+    is_part: bool = False
 
 
 class AttemptStarted(Event, frozen=True, kw_only=True):
@@ -212,3 +215,9 @@ class FallbackRefused(Event, frozen=True, kw_only=True):
     """What should have taken its place cannot be accepted (any more): nothing follows."""
 
     code: str
+
+
+class EndTold(Event, frozen=True, kw_only=True):
+    """The push that it is a part of has heard of its end: it failed, whatever the reason, or has surely arrived."""
+
+    status: ReceiptStatus

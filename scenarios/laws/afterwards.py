@@ -5,6 +5,7 @@ receipts without any help of the code that folds them.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 from core import events as e
@@ -16,6 +17,7 @@ from scenarios.laws.finding import Finding
 # The further a provider's word, the more it counts; a failure counts over a message that was merely sent.
 _FURTHER: Final = ("sent", "failed", "delivered", "read")
 _TAKEN: Final = frozenset(_FURTHER)
+_UNDELIVERED: Final = frozenset({"dead", "expired", "cancelled", "failed"})
 
 
 def receipts_are_kept(evidence: Evidence) -> Iterator[Finding]:
@@ -107,11 +109,30 @@ def _cause(evidence: Evidence, story: Story) -> Iterator[Finding]:
 def _began(story: Story, child: Story) -> Iterator[Finding]:
     """What takes the place of another begins once that one has ended undelivered, as far as anybody knew."""
     began_us = child.entries[0].at_us
-    known = [entry.event for entry in story.entries if entry.at_us <= began_us]
-    ends = (e.MessageDead, e.MessageExpired, e.MessageCancelled)
-    has_failed = any(isinstance(event, e.ReceiptSeen) and event.status == "failed" for event in known)
-    if not has_failed and not any(isinstance(event, ends) for event in known):
+    if not _has_failed(story, began_us):
         yield _finding(story, "was replaced before it had ended", began_us)
+
+
+def pushes_hear_of_their_parts(evidence: Evidence, story: Story) -> Iterator[Finding]:
+    """A push to a user has failed once the messages for all of their devices have, and not before."""
+    if not story.accepted.fans_out:
+        return
+    parts = [child for child in evidence.chronicle.caused_by(story.stream) if child.accepted.is_part]
+    seen = [(entry.event, entry.at_us) for entry in story.entries if isinstance(entry.event, e.ReceiptSeen)]
+    for part, (event, at_us) in product(parts, seen):
+        if event.status == "failed" and not _has_failed(part, at_us):
+            yield _finding(story, f"counts as failed, though {part.key} may still arrive", at_us)
+    heads = [evidence.durable.heads[stream] for stream in (story.stream, *(part.stream for part in parts))]
+    is_silent = heads[0].status == "sent" and not any(head.owes for head in heads)
+    if evidence.has_ended and parts and is_silent and all(head.status in _UNDELIVERED for head in heads[1:]):
+        yield _finding(story, "counts as sent, and reached no device")
+
+
+def _has_failed(story: Story, at_us: int) -> bool:
+    """Whether it had ended undelivered by then, as far as anybody knew."""
+    known = [entry.event for entry in story.entries if entry.at_us <= at_us]
+    ends = (e.MessageDead, e.MessageExpired, e.MessageCancelled)
+    return any(isinstance(one, ends) or (isinstance(one, e.ReceiptSeen) and one.status == "failed") for one in known)
 
 
 def _owes(evidence: Evidence, story: Story) -> bool:
@@ -122,7 +143,7 @@ def _owes(evidence: Evidence, story: Story) -> bool:
     cancelled = [entry.event.reason for entry in story.entries if isinstance(entry.event, e.MessageCancelled)]
     if head.status == "cancelled":
         return cancelled[-1:] == ["fallback"]
-    return head.status in {"dead", "expired", "failed"}
+    return head.status in _UNDELIVERED
 
 
 def _finding(story: Story, words: str, at_us: int | None = None) -> Finding:

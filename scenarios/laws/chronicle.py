@@ -16,7 +16,7 @@ from core.records import Recorded
 Resolution = e.AttemptTaken | e.AttemptFailed | e.AttemptAborted
 Conclusion = e.AttemptTaken | e.AttemptProved | e.MessageCancelled | e.MessageExpired | e.MessageDead
 # What may still be recorded of a message that has ended: none of it tries again.
-Afterwards = e.ReceiptSeen | e.FallbackStarted | e.FallbackRefused
+Afterwards = e.ReceiptSeen | e.FallbackStarted | e.FallbackRefused | e.EndTold
 
 # What may be recorded of a conversation before its first message: people act of their own accord.
 _OF_PEERS: Final = (e.WindowOpened, e.PeerSuppressed, e.PeerRestored)

@@ -10,7 +10,12 @@ from typing import Final
 
 from core import events as e
 from core.message import WAITING
-from scenarios.laws.afterwards import receipts_are_kept, statuses_only_rise, what_is_owed_follows
+from scenarios.laws.afterwards import (
+    pushes_hear_of_their_parts,
+    receipts_are_kept,
+    statuses_only_rise,
+    what_is_owed_follows,
+)
 from scenarios.laws.chronicle import Afterwards, Conclusion, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
@@ -28,6 +33,7 @@ def nothing_is_lost(evidence: Evidence) -> Iterator[Finding]:
         yield from _ends_once(story)
         yield from statuses_only_rise(evidence, story)
         yield from what_is_owed_follows(evidence, story)
+        yield from pushes_hear_of_their_parts(evidence, story)
         if evidence.has_ended:
             yield from _is_kept(evidence, story)
     yield from _arrived(evidence)

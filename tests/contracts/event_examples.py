@@ -207,4 +207,9 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     ),
     e.ShadowEnded(by="successor"),
     e.PolicyPromoted(version=4, body=b'{"name":"patient"}', instead_of=bytes(range(32))),
+    # -- pushes and their parts
+    e.MessageAccepted(
+        channel="push", lane="fcm", conversation=80, due_us=1_767_225_600_000_009, fans_out=True, is_part=True
+    ),
+    e.EndTold(status="failed"),
 )

@@ -225,7 +225,7 @@ def ends(house: PushHouse, push: int) -> dict[str, tuple[str, str]]:
 def settings_for(policy: Policy = PUSHES, *, bounds: Bounds = Bounds(), lanes: tuple[str, ...] = ("push",)) -> Settings:  # noqa: B008  # It is frozen.
     """Settings with push lanes of these names under one policy."""
     return Settings(
-        lanes=tuple(Lane(name=name, channel="push", provider="test", policy=policy) for name in lanes),
+        lanes=tuple(Lane(name=name, channel="push", provider="test", policy=policy, fans_out=True) for name in lanes),
         policies={**PRESETS, policy.name: policy},
         bounds=bounds,
     )

@@ -61,6 +61,8 @@ class Doctored:
         has_template: bool = False,
         marketing: bool = False,
         cause: int = 0,
+        fans_out: bool = False,
+        is_part: bool = False,
     ) -> None:
         """A message is accepted; it is called `m/STREAM`."""
         self._tenants[stream], self._causes[stream] = tenant, cause
@@ -83,6 +85,8 @@ class Doctored:
                 has_template=has_template,
                 marketing=marketing,
                 caused_by="msg" if cause else "",
+                fans_out=fans_out,
+                is_part=is_part,
             ),
         )
 

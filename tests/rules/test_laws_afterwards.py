@@ -7,7 +7,12 @@ from core import events as e
 from core.news import Receipt
 from core.outcomes import Ambiguous, Permanent, Transient
 from core.records import Head
-from scenarios.laws.afterwards import receipts_are_kept, statuses_only_rise, what_is_owed_follows
+from scenarios.laws.afterwards import (
+    pushes_hear_of_their_parts,
+    receipts_are_kept,
+    statuses_only_rise,
+    what_is_owed_follows,
+)
 from scenarios.laws.duplicates import twice_only_in_doubt
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.hooks import hooks_are_taken_once_and_in_order
@@ -72,6 +77,40 @@ def test_a_failure_is_about_its_own_attempt() -> None:
     log.take(1, 1, attempt=2)
     log.tell(1, 2, "failed", attempt=1, failure=Permanent())
     assert _status_words(log, "sent") == []
+
+
+# -- pushes
+
+
+@pytest.mark.parametrize(
+    ("told_s", "other", "status", "words"),
+    [
+        (5, "dead", "failed", ""),
+        (None, "sent", "sent", ""),
+        (None, "dead", "sent", "reached no device"),
+        (2, "dead", "failed", "may still arrive"),
+        (5, "sent", "failed", "may still arrive"),
+    ],
+)
+def test_a_push_fails_with_the_last_of_its_messages(told_s: int | None, other: str, status: str, words: str) -> None:
+    """One that counts as sent though no device has it is found, and so is one given up while a device may get it."""
+    log = Doctored()
+    log.accept(1, 0, channel="push", fans_out=True)
+    log.start(1, 0, lane="push")
+    log.take(1, 0)
+    for stream in (2, 3):
+        log.accept(stream, 0, channel="push", cause=1, is_part=True)
+    log.add(2, 1, e.MessageDead(reason="refused"))
+    if other == "dead":
+        log.add(3, 4, e.MessageDead(reason="refused"))
+    if told_s is not None:
+        log.tell(1, told_s, "failed")
+    evidence = log.evidence()
+    for stream, end in ((1, status), (2, "dead"), (3, other)):
+        evidence.durable.heads[stream] = Head(stream=stream, kind="msg", shard=0, tenant="org", version=1, status=end)
+    found = [finding.words for finding in pushes_hear_of_their_parts(evidence, evidence.chronicle.stories[1])]
+    assert words in "; ".join(found)
+    assert bool(found) == bool(words)
 
 
 # -- receipts

@@ -67,6 +67,7 @@ EVENTS: Final[dict[str, e.Event]] = {
     "told failed": _told("failed"),
     "fallback": e.FallbackStarted(message=9, channel="email"),
     "no fallback": e.FallbackRefused(code="content_gone"),
+    "end told": e.EndTold(status="failed"),
 }
 
 _TOLD: Final = ("told sent", "told delivered", "told read", "told failed")
@@ -136,6 +137,9 @@ for _status in _waiting:
     LEADS[_status]["proved"] = "sent"
 LEADS["held"]["proved"] = "sent"
 LEADS["retrying"]["doubted"] = "retrying"
+_heard: Final[tuple[Status, ...]] = ("dead", "cancelled", "expired", "failed", "delivered", "read")
+for _status in _heard:
+    LEADS[_status]["end told"] = _status
 for _before, _leads in LEADS.items():
     for _name in _TOLD:
         # A receipt is recorded whenever it comes; it raises what is taken, and nothing else.

@@ -112,6 +112,7 @@ SAID: list[tuple[e.Event, str]] = [
         e.FallbackRefused(code="invalid:/fallback/0"),
         "What should have taken its place cannot be accepted (invalid:/fallback/0).",
     ),
+    (e.EndTold(status="failed"), "Its push has heard of it: failed."),
     (
         e.MessageDeferred(due_us=AT_US + 3_600 * SECOND_US, reason="quiet_hours"),
         "Deferred by quiet hours until 2026-01-30 09:00:00.000.",
