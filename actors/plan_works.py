@@ -132,7 +132,8 @@ class PlanWorks:
             case "replace":
                 await self._replace(work, done, key, mark)
             case "move":
-                message = await self._errands.change(work.tenant, mark.message, _moving(mark.at_us))
+                zone = work.plan.zone_for(work.wanted[key])
+                message = await self._errands.change(work.tenant, mark.message, _moving(mark.at_us, zone))
                 if _is_untried(message):
                     done.moved[key] = message.id
                 else:
@@ -184,12 +185,15 @@ def _is_untried(message: Message) -> bool:
     return message.status in _UNTRIED and not message.attempt
 
 
-def _moving(at_us: int) -> Decide:
+def _moving(at_us: int, zone: str) -> Decide:
+    """To another moment (0: at once), to another time zone, or both."""
+
     def decide(message: Message, now_us: int) -> tuple[e.Event, ...]:
-        due_us = max(now_us, at_us)
-        if not _is_untried(message) or message.first_due_us == due_us:
+        # One whose moment stays keeps its place, also where that has come meanwhile.
+        due_us = message.first_due_us if at_us in {0, message.first_due_us} else max(now_us, at_us)
+        if not _is_untried(message) or (due_us, zone) == (message.first_due_us, message.zone):
             return ()
-        return (e.MessageRescheduled(due_us=due_us),)
+        return (e.MessageRescheduled(due_us=due_us, zone=None if zone == message.zone else zone),)
 
     return decide
 

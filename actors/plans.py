@@ -148,7 +148,7 @@ class Plans:
             done = before if is_same else done
         wish = replace(wish, set_us=self._clock.now_us())
         marks = {} if present is None else marks_of(present.kept)
-        work = await self._work_of(wish, tenant)
+        work = await self._work_of(wish, tenant, before=present)
         found = await self._changes(work, marks, wish.set_us)
         if present is not None and _is_same(present.kept, wish) and found.marks == marks:
             return _answer(present, done, found, already=len(done.created) + len(done.moved))
@@ -166,11 +166,15 @@ class Plans:
         check_bounds(found, wanted, now_us=now_us, send_at_max_us=self._send_at_max_us)
         return found
 
-    async def _work_of(self, kept: Kept, tenant: str) -> Work:
-        """What a plan wants as of the instant at which it was set, and what was decided then about its messages."""
-        plan = Plan(kept.reference, decoded_request(kept), zone_of=self._zone_of)
+    async def _work_of(self, kept: Kept, tenant: str, *, before: Revision | None = None) -> Work:
+        """What a plan wants as of the instant at which it was set, and what was decided then about its messages.
+
+        `before` is what it was until then, where something of it has to be decided yet.
+        """
+        plan = self._plan_of(kept)
+        zones = {} if before is None or _is_same(before.kept, kept) else self._plan_of(before.kept).zones()
         wanted: dict[Key, Wanted] = {}
-        for want in () if kept.is_cancelled else plan.wanted(kept.set_us):
+        for want in () if kept.is_cancelled else plan.wanted(kept.set_us, zones):
             wanted[want.key] = want
             if len(wanted) % _LOOKED_AT == 0:
                 await anyio.lowlevel.checkpoint()
@@ -182,6 +186,9 @@ class Plans:
             trace=kept.trace,
             correlation=kept.correlation,
         )
+
+    def _plan_of(self, kept: Kept) -> Plan:
+        return Plan(kept.reference, decoded_request(kept), zone_of=self._zone_of)
 
     async def _finish(self, pending: Revision, work: Work) -> tuple[Revision, Done]:
         """Carries a recorded revision out, and records that it is applied."""

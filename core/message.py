@@ -138,7 +138,8 @@ def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:
             return {"aside": True}
         case e.MessageRescheduled():
             status = "scheduled" if event.due_us > at_us else "queued"
-            return {"status": status, "first_due_us": event.due_us, "due_us": event.due_us}
+            zone = message.zone if event.zone is None else event.zone
+            return {"status": status, "first_due_us": event.due_us, "due_us": event.due_us, "zone": zone}
         case e.MessageRedriven():
             return _redriven(event, at_us)
         case e.CancelRequested():

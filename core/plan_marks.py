@@ -111,12 +111,15 @@ def _decided(want: Wanted, mark: Mark | None, head: Head | None, now_us: int) ->
         return mark, None
     if is_moved and is_past:
         return replace(mark, is_wanted=False, todo="withdraw"), "past"
-    # When a message expires is written into it, so that one that moves with its moment is another message.
-    if want.digest != mark.digest or (is_moved and want.expires_us is not None):
+    is_elsewhere = want.digest != mark.digest and want.digest_before == mark.digest
+    if want.digest != mark.digest and not is_elsewhere:
         return replace(_made(want, mark), todo="replace"), None
-    if is_moved:
-        return replace(mark, at_us=want.at_us or 0, todo="move"), None
-    return mark, None
+    if not is_moved and not is_elsewhere:
+        return mark, None
+    # When a message expires is written into it, so that one that moves with its moment is another message.
+    if want.expires_us is not None:
+        return replace(_made(want, mark), todo="replace"), None
+    return replace(mark, at_us=want.at_us or 0, digest=want.digest, todo="move"), None
 
 
 def _is_gone(head: Head | None) -> bool:

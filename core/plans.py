@@ -5,7 +5,7 @@ and what therefore has to change stands in plan_marks.py. It must never ask for 
 was set is passed in, so that a plan comes to the same however often it is looked at.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from hashlib import blake2b
 from typing import Final
@@ -22,13 +22,15 @@ Key = tuple[str, str]
 """A participant and a kind: what a plan has one message for."""
 
 _DIGEST_BYTES: Final = 8
+_NO_ZONES: Final[Mapping[str, str]] = {}
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message that a plan wants. `participant` and `reminder` are their places in the plan.
 
-    `at_us` None: at once. `digest` is that of everything but its moment: another one is another message.
+    `at_us` None: at once. `digest` is that of everything but its moment: another one is another message. Where all that
+    differs is the time zone that its participant had before, the message had `digest_before`, and moves.
     """
 
     key: Key
@@ -37,6 +39,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at_us: int | None
     expires_us: int | None
     digest: bytes
+    digest_before: bytes | None = None
 
 
 class Plan:
@@ -50,15 +53,20 @@ class Plan:
         self._timings = [reminder.timing() for reminder in request.reminders]
         self._words: dict[tuple[int, tuple[ChannelName, ...]], _Words] = {}
 
-    def wanted(self, now_us: int) -> Iterator[Wanted]:
-        """Every message of a plan that was set at `now_us`, those whose moment has passed included."""
+    def wanted(self, now_us: int, zones_before: Mapping[str, str] = _NO_ZONES) -> Iterator[Wanted]:
+        """Every message of a plan that was set at `now_us`, those whose moment has passed included.
+
+        `zones_before` are the time zones that participants had when it was set before, by their ids.
+        """
         moments: dict[str, list[tuple[int | None, int | None]]] = {}
         kinds = [reminder.kind for reminder in self.request.reminders]
         for number, who in enumerate(self.request.participants):
             zone = self._zone_name(who)
             if zone not in moments:
                 moments[zone] = list(self._moments(self._zone_of(zone), now_us))
-            person = _ENCODER.encode((who.channel, who.to, who.lane, zone, who.fallback))
+            person, before = _as_bytes(who, zone), None
+            if zones_before.get(who.id, zone) != zone:
+                before = _as_bytes(who, zones_before[who.id])
             for reminder, (at_us, expires_us) in enumerate(moments[zone]):
                 yield Wanted(
                     key=(who.id, kinds[reminder]),
@@ -67,7 +75,16 @@ class Plan:
                     at_us=at_us,
                     expires_us=expires_us,
                     digest=self._digest(who, reminder, person),
+                    digest_before=None if before is None else self._digest(who, reminder, before),
                 )
+
+    def zones(self) -> dict[str, str]:
+        """The time zone of each participant, by their ids."""
+        return {who.id: self._zone_name(who) for who in self.request.participants}
+
+    def zone_for(self, wanted: Wanted) -> str:
+        """The time zone of whoever one message is for."""
+        return self._zone_name(self.request.participants[wanted.participant])
 
     def submission_of(
         self, wanted: Wanted, generation: int, *, trace: str = "", correlation: str | None = None
@@ -158,6 +175,11 @@ class _Words(msgspec.Struct, frozen=True, kw_only=True):
 
     names: tuple[str, ...]
     digest: bytes
+
+
+def _as_bytes(who: Participant, zone: str) -> bytes:
+    """How somebody is reached, and in which time zone they are."""
+    return _ENCODER.encode((who.channel, who.to, who.lane, zone, who.fallback))
 
 
 def _expiry(reminder: Reminder, zone: tzinfo, at_us: int) -> int | None:

@@ -144,9 +144,13 @@ class MessageSetAside(Event, frozen=True, kw_only=True):
 
 
 class MessageRescheduled(Event, frozen=True, kw_only=True):
-    """Moved before its first attempt: `due_us` is its new first due instant."""
+    """Moved before its first attempt: `due_us` is its new first due instant, `zone` its recipient's time zone from now.
+
+    Without a `zone` that stays as it was.
+    """
 
     due_us: int
+    zone: str | None = None
 
 
 class MessageRedriven(Event, frozen=True, kw_only=True):

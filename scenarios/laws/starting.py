@@ -25,7 +25,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def starts_when_allowed(evidence: Evidence, story: Story) -> Iterator[Finding]:
     """Judges each start of one message against its own instants, and the quiet hours of its recipient."""
     due_us, accepted = story.accepted.due_us, story.accepted
-    gives_way_us, doubt_us = accepted.fallback_by_us, None
+    gives_way_us, doubt_us, zone = accepted.fallback_by_us, None, accepted.zone
     for entry in story.entries:
         event = entry.event
         if isinstance(event, e.ReconcileStarted):
@@ -34,6 +34,8 @@ def starts_when_allowed(evidence: Evidence, story: Story) -> Iterator[Finding]:
             doubt_us = None
         elif isinstance(event, e.FallbackRefused):
             gives_way_us = None  # Nothing can take its place any more, so it may be tried again.
+        elif isinstance(event, e.MessageRescheduled):
+            zone = event.zone or zone
         if not isinstance(event, e.AttemptStarted):
             due_us = getattr(event, "due_us", None) or due_us
             continue
@@ -45,8 +47,8 @@ def starts_when_allowed(evidence: Evidence, story: Story) -> Iterator[Finding]:
             if ends_us is not None and entry.at_us >= ends_us:
                 yield _finding(story, entry, f"was started {_span(entry.at_us - ends_us)} after {words}")
         quiet = evidence.policy_of(story, event.lane).quiet_hours
-        if quiet is not None and _is_quiet(quiet, accepted.zone or quiet.zone, entry.at_us):
-            yield _finding(story, entry, f"was started in the quiet hours of {accepted.zone or quiet.zone}")
+        if quiet is not None and _is_quiet(quiet, zone or quiet.zone, entry.at_us):
+            yield _finding(story, entry, f"was started in the quiet hours of {zone or quiet.zone}")
 
 
 def _is_quiet(quiet: QuietHours, zone: str, at_us: int) -> bool:

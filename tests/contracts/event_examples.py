@@ -185,6 +185,7 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     ),
     e.ReceiptSeen(status="failed", attempt=2, failure=Permanent(code="expired")),
     e.StrayKept(lane="meta", name=bytes(range(16)), status="failed", failure=Recipient(code="131026", soft=True)),
+    e.MessageRescheduled(due_us=1_767_225_600_000_000, zone="Asia/Jerusalem"),
     e.ShadowBegan(name="patient", body=b'{"name":"patient"}'),
     e.ShadowTold(
         decisions=7,

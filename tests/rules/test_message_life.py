@@ -251,6 +251,8 @@ def test_a_moved_message_moves_its_place() -> None:
     assert (moved.first_due_us, moved.due_us) == (LATER_US, LATER_US)
     deferred = then(waiting(), e.MessageDeferred(due_us=LATER_US, reason="quiet_hours"))
     assert (deferred.first_due_us, deferred.due_us) == (NOW_US, LATER_US)
+    elsewhere = then(waiting(), e.MessageRescheduled(due_us=LATER_US, zone="Asia/Jerusalem"))
+    assert (elsewhere.zone, then(elsewhere, e.MessageRescheduled(due_us=LATER_US)).zone) == (*["Asia/Jerusalem"] * 2,)
 
 
 def test_the_line_a_message_stands_in() -> None:

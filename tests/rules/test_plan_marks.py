@@ -21,10 +21,23 @@ KEY: Final = ("ann", "day_before")
 
 
 def want(
-    *, at_us: int | None = LATER_US, digest: bytes = b"one", expires_us: int | None = None, key: Key = KEY
+    *,
+    at_us: int | None = LATER_US,
+    digest: bytes = b"one",
+    expires_us: int | None = None,
+    key: Key = KEY,
+    digest_before: bytes | None = None,
 ) -> Wanted:
     """One message that is wanted."""
-    return Wanted(key=key, participant=0, reminder=0, at_us=at_us, expires_us=expires_us, digest=digest)
+    return Wanted(
+        key=key,
+        participant=0,
+        reminder=0,
+        at_us=at_us,
+        expires_us=expires_us,
+        digest=digest,
+        digest_before=digest_before,
+    )
 
 
 def head(status: Status = "scheduled", *, attempts: int = 0, stream: int = 7) -> Head:
@@ -75,6 +88,18 @@ def test_an_open_message_moves_with_its_event() -> None:
     assert after(want(at_us=moved_us), HAD, head()) == (replace(HAD, at_us=moved_us, todo="move"), "")
     made = replace(HAD, generation=2, at_us=moved_us, todo="replace")
     assert after(want(at_us=moved_us, expires_us=moved_us + 1), HAD, head()) == (made, "")
+
+
+@pytest.mark.parametrize("at_us", [LATER_US, LATER_US + HOUR_US, NOW_US - 1])
+def test_an_open_message_moves_with_its_receiver(at_us: int) -> None:
+    """Where all that differs is their time zone it keeps its id, whether its moment stays, moves, or has come."""
+    had = replace(HAD, at_us=LATER_US if at_us > NOW_US else at_us)
+    elsewhere = want(at_us=at_us, digest=b"there", digest_before=b"one")
+    moved = replace(had, at_us=at_us, digest=b"there", todo="move")
+    assert after(elsewhere, had, head()) == (moved, "")
+    made = replace(moved, generation=2, todo="replace")
+    assert after(replace(elsewhere, expires_us=at_us + DAY_US), had, head()) == (made, "")
+    assert after(replace(elsewhere, digest_before=b"neither"), had, head()) == (made, "")
 
 
 def test_another_content_is_another_message() -> None:
