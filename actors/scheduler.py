@@ -187,6 +187,11 @@ class Scheduler:
             agenda.ring.remind(head.tenant, head.priority, entry)
             self._bell.ring()
 
+    @property
+    def in_flight(self) -> int:
+        """How many permits are out."""
+        return self._in_flight
+
     def ring(self) -> None:
         """Something changed that may make room: a lane was resumed."""
         self._bell.ring()

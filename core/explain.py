@@ -108,8 +108,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where an open message stands: the one thing that binds it, and what follows if nothing else happens.
 
     `also` are the other things in its way. `earliest_us` is the earliest instant of its next attempt: None where no
-    instant can be named, or no attempt follows. `next_us` is when time next decides about it, None where it does not.
-    `then` is what will be recorded at the end of that road, None where an event has to come first. `ends_us` is when
+    instant can be named, or no attempt follows. `next_us` is when time alone next decides about it, None where an event
+    has to come first. `then` is what will be recorded at the end of that road. `ends_us` is when
     its time ends, whatever is in its way. `by_template`: that attempt sends what stands in for free text.
     """
 

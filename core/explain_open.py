@@ -50,16 +50,20 @@ def standing_of(view: View) -> Standing:
         ways.append(Constraint(kind="quiet_hours", until_us=road.deferred_until_us))
     binding = _binding(ways) or Constraint(kind="turn", until_us=now_us)
     also = tuple(way for way in ways if way is not binding)
-    if any(way.until_us is None for way in ways):
-        return Standing(binding=binding, also=also, next_us=message.ends_us, ends_us=message.ends_us)
-    starts = isinstance(road.event, e.AttemptStarted)
+    ends_us = message.ends_us
+    if binding.until_us is None:
+        return Standing(binding=binding, also=also, next_us=ends_us, ends_us=ends_us)
+    # What names no instant and does not bind is over soon; until then nobody can say that this will be the one.
+    is_certain = all(way.until_us is not None for way in ways)
+    starts = isinstance(road.event, e.AttemptStarted | e.LaneChanged)
+    instants = (start_us if is_certain else None, ends_us)
     return Standing(
         binding=binding,
         also=also,
-        earliest_us=road.at_us if starts or isinstance(road.event, e.LaneChanged) else None,
-        next_us=start_us if message.ends_us is None else min(start_us, message.ends_us),
+        earliest_us=road.at_us if starts else None,
+        next_us=min((instant for instant in instants if instant is not None), default=None),
         then=road.event,
-        ends_us=message.ends_us,
+        ends_us=ends_us,
         by_template=isinstance(road.event, e.AttemptStarted) and road.event.by_template,
     )
 

@@ -42,8 +42,11 @@ def _version(entry: Recorded, lane: Sequence[Recorded]) -> int | None:
     by_policy = isinstance(event, e.AmbiguityResolved) and event.evidence == "policy"
     if not by_policy and not isinstance(event, _BY_POLICY):
         return None
-    adopted = [one.event for one in lane if isinstance(one.event, e.PolicyAdopted) and one.at_us <= entry.at_us]
-    return adopted[-1].version if adopted else None
+    in_force: int | None = None
+    for one in lane:
+        if isinstance(one.event, e.PolicyAdopted | e.PolicyPromoted) and one.at_us <= entry.at_us:
+            in_force = one.event.version
+    return in_force
 
 
 def conclusion_of(entries: Sequence[Recorded], *, has_receipts: bool, may_redrive: bool) -> Conclusion | None:

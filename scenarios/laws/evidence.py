@@ -19,6 +19,7 @@ from scenarios.laws.chronicle import Chronicle, Story
 from scenarios.laws.finding import Finding
 from scenarios.world.books import Books
 from scenarios.world.choosing import Subject
+from scenarios.world.explaining import Foretold
 from scenarios.world.ground import Life, Memory
 from scenarios.world.wishing import Wish
 
@@ -33,6 +34,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     the way: after each crash the log was checked as it lay. `boundaries` were crossed. `twin` is the digest of a second
     run of the same scenario and seed, where there was one. `stuck` says why the run got nowhere, empty where it ended.
     `crossed_us` are the instants of the boundaries, in true time.
+    `foretold` is what the daemon said of its open messages on the way.
     """
 
     scenario: Scenario
@@ -56,6 +58,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     stuck: str
     twin: bytes | None = None
     crossed_us: tuple[int, ...] = ()
+    foretold: tuple[Foretold, ...] = ()
 
     @cached_property
     def chronicle(self) -> Chronicle:

@@ -13,6 +13,7 @@ from scenarios.laws.circuits import open_circuits_only_probe
 from scenarios.laws.duplicates import twice_only_in_doubt
 from scenarios.laws.endings import the_same_seed_gives_the_same_log, the_world_comes_to_rest
 from scenarios.laws.evidence import Evidence
+from scenarios.laws.explained import explanations_come_true
 from scenarios.laws.finding import Finding
 from scenarios.laws.flight import attempts_keep_their_turn
 from scenarios.laws.hooks import hooks_are_taken_once_and_in_order
@@ -66,6 +67,7 @@ LAWS: Final = (
     Law(number=11, name="the same seed gives the same log", judge=the_same_seed_gives_the_same_log),
     Law(number=12, name="the world comes to rest", judge=the_world_comes_to_rest),
     Law(number=13, name="hooks are taken once and in order", judge=hooks_are_taken_once_and_in_order),
+    Law(number=14, name="explanations come true", judge=explanations_come_true),
 )
 
 

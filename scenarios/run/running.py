@@ -74,6 +74,7 @@ def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: 
         keys={stream: key_of(ground.durable, stream) for stream in ground.durable.messages},
         lives=tuple(ground.lives),
         memories=tuple(ground.memories),
+        foretold=tuple(ground.foretold),
         findings=tuple(ground.findings),
         unfinished=(*ground.unfinished, *ground.tellings, *ground.wishes),
         wishes=ground.wished,

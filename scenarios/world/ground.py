@@ -30,6 +30,7 @@ from scenarios.world.books import Books, Told
 from scenarios.world.borders import Borders
 from scenarios.world.choosing import Subject
 from scenarios.world.clock import Timepiece
+from scenarios.world.explaining import Foretold
 from scenarios.world.hooking import post_of, sources_of, subjects_in
 from scenarios.world.naming import after, key_of, named
 from scenarios.world.nature import Nature
@@ -142,6 +143,7 @@ class Ground:
         self.lives: list[Life] = []
         self.present: Present | None = None
         self.memories: list[Memory] = []
+        self.foretold: list[Foretold] = []
         self.findings: list[Finding] = []
 
     def subject_of(self, stream: int, to: str) -> Subject:

@@ -30,6 +30,7 @@ from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
 from scenarios.world.entrance import Direct, Entrance
+from scenarios.world.explaining import foretold
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
 from scenarios.world.meeting import Meeting
 from scenarios.world.naming import key_of
@@ -189,6 +190,7 @@ class Living:
             await asyncio.sleep(wait_us / SECOND_US)
             self._ground.memories += self._remembered(system)
             ground = self._ground
+            ground.foretold += await foretold(system, ground.durable, self._clock, ground.draws)
 
     def _remembered(self, system: System) -> Iterator[Memory]:
         streams = self._ground.durable.streams

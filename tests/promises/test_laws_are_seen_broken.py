@@ -10,7 +10,7 @@ from scenarios.file.loading import read
 from scenarios.laws.registry import LAWS, Breach, breaches
 from scenarios.run.judging import runs_of
 from scenarios.world.ground import Parts
-from tests.promises import plants
+from tests.promises import plants, plants_explained
 from tests.promises import plants_told as told
 
 _HEAD = """\
@@ -176,6 +176,21 @@ channel = "whatsapp"
 answer = "permanent"
 """
 _AND_REFUSED = '[[fault]]\nchannel = "email"\nanswer = "permanent"\n'
+_PAUSED = """\
+[[operator]]
+at = "1s"
+do = "pause"
+lane = "stripe"
+[[operator]]
+at = "2h"
+do = "resume"
+lane = "stripe"
+"""
+_DOWN_FOR_LONG = """\
+[[fault]]
+for = "10m"
+answer = { status = 503 }
+"""
 _ORDERED_HOOKS = """\
 [hooks.stripe]
 scheme = "stripe"
@@ -320,6 +335,16 @@ PLANTED: dict[str, tuple[int, str, Parts]] = {
         _DEVICES + _DEVICES_ARE_AWAY,
         Parts(channel_of=plants.channel_of(told.TokenTellingChannel)),
     ),
+    "explanations that see nothing in the way": (
+        14,
+        _HOOKS + _PAUSED,
+        Parts(started=plants_explained.explain_hopefully),
+    ),
+    "explanations that name instants of their own": (
+        14,
+        _CALLS + _DOWN_FOR_LONG,
+        Parts(started=plants_explained.explain_gloomily),
+    ),
     "a clock that forgets sleepers": (12, _TOMORROW, Parts(clock_of=plants.clock_of(plants.ForgetfulClock))),
 }
 
@@ -335,11 +360,14 @@ def _broken(text: str, parts: Parts) -> list[Breach]:
 
 @pytest.mark.parametrize("plant", PLANTED)
 def test_a_planted_bug_breaks_its_law_and_no_other(plant: str) -> None:
-    """A world with one broken part breaks exactly one law; with sound parts it breaks none."""
+    """A world with one broken part breaks exactly one law; with sound parts it breaks none.
+
+    What is early or late may also belie what was said of it, so that the last law may be broken beside any other.
+    """
     law, text, parts = PLANTED[plant]
     assert _broken(text, Parts()) == []
     found = _broken(text, parts)
-    assert {breach.law for breach in found} == {law}, found
+    assert {breach.law for breach in found} - ({14} - {law}) == {law}, found
 
 
 def test_no_law_goes_without_a_planted_bug() -> None:

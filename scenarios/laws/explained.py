@@ -1,0 +1,156 @@
+"""Law 14: what an explanation of an open message says is what happens, unless something happens in between.
+
+This file answers for holding every explanation that was given during a run against the rest of its log: no attempt
+starts before the earliest instant that was named unless an event of the sort that releases its constraint came first;
+and where nothing at all came in between, what was foretold is recorded at the instant that was named.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from core import events as e
+from core.explain import Kind
+from core.policies import SECOND_US
+from core.records import Recorded
+from scenarios.laws.chronicle import Story
+from scenarios.laws.evidence import Evidence
+from scenarios.laws.finding import Finding
+from scenarios.laws.spans import FOREVER, Spans
+from scenarios.laws.waiting import everywhere, slack_us
+from scenarios.world.explaining import Foretold
+
+# How long a provider may take to answer what became of an attempt, and the sender to give up on it (actors/sender.py).
+_INQUIRY_US: Final = 25 * SECOND_US
+
+_ANEW: Final = (
+    e.MessageRescheduled, e.MessageReleased, e.MessageRedriven, e.LaneChanged, e.AttemptFailed, e.AttemptAborted,
+)  # fmt: skip  # What gives a message another due instant, or another lane.
+_OF_LANE: Final[frozenset[Kind]] = frozenset(
+    {"lane_gone", "lane_paused", "lane_throttled", "breaker", "ramp", "host_throttled", "host_breaker", "host_ramp"}
+)
+_OF_LIMITS: Final[frozenset[Kind]] = frozenset(
+    {"lane_limit", "gap", "tenant_limit", "recipient_limit", "concurrency", "host_concurrency"}
+)
+# A probe that comes back having proved nothing lets another one go, of which the log says nothing.
+_BY_ATTEMPTS: Final = _OF_LIMITS | {"breaker", "host_breaker", "ramp", "host_ramp"}
+
+
+def explanations_come_true(evidence: Evidence) -> Iterator[Finding]:
+    """Judges everything that was said of open messages."""
+    if not evidence.foretold:
+        return
+    judge = _Judge(evidence)
+    for said in evidence.foretold:
+        story = evidence.chronicle.stories.get(said.stream)
+        if story is not None:
+            yield from judge.not_too_early(said, story)
+            yield from judge.in_time(said, story)
+
+
+class _Judge:
+    """One run's log, by its order."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._slack_us = slack_us(evidence)
+        self._everywhere = Spans(everywhere(evidence), self._slack_us)
+        self._ended_us = max((life.ended_us for life in evidence.lives), default=0)
+        self._lanes = {name: entries[0].stream for name, entries in evidence.chronicle.lanes.items()}
+        # Where each event lies in the log.
+        self._places = {(entry.stream, entry.version): place for place, entry in enumerate(evidence.events)}
+
+    def not_too_early(self, said: Foretold, story: Story) -> Iterator[Finding]:
+        """Nothing starts before its time, unless its constraint was taken out of the way."""
+        begun = next((entry for entry in self._later(said, story.entries)
+                      if isinstance(entry.event, e.AttemptStarted)), None)  # fmt: skip
+        earliest_us = said.standing.earliest_us
+        # One that began before the answer was on its way into the log while that was given.
+        least_us = said.at_us if earliest_us is None else max(earliest_us, said.at_us)
+        if begun is None or begun.at_us <= said.at_us or (earliest_us is not None and begun.at_us >= least_us):
+            return
+        between = self._evidence.events[said.events : self._places[begun.stream, begun.version]]
+        if any(self._releases(said, story, entry) for entry in between) or self._unseen(said, story, begun):
+            return
+        kind = said.standing.binding.kind
+        when = "nothing but an event" if earliest_us is None else f"nothing for {_span(earliest_us - said.at_us)}"
+        words = f"{story.key} was to wait ({kind}), {when} to start it, and began {_span(begun.at_us - said.at_us)} on"
+        yield Finding(words=words, at_us=begun.at_us, streams=(story.stream,))
+
+    def _releases(self, said: Foretold, story: Story, entry: Recorded) -> bool:
+        """Whether an event is of the sort that takes what bound the message out of its way."""
+        event, kinds = entry.event, {said.standing.binding.kind}
+        if said.standing.earliest_us is None:
+            # What was only also in its way may have been all that was left without an instant.
+            kinds |= {way.kind for way in said.standing.also if way.until_us is None}
+        if entry.stream == story.stream:
+            return isinstance(event, _ANEW)
+        # An open circuit without an instant waits for the attempts that are out, whatever they come to.
+        beside = {"order", "beside", "circuit"} if said.standing.earliest_us is None else {"order", "beside"}
+        if kinds & beside and self._is_beside(story, entry):
+            return True
+        if kinds & {"circuit", "pair", "order", "beside"} and entry.stream == story.accepted.conversation:
+            return isinstance(event, e.CircuitClosed)
+        return bool(kinds & _OF_LANE) and entry.stream == self._lanes.get(said.lane)
+
+    def _is_beside(self, story: Story, entry: Recorded) -> bool:
+        other = self._evidence.chronicle.stories.get(entry.stream)
+        return other is not None and other.accepted.conversation == story.accepted.conversation
+
+    def _unseen(self, said: Foretold, story: Story, begun: Recorded) -> bool:
+        """What frees limits and probes, and is no event of its own: attempts leave, come back, or never begin."""
+        kinds = {said.standing.binding.kind, *(way.kind for way in said.standing.also if way.until_us is None)}
+        if "asked" in kinds or "store" in kinds:
+            return True  # An answer that says nothing, and a disk that works again, are in no log.
+        if not kinds & _BY_ATTEMPTS:
+            return False
+        # After a restart the counts are those of the log, and breakers begin anew.
+        lives = any(said.at_us <= life.ended_us <= begun.at_us for life in self._evidence.lives)
+        reloads = any(isinstance(entry.event, e.PolicyAdopted) and said.at_us <= entry.at_us <= begun.at_us
+                      for entry in self._evidence.chronicle.lanes.get(said.lane, ()))  # fmt: skip
+        return said.settles or lives or reloads or self._moved(said, begun.at_us)
+
+    def _moved(self, said: Foretold, until_us: int) -> bool:
+        """Whether any attempt of the lane began, left or came back."""
+        for attempt in self._evidence.chronicle.attempts_in(said.lane):
+            if attempt.stream == said.stream:
+                continue
+            instants = (attempt.started_us, attempt.sent_us, attempt.ended_us)
+            if any(at_us is not None and said.at_us <= at_us <= until_us for at_us in instants):
+                return True
+        return False
+
+    def in_time(self, said: Foretold, story: Story) -> Iterator[Finding]:
+        """What was foretold is recorded in time, where nothing came in between."""
+        standing = said.standing
+        if standing.next_us is None or said.settles:
+            return
+        until_us = max(standing.next_us, said.at_us) + self._slack_us
+        if standing.binding.kind == "doubt":
+            until_us += _INQUIRY_US
+        if until_us >= self._ended_us or self._everywhere.end_at(said.at_us) is not None:
+            return
+        if self._everywhere.next_start(said.at_us) <= until_us or self._moved(said, until_us):
+            return
+        for entry in self._evidence.events[said.events :]:
+            if entry.at_us > until_us:
+                break
+            if self._concerns(story, entry):
+                return
+        words = (
+            f"{story.key} was bound by {standing.binding.kind} for another {_span(standing.next_us - said.at_us)},"
+            " nothing came in between, and nothing happened"
+        )
+        yield Finding(words=words, at_us=standing.next_us, streams=(story.stream,))
+
+    def _concerns(self, story: Story, entry: Recorded) -> bool:
+        """Whether an event is the message's own, its conversation's, or of any lane."""
+        if entry.stream in {story.stream, story.accepted.conversation} or self._is_beside(story, entry):
+            return True
+        return isinstance(entry.event, e.LanePaused | e.LaneResumed | e.LaneThrottled | e.BreakerOpened)
+
+    def _later(self, said: Foretold, entries: Sequence[Recorded]) -> Iterator[Recorded]:
+        return (entry for entry in entries if self._places[entry.stream, entry.version] >= said.events)
+
+
+def _span(span_us: int) -> str:
+    return "ever" if span_us >= FOREVER // 2 else f"{span_us / SECOND_US:.6g} s"
