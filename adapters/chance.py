@@ -54,6 +54,11 @@ class SystemSecrets:
         return keyed.digest()[:_KEYED_HASH_BYTES]
 
 
+def fresh_sealing_seed() -> bytes:
+    """A new key for signing checkpoints: the 32 bytes that an Ed25519 key is made of (RFC 8032)."""
+    return secrets.token_bytes(32)
+
+
 def fresh_installation_key() -> bytes:
     """A new installation key: 32 bytes, the size of the hash that it keys."""
     return secrets.token_bytes(32)

@@ -6,7 +6,7 @@ must never show a stack trace for what a person can mend.
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,11 +21,15 @@ from adapters.cli import (
     messages,
     plans,
     redrives,
+    sealing,
     sending,
     shadow,
 )
 from adapters.cli.ending import Ended
 from adapters.cli.printing import aside, line
+
+# Those that read the log itself.
+_OF_THE_LOG: Final = (logfile, checking, sealing)
 
 
 def build() -> typer.Typer:
@@ -40,7 +44,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_about)
-    for module in (daemon, sending, messages, plans, log, redrives, lanes, shadow, devices, keys, logfile, checking):
+    for module in (daemon, sending, messages, plans, log, redrives, lanes, shadow, devices, keys, *_OF_THE_LOG):
         module.mount(app)
     return app
 

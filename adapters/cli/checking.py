@@ -4,19 +4,18 @@ This file answers for printing what was found; eventstore looks and mends. `veri
 daemon; `rebuild` needs the log for itself.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapters.cli.ending import Ended
-from adapters.cli.logfile import log_file, refusals_told
+from adapters.cli.logfile import heard, log_file, refusals_told
 from adapters.cli.options import DATA, Data, Json, Store
-from adapters.cli.printing import as_json, line, progress
+from adapters.cli.printing import as_json, line
 
 if TYPE_CHECKING:
-    from eventstore.audit.findings import InFlight
+    from eventstore.audit.findings import Fault, InFlight
 
 
 def mount(app: typer.Typer) -> None:
@@ -25,20 +24,35 @@ def mount(app: typer.Typer) -> None:
     app.command("rebuild")(_rebuild)
 
 
-def _verify(*, data: Data = DATA, store: Store = None, json_: Json = False) -> None:
+def _verify(
+    *,
+    seals: Annotated[
+        Path | None,
+        typer.Option("--seals", help="Checkpoints that were kept elsewhere", exists=True, dir_okay=False),
+    ] = None,
+    public_key: Annotated[
+        str | None, typer.Option("--public-key", help="The key of the checkpoints, or its file. Default: in --data")
+    ] = None,
+    data: Data = DATA,
+    store: Store = None,
+    json_: Json = False,
+) -> None:
     """Checks the whole log and names everything that is wrong, the first of it first.
 
     Walks the chain of every shard, folds every stream, and compares what is kept beside the events.
     """
     from msgspec import to_builtins
+    from msgspec.structs import replace
 
     from eventstore.sqlite.checking import verify
 
     file = log_file(store, data)
-    with refusals_told(), _heard("verifying") as heard:
-        report = verify(file, heard)
+    with refusals_told(), heard("verifying") as hear:
+        report = verify(file, hear)
+        known, sealed = _sealed(file, seals, public_key)
+        report = replace(report, faults=(*report.faults, *sealed))
     if json_:
-        as_json({**to_builtins(report), "sound": not report.faults})
+        as_json({**to_builtins(report), "checkpoints": known, "sound": not report.faults})
     else:
         for fault in report.faults:
             line(str(fault))
@@ -48,7 +62,8 @@ def _verify(*, data: Data = DATA, store: Store = None, json_: Json = False) -> N
         looked_at = f"{report.events:,} events, {report.streams:,} streams, {report.messages:,} messages"
         parked = f", {report.parked:,} of a newer release" if report.parked else ""
         out = f", {report.attempts_open:,} attempts open" if report.attempts_open else ""
-        line(f"{file}: {looked_at}{parked}{out}: {verdict}.")
+        checkpoints = f", {known:,} checkpoints" if known else ""
+        line(f"{file}: {looked_at}{parked}{checkpoints}{out}: {verdict}.")
     if report.faults:
         raise Ended
 
@@ -63,13 +78,23 @@ def _rebuild(*, data: Data = DATA, store: Store = None, json_: Json = False) -> 
     from eventstore.sqlite.rebuilding import rebuild
 
     file = log_file(store, data)
-    with refusals_told(), _heard("rebuilding") as heard:
-        rebuilt = rebuild(file, heard)
+    with refusals_told(), heard("rebuilding") as hear:
+        rebuilt = rebuild(file, hear)
     if json_:
         as_json(asdict(rebuilt))
     else:
         changes = f"{rebuilt.changed:,} heads were wrong or missing, {rebuilt.dropped:,} had no events"
         line(f"{file}: {rebuilt.messages:,} messages; {changes}.")
+
+
+def _sealed(file: Path, seals: Path | None, given: str | None) -> "tuple[int, list[Fault]]":
+    """How many checkpoints there are, and what does not hold of them."""
+    from adapters.sealing import public_key
+    from eventstore.sqlite.checking import verify_sealed
+    from eventstore.sqlite.sealing import read_seals, seals_path
+
+    checkpoints = read_seals(seals or seals_path(file))
+    return len(checkpoints), verify_sealed(file, checkpoints, public_key(file, given)) if checkpoints else []
 
 
 def _told(attempt: "InFlight") -> str:
@@ -78,10 +103,3 @@ def _told(attempt: "InFlight") -> str:
 
     since = f"{moment(attempt.started_us):%Y-%m-%d %H:%M:%S} UTC"
     return f"{encode('msg', attempt.stream)}: attempt {attempt.attempt} in {attempt.lane} is open since {since}"
-
-
-@contextmanager
-def _heard(what: str) -> Iterator[Callable[[int, int], None]]:
-    with progress() as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -162,3 +162,11 @@ def refusals_told() -> Iterator[None]:
         yield
     except TidingsError as error:
         raise Ended(sentence(error)) from None
+
+
+@contextmanager
+def heard(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how far long work has come: what it gives is told how many of how many steps are done."""
+    with progress() as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

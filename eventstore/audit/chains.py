@@ -9,7 +9,7 @@ from typing import Final
 
 from eventstore.audit.findings import Fault, Findings
 from eventstore.book import Beside, Book, Unreadable
-from eventstore.chain import Content, link_of
+from eventstore.chain import FIRST_LINK, Content, link_of
 from eventstore.codec import EventRow
 from eventstore.numbering import Numbering
 
@@ -90,7 +90,7 @@ class ChainWalk:
         numbering.pos = pos
         if are_numbers(shard, seq, at_us) and 0 <= shard < len(numbering.seqs):
             numbering.at_us, numbering.seqs[shard] = at_us, seq
-            numbering.links[shard] = link
+            numbering.links[shard] = link if _is_link(link) else FIRST_LINK
         for what in wrong:
             self._findings.fault(_fault(what, shard, seq, stream, version))
 
@@ -128,6 +128,10 @@ def _follows(row: EventRow, numbering: Numbering, pos: int, at_us: int) -> bool:
         )
     except _NONSENSE:
         return False
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == len(FIRST_LINK)
 
 
 def are_numbers(*values: object) -> bool:

@@ -9,14 +9,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from eventstore.audit.findings import Report
+from eventstore.audit.checkpoints import Checkpoint, wrong_in
+from eventstore.audit.findings import Fault, Report
 from eventstore.integrity import Progress, check
 from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.opening import open_to_read
+from eventstore.sqlite.sealing import compare
 from eventstore.sqlite.sharing import shared_check
 
 # A shorter log is checked before another process has started.
 SHARED_FROM: Final = 100_000
+
+
+def verify_sealed(path: Path, checkpoints: list[Checkpoint], public_key: bytes) -> list[Fault]:
+    """What does not hold of checkpoints, and of the log as they sealed it. Raises StoreRefused or CorruptLog."""
+    wrong = wrong_in(checkpoints, public_key) or compare(path, checkpoints)
+    return [Fault(what=what) for what in wrong]
 
 
 def verify(path: Path, progress: Progress | None = None, *, processes: int | None = None) -> Report:
