@@ -4,12 +4,22 @@ This file answers for one name for all commands, so that no arrow of knowledge r
 must never import anything heavy: `tidings --help` answers at once.
 """
 
+import typer
+
 from adapters.cli.app import build, run
 from scenarios import commands
+from scenarios.capsules import commands as capsules
+from scenarios.whatif import commands as whatif
+
+
+def whole() -> typer.Typer:
+    """Every command there is."""
+    app = build()
+    for module in (commands, capsules, whatif):
+        module.mount(app)
+    return app
 
 
 def main() -> None:
     """Runs one command of `tidings` and ends the process with its status."""
-    app = build()
-    commands.mount(app)
-    run(app)
+    run(whole())

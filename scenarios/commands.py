@@ -25,6 +25,7 @@ Seed = Annotated[int | None, typer.Option(help="The seed, instead of the file's 
 Runs = Annotated[int, typer.Option(help="So many seeds of each file, in parallel", min=1)]
 CrashAt = Annotated[list[int] | None, typer.Option(help="Cut the power at this boundary of the run; may be repeated")]
 Out = Annotated[Path | None, typer.Option("--trace", help="Write the whole log as lines of JSON", dir_okay=False)]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Write a picture of the run as SVG", dir_okay=False)]
 
 # Failures that read alike are told once, and of the others no more than a person reads.
 _TOLD_MAX = 5
@@ -42,22 +43,23 @@ def _simulate(
     runs: Runs = 1,
     crash_at: CrashAt = None,
     trace: Out = None,
+    plot: Plot = None,
     json_: Json = False,
 ) -> None:
     """Runs scenarios against the production actors on virtual time, and checks every law and expectation."""
     scenarios = _loaded(files)
     if runs > 1:
-        if trace is not None or crash_at:
-            raise misused("--trace and --crash-at show one run, so they do not go with --runs")
+        if trace is not None or plot is not None or crash_at:
+            raise misused("--trace, --plot and --crash-at show one run, so they do not go with --runs")
         outcomes = _swarm(scenarios, seed, runs, json_=json_)
     else:
-        if trace is not None and len(scenarios) > 1:
-            raise misused("--trace writes one log, so it takes one file")
+        if (trace or plot) is not None and len(scenarios) > 1:
+            raise misused("--trace and --plot show one log, so they take one file")
         outcomes = [
             outcome
             for scenario in scenarios
             for outcome in _one(
-                scenario, scenario.seed if seed is None else seed, tuple(crash_at or ()), trace, json_=json_
+                scenario, scenario.seed if seed is None else seed, tuple(crash_at or ()), (trace, plot), json_=json_
             )
         ]
     is_sound = all(outcome.is_sound for outcome in outcomes)
@@ -86,9 +88,10 @@ def _loaded(files: Sequence[Path]) -> "list[Scenario]":
 
 
 def _one(
-    scenario: "Scenario", seed: int, crash_at: tuple[int, ...], trace: Path | None, *, json_: bool
+    scenario: "Scenario", seed: int, crash_at: tuple[int, ...], outs: tuple[Path | None, Path | None], *, json_: bool
 ) -> "list[Outcome]":
-    """One seed of one file, told in full."""
+    """One seed of one file, told in full; `outs` are where its log and its picture go."""
+    from scenarios.picture import writing
     from scenarios.run.judging import judged, runs_of
     from scenarios.run.running import run_once
     from scenarios.run.telling import timeline_text
@@ -98,8 +101,11 @@ def _one(
     outcomes = [judged(evidence) for evidence in found]
     # What is looked at is the run that failed, where one did.
     shown = next((n for n, outcome in enumerate(outcomes) if not outcome.is_sound), 0)
+    trace, plot = outs
     if trace is not None:
         write(found[shown], trace)
+    if plot is not None:
+        writing.write([(f"{scenario.name} (seed {seed})", found[shown])], plot)
     if not json_:
         line(f"{scenario.name} (seed {seed})")
         for row in timeline_text(found[shown]):

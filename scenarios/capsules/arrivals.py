@@ -1,0 +1,120 @@
+"""Who asked for what, and when: the arrivals of a capsule.
+
+This file answers for everything that decides about a message being there, and nothing that it says: contents are the
+neutral ones of scenarios, addresses are pseudonyms.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from core import events as e
+from core.policies import PRESETS, Policy
+from scenarios.capsules.naming import Cast
+from scenarios.capsules.pseudonyms import Pseudonyms
+from scenarios.capsules.settings import Lanes
+from scenarios.capsules.stretch import Stretch, Tale
+from scenarios.capsules.writing import span
+
+TEXT: Final = "See you tomorrow, number {n}"
+HOOK_TYPE: Final = "something.happened"
+TEMPLATE: Final = {"name": "reminder", "language": "en"}
+
+
+def arrivals(stretch: Stretch, cast: Cast, pseudonyms: Pseudonyms, lanes: Lanes) -> Iterator[dict[str, object]]:
+    """A table for each message that is asked for."""
+    carried = 0
+    for tale in cast.asked:
+        at_us = tale.asked_us - stretch.since_us
+        if tale.is_carried and not at_us:
+            # One after another, so that whoever stood first in a line does so again.
+            at_us, carried = carried, carried + 1
+        name = cast.arrival(tale)
+        if tale.accepted.channel == "hook":
+            yield _hook(tale, name, at_us, pseudonyms)
+        else:
+            yield _message(tale, name, at_us, _Around(stretch, cast, pseudonyms, lanes))
+
+
+class _Around:
+    def __init__(self, stretch: Stretch, cast: Cast, pseudonyms: Pseudonyms, lanes: Lanes) -> None:
+        self.stretch = stretch
+        self.cast = cast
+        self.pseudonyms = pseudonyms
+        self.lanes = lanes
+
+
+def _message(tale: Tale, name: str, at_us: int, around: _Around) -> dict[str, object]:
+    accepted, since_us = tale.accepted, around.stretch.since_us
+    policy = around.lanes.policy_of(accepted)
+    lanes = accepted.lanes
+    is_own = lanes == _rotated(policy.failover, accepted.lane if not lanes else lanes[0])
+    fallbacks = list(_fallbacks(tale, around))
+    if accepted.fallbacks > len(fallbacks):
+        around.cast.left_out["fallbacks that were not begun"] += 1
+    due_us = tale.due_us - since_us
+    return {
+        "name": name,
+        "at": span(at_us),
+        "tenant": around.pseudonyms.tenant(tale),
+        "channel": accepted.channel,
+        "to": around.pseudonyms.address(tale),
+        "content": _content(accepted),
+        "lane": lanes[0] if lanes else accepted.lane,
+        "idempotency_key": name,
+        "send_at": span(due_us) if due_us > at_us else None,
+        "expires_after": _left(accepted.expires_us, since_us + at_us),
+        "order": accepted.order if accepted.order != policy.order else None,
+        "priority": accepted.priority if accepted.priority != 5 else None,
+        "on_ambiguous": accepted.on_ambiguous,
+        "policy": accepted.policy if accepted.policy in PRESETS or accepted.policy in around.lanes.policies else None,
+        "time_zone": accepted.zone,
+        "failover": None if is_own or not lanes else list(lanes),
+        "fallback": fallbacks or None,
+        "fallback_by": _left(accepted.fallback_by_us, since_us + at_us) if fallbacks else None,
+    }
+
+
+def _hook(tale: Tale, name: str, at_us: int, pseudonyms: Pseudonyms) -> dict[str, object]:
+    customer = {"customer": pseudonyms.address(tale)}
+    return {
+        "name": name,
+        "at": span(at_us),
+        "hook": tale.accepted.lane,
+        "content": {"type": HOOK_TYPE, "data": {"object": customer}},
+    }
+
+
+def _fallbacks(tale: Tale, around: _Around) -> Iterator[dict[str, object]]:
+    """What took its place, one after the other."""
+    while (other := around.cast.replaced.get(tale.stream)) is not None:
+        yield {
+            "channel": other.accepted.channel,
+            "to": around.pseudonyms.address(other),
+            "lane": other.accepted.lane,
+        }
+        tale = other
+
+
+def _content(accepted: e.MessageAccepted) -> dict[str, object] | None:
+    """What decides about the sending; None where nothing does, and the usual content of a scenario will do."""
+    if not (accepted.marketing or accepted.has_template):
+        return None
+    template = TEMPLATE if accepted.has_template else None
+    return {"text": TEXT, "marketing": accepted.marketing or None, "fallback_template": template}
+
+
+def _left(until_us: int | None, at_us: int) -> str | None:
+    """How long it is from an arrival until an instant; what is over by then ends as soon as it can."""
+    return None if until_us is None else span(max(1_000, until_us - at_us))
+
+
+def _rotated(lanes: tuple[str, ...], first: str) -> tuple[str, ...]:
+    if first not in lanes:
+        return ()
+    place = lanes.index(first)
+    return (*lanes[place:], *lanes[:place])
+
+
+def policy_unknown(accepted: e.MessageAccepted, known: dict[str, Policy]) -> bool:
+    """Whether a message names a policy whose values no event tells."""
+    return accepted.policy is not None and accepted.policy not in PRESETS and accepted.policy not in known

@@ -1,0 +1,119 @@
+"""A capsule: the text of a scenario file that tells a stretch of a log again, without a name or a word of anybody.
+
+This file answers for the order of the file and for its heading, which says what the capsule leaves out. It must never
+be handed an address or a content; privacy.py proves afterwards that none is in there.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from adapters.config.providers import CHANNELS
+from adapters.moments import moment
+from scenarios.capsules.answers import answered
+from scenarios.capsules.arrivals import HOOK_TYPE, TEMPLATE, TEXT, arrivals, policy_unknown
+from scenarios.capsules.lives import account_troubles, ends_of_lives, orders
+from scenarios.capsules.naming import Cast, cast_of
+from scenarios.capsules.outages import Outage, faults_of, outages, providers
+from scenarios.capsules.pseudonyms import Pseudonyms
+from scenarios.capsules.settings import ORDER_BY, Lanes, lanes_in, tables_of
+from scenarios.capsules.stretch import Stretch
+from scenarios.capsules.writing import line, many, span
+from scenarios.file.answers import OUTCOMES, WORDS
+from scenarios.file.tables import ACTIONS
+
+_WIDTH: Final = 118
+_WHY: Final = "What happened in this stretch of the log happens again."
+# What every capsule says, whatever its log.
+_OURS: Final = (*CHANNELS, *OUTCOMES, *WORDS, *ACTIONS, TEXT, TEMPLATE["name"], HOOK_TYPE, ORDER_BY, _WHY)
+
+
+class Capsule(msgspec.Struct, frozen=True, kw_only=True):
+    """The file's text, and what is told of it. `streams` are the messages of whose vault nothing may stand in it.
+
+    `ours` are its words that nobody's message has a part in.
+    """
+
+    text: str
+    streams: tuple[int, ...]
+    ours: str
+    messages: int
+    carried: int
+    answers: int
+    outages: int
+    left_out: tuple[str, ...]
+
+
+def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
+    """The capsule of a stretch. `key` is fresh and secret: pseudonyms follow from it."""
+    cast = cast_of(stretch)
+    pseudonyms, lanes = Pseudonyms(stretch.tales, key), lanes_in(stretch, cast)
+    found = outages(stretch, cast, pseudonyms)
+    tenant_of = {tale.accepted.lane: pseudonyms.tenant(tale) for tale in cast.asked if tale.accepted.channel == "hook"}
+    answers = list(answered(stretch, cast))
+    body = [
+        *_head(stretch),
+        *tables_of(lanes, tenant_of),
+        *many("arrive", arrivals(stretch, cast, pseudonyms, lanes)),
+        *many("provider", providers(cast)),
+        *many("fault", faults_of(found)),
+        *many("fault", ends_of_lives(stretch)),
+        *many("fault", account_troubles(stretch, lanes)),
+        *many("operator", orders(stretch, cast, lanes)),
+        *many("answered", answers),
+        *many("expect", [{"that": "accepted", "count": len(cast.tales)}]),
+    ]
+    left_out = tuple(_left_out(cast, lanes))
+    comment = list(_comment(stretch, cast, found, left_out))
+    zones = {tale.accepted.zone or "" for tale in cast.asked}
+    return Capsule(
+        text="\n".join([*comment, *body]) + "\n",
+        ours="\n".join([*_OURS, *comment, *_head(stretch), *lanes.lanes, *lanes.policies, *zones, *_keys(body)]),
+        streams=tuple(tale.stream for tale in stretch.tales),
+        messages=len(cast.tales),
+        carried=sum(1 for tale in cast.tales.values() if tale.is_carried),
+        answers=len(answers),
+        outages=len(found),
+        left_out=left_out,
+    )
+
+
+def _head(stretch: Stretch) -> list[str]:
+    return [
+        "",
+        line("name", f"A capsule of {moment(stretch.since_us):%Y-%m-%d %H:%M} UTC"),
+        line("why", _WHY),
+        line("start", moment(stretch.since_us)),
+        line("runs_for", span(stretch.until_us - stretch.since_us)),
+        line("rests_within", "30d"),
+    ]
+
+
+def _left_out(cast: Cast, lanes: Lanes) -> Iterator[str]:
+    """What happened and is not in the file, in a sentence each."""
+    for sentence, count in sorted(cast.left_out.items()):
+        yield f"{sentence} ({count})"
+    carried = sum(1 for tale in cast.tales.values() if tale.is_carried)
+    if carried:
+        yield f"what messages had been through that were open before ({carried}): their schedules begin anew"
+    unknown = sum(1 for tale in cast.asked if policy_unknown(tale.accepted, lanes.policies))
+    if unknown:
+        yield f"policies that messages named and no lane has ({unknown}): the lane's policy stands for them"
+    yield "circuits, breakers, limits' windows and reply windows as they stood before the stretch"
+    yield "the time that commits took, but where it is in the time of an attempt"
+
+
+def _keys(body: list[str]) -> Iterator[str]:
+    """The headings and keys of a file."""
+    for text in body:
+        yield text if text.startswith("[") else text.partition(" = ")[0]
+
+
+def _comment(stretch: Stretch, cast: Cast, found: list[Outage], left_out: tuple[str, ...]) -> Iterator[str]:
+    yield f"# Cut from a log: {moment(stretch.since_us).isoformat()} to {moment(stretch.until_us).isoformat()}."
+    yield f"# {len(cast.tales)} messages. Addresses, tenants and hosts are pseudonyms of this file alone, contents are"
+    yield "# neutral. An answer stands for its attempt, and for one within a minute of it; beyond that, outages and"
+    yield f"# providers of this file decide. Outages seen: {len(found)}. Left out:"
+    for sentence in left_out:
+        yield f"# - {sentence}"[:_WIDTH]

@@ -1,0 +1,135 @@
+"""When the daemon was gone in a stretch, and what people did: crashes, stops, accounts that went down, orders.
+
+This file answers for instants that a log tells only from both sides: a process that was killed leaves no event, so it
+is taken to have died right after its last one.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from core import events as e
+from core.message import FALLBACK_DUE
+from core.records import Recorded
+from scenarios.capsules.naming import Cast
+from scenarios.capsules.settings import Lanes
+from scenarios.capsules.stretch import Stretch, Tale
+from scenarios.capsules.writing import span
+
+# A re-run may be so much behind the log, and must still have recorded what the log has.
+_BEHIND_US: Final = 50_000
+_LEAST_US: Final = 1_000
+# What nobody but a person or an application asks for.
+_NOT_ASKED: Final = frozenset({FALLBACK_DUE})
+
+
+def ends_of_lives(stretch: Stretch) -> Iterator[dict[str, object]]:
+    """A fault for each time that the daemon was gone and came back."""
+    stopped: Recorded | None = None
+    for entry in stretch.diary:
+        if isinstance(entry.event, e.DaemonStopped):
+            stopped = entry
+            continue
+        ran_us, began_us = stretch.ran_us[entry.at_us], entry.at_us
+        if ran_us < stretch.since_us:
+            stopped = None
+            continue
+        if stopped is not None:
+            gone_us, how = stopped.at_us, "stop"
+        else:
+            gone_us, how = ran_us + min(_BEHIND_US, (began_us - ran_us) // 2), "crash"
+        stopped = None
+        yield {"at": span(gone_us - stretch.since_us), "daemon": how, "down": span(began_us - gone_us)}
+
+
+def account_troubles(stretch: Stretch, lanes: Lanes) -> Iterator[dict[str, object]]:
+    """A fault for each time that a provider's word had a lane paused."""
+    for name, lane in lanes.lanes.items():
+        since_us = stretch.since_us if lane.paused_by == "provider" else None
+        code = ""
+        for entry in lane.entries:
+            if isinstance(entry.event, e.LanePaused) and entry.event.by == "provider":
+                since_us, code = entry.at_us, entry.event.code
+            elif isinstance(entry.event, e.LaneResumed) and entry.event.by == "provider" and since_us is not None:
+                yield _account(name, code, at_us=since_us - stretch.since_us, for_us=entry.at_us - since_us)
+                since_us = None
+        if since_us is not None:
+            yield _account(name, code, at_us=since_us - stretch.since_us, for_us=None)
+
+
+def _account(lane: str, code: str, *, at_us: int, for_us: int | None) -> dict[str, object]:
+    return {
+        "at": span(at_us),
+        "for": None if for_us is None else span(max(_LEAST_US, for_us)),
+        "lane": lane,
+        "account": "down",
+        "code": code or None,
+    }
+
+
+def orders(stretch: Stretch, cast: Cast, lanes: Lanes) -> list[dict[str, object]]:
+    """Everything that a person did, in its order."""
+    found = [*_of_lanes(stretch, lanes), *_of_messages(stretch, cast), *_of_others(stretch, cast, lanes)]
+    found.sort(key=lambda order: order[0])
+    return [{"at": span(at_us - stretch.since_us), **order} for at_us, order in found]
+
+
+Order = tuple[int, dict[str, object]]
+
+
+def _of_lanes(stretch: Stretch, lanes: Lanes) -> Iterator[Order]:
+    for name, lane in lanes.lanes.items():
+        if lane.paused_by in {"operator", "config"}:
+            yield stretch.since_us, {"do": "pause", "lane": name}
+        for entry in lane.entries:
+            if isinstance(entry.event, e.LanePaused) and entry.event.by == "operator":
+                yield entry.at_us, {"do": "pause", "lane": name}
+            elif isinstance(entry.event, e.LaneResumed) and entry.event.by == "operator":
+                yield entry.at_us, {"do": "resume", "lane": name}
+
+
+def _of_messages(stretch: Stretch, cast: Cast) -> Iterator[Order]:
+    jobs = {stream for stream, entries in stretch.others.items() if isinstance(entries[0].event, e.RedriveStarted)}
+    for tale in cast.tales.values():
+        name = cast.names[tale.stream]
+        is_asked = False
+        for place, entry in enumerate(tale.entries):
+            event = entry.event
+            if isinstance(event, e.CancelRequested):
+                is_asked = True
+                yield entry.at_us, {"do": "cancel", "message": name}
+            elif isinstance(event, e.MessageCancelled) and event.reason not in _NOT_ASKED and not is_asked:
+                yield entry.at_us, {"do": "cancel", "message": name}
+            elif isinstance(event, e.MessageRedriven) and event.job not in jobs and (place or not tale.is_carried):
+                yield entry.at_us, {"do": "redrive", "message": name}
+            elif isinstance(event, e.MessageReleased):
+                yield entry.at_us, {"do": "release", "message": name}
+            elif isinstance(event, e.MessageRescheduled):
+                cast.left_out["moves of messages to another time: they stand at their last one from the start"] += 1
+
+
+def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
+    """Bulk redrives, and circuits that a person reset."""
+    by_conversation = {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
+    for stream, entries in stretch.others.items():
+        for entry in entries:
+            event = entry.event
+            if isinstance(event, e.RedriveStarted):
+                yield from _bulk(entry, event, cast, lanes)
+            elif isinstance(event, e.CircuitClosed) and event.by == "operator":
+                yield from _reset(entry, by_conversation.get(stream), cast)
+            elif isinstance(event, e.WindowOpened | e.PeerRestored):
+                cast.left_out["people who wrote to us or wanted messages again"] += 1
+
+
+def _bulk(entry: Recorded, event: e.RedriveStarted, cast: Cast, lanes: Lanes) -> Iterator[Order]:
+    if event.lane is not None and event.lane not in lanes.lanes:
+        return
+    if event.conversation is not None:
+        cast.left_out["bulk redrives of one conversation"] += 1
+        return
+    yield entry.at_us, {"do": "redrive", "channel": event.channel, "lane": event.lane, "per_s": event.per_s}
+
+
+def _reset(entry: Recorded, tale: Tale | None, cast: Cast) -> Iterator[Order]:
+    if tale is not None:
+        yield entry.at_us, {"do": "reset", "message": cast.names[tale.stream]}
