@@ -1,8 +1,7 @@
 """Reminder plans on virtual time: everybody gets each reminder once, at its moment, however the plan changes."""
 
 from collections import Counter
-from typing import Final, cast
-from zoneinfo import ZoneInfo
+from typing import Final
 
 import pytest
 
@@ -15,24 +14,9 @@ from scenarios.laws.replay import as_it_lies
 from scenarios.loop.run import run_virtual
 from tests.promises.house import PLAIN, House, address, living, under
 from tests.promises.other_side import START_US, Provider
-from tests.promises.planning import (
-    REFERENCE,
-    Json,
-    cancel,
-    counts,
-    hours,
-    messages,
-    outcome,
-    plan,
-    plan_rows_broken,
-    put,
-    show,
-    whys,
-)
+from tests.promises.planning import REFERENCE, cancel, counts, hours, messages, plan, plan_rows_broken, put, show, whys
 
 HOUR_S: Final = 3_600
-# Loaded beforehand, since a house on virtual time opens no file.
-ZONES: Final = {name: ZoneInfo(name) for name in ("UTC", "Europe/Berlin")}
 KINDS: Final = ("activation", "day_before", "hour_before", "event_end")
 
 
@@ -96,50 +80,6 @@ def test_an_event_that_moves_takes_its_reminders_along() -> None:
             assert set(moved.moved) <= set(first.created)
             await house.pass_time(60 * HOUR_S)
             assert seen(provider, 1) == [0.0, 25.0, 71.0, 74.0]
-            assert_the_laws_hold(house)
-
-    run_virtual(main)
-
-
-def test_reminders_follow_who_is_in_another_time_zone() -> None:
-    """Each keeps its id and moves to its own morning there, and quiet hours are those of that place from then on."""
-
-    async def main() -> None:
-        provider = Provider()
-        async with living(provider=provider, zone_of=ZONES.__getitem__) as house:
-            created = (await put(house, plan("day_before", "hour_before"))).created
-            berlin = plan("day_before", "hour_before")
-            berlin["event"] = cast("Json", berlin["event"]) | {"time_zone": "Europe/Berlin"}
-            change = await put(house, berlin)
-            assert (counts(change), change.moved) == ((0, 6, 0, 0), created)
-            assert (await outcome(house))["p0", "day_before"] == ("scheduled", 24.0)
-            assert {house.message(one).zone for one in created} == {"Europe/Berlin"}
-            again = await put(house, berlin)
-            assert (counts(again), again.revision) == ((0, 0, 0, 6), 2)
-            await house.pass_time(60 * HOUR_S)
-            assert [seen(provider, number) for number in range(3)] == [[24.0, 47.0]] * 3
-            assert_the_laws_hold(house)
-
-    run_virtual(main)
-
-
-def test_an_early_move_to_another_time_zone_keeps_a_place_in_line() -> None:
-    """What is due already and merely waits is neither sent twice nor put behind others."""
-
-    async def main() -> None:
-        provider = Provider()
-        async with living(provider=provider, zone_of=ZONES.__getitem__) as house:
-            await house.system.errands.pause("calls")
-            (first,) = (await put(house, plan("activation", people=[0]))).created
-            due_us = house.message(first).first_due_us
-            await house.pass_time(HOUR_S)
-            berlin = plan("activation", people=[0])
-            berlin["event"] = cast("Json", berlin["event"]) | {"time_zone": "Europe/Berlin"}
-            assert (await put(house, berlin)).moved == (first,)
-            assert (house.message(first).first_due_us, house.message(first).zone) == (due_us, "Europe/Berlin")
-            await house.system.errands.resume("calls")
-            await house.pass_time(60)
-            assert house.statuses() == {"delivered": 1}
             assert_the_laws_hold(house)
 
     run_virtual(main)

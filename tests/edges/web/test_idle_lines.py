@@ -17,12 +17,18 @@ async def _dribbled(line: Line, *, pieces_max: int = 100) -> bool:
     """Sends a header's value a letter at a time; whether the other side had enough of it."""
     with anyio.fail_after(10):
         for _ in range(pieces_max):
-            with anyio.move_on_after(_A_MOMENT_S):
-                try:
-                    return await line.receive(1) == b""
-                except ConnectionResetError:
-                    return True
+            if await _is_over(line):
+                return True
             await line.send(b"x")
+    return False
+
+
+async def _is_over(line: Line) -> bool:
+    with anyio.move_on_after(_A_MOMENT_S):
+        try:
+            return await line.receive(1) == b""
+        except ConnectionResetError:
+            return True
     return False
 
 
