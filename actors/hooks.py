@@ -96,18 +96,26 @@ class Hooks:
             case Receipt():
                 await self._receipts.take(brought.lanes, news)
             case PeerNews():
-                await self._hear(brought.tenant, news)
+                await self._hear(brought, news)
             case LaneNews():
                 for lane in brought.accounts:
                     await self._errands.told(lane, news)
 
-    async def _hear(self, tenant: str, news: PeerNews) -> None:
-        """Has the conversation with a person record what they did, be it the first that is ever heard of them."""
+    async def _hear(self, brought: Brought, news: PeerNews) -> None:
+        """Has the conversation with a person record what they did, be it the first that is ever heard of them.
+
+        People act towards an account, whoever shares it: so has each conversation of another tenant that wrote to them
+        through it.
+        """
+        tenant, lanes = brought.tenant, self._receipts.beside(brought.accounts or brought.lanes)
         peer = await self._peers.of(tenant, news.channel, news.address)
         # Whatever is recorded now is there before the first message to them.
         self._peers.is_first(peer.conversation)
         name = await self._peers.name_of(tenant, news.channel, peer)
         await self._errands.heard(tenant, peer.conversation, news, name=name)
+        for other, conversation in await self._peers.everywhere(news.channel, news.address, lanes):
+            if conversation != peer.conversation:
+                await self._errands.heard(other, conversation, news)
 
 
 def _about(news: News) -> object:

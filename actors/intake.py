@@ -129,6 +129,7 @@ class Intake:
             self._waiting -= 1
         if isinstance(answer, Repeated):
             return await self._repeated(answer)
+        self.peers.has_message(tenant, submission.channel, submission.subject)
         return self._arrived(prepared)
 
     # -- checks
@@ -205,7 +206,7 @@ class Intake:
         )
         message = accepted(stream, now_us, asked.tenant, event, cause=asked.submission.cause)
         acceptance = Acceptance(
-            append=_first_append(message, event),
+            append=_first_append(message, event, asked.peer),
             sealed=sealed,
             conversation=asked.peer.conversation,
             channel=asked.submission.channel,
@@ -344,7 +345,7 @@ def _shape_of(submission: Submission) -> Shape:
     return PLAIN if submission.channel != "whatsapp" else shape_of(submission.content)
 
 
-def _first_append(message: Message, event: e.MessageAccepted) -> Append:
+def _first_append(message: Message, event: e.MessageAccepted, peer: Peer) -> Append:
     shard = shard_of(message.tenant, message.conversation)
     return Append(
         shard=shard,
@@ -352,4 +353,5 @@ def _first_append(message: Message, event: e.MessageAccepted) -> Append:
         at_us=message.accepted_us,
         drafts=(Draft(stream=message.id, version=1, event=event, cause=message.cause),),
         heads=(HeadChange(head=head_of(message, shard), was=None),),
+        aliases=peer.names_with(message.id),
     )

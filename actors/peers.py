@@ -4,28 +4,42 @@ This file answers for finding the conversation with a peer, and for minting one 
 are remembered, so that accepting for them reads nothing.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import anyio
 import msgspec
+from msgspec.structs import replace
 
 from core.ids import Mint
 from core.ports import Clock, Log, Secrets
-from core.records import Alias
+from core.records import NO_TENANT, Alias, MessageFilter
 
 _Key = tuple[str, str, str]
 
 # The name of a peer who acted before we ever wrote: the address row comes with the first message only.
 SPACE: Final = "peer"
+# The name of a person, whichever tenant writes to them: it leads to the first message of each of their conversations.
+EVERYWHERE: Final = "person"
 # Where people do: who never does costs no second look-up.
 _ACT_FIRST: Final = frozenset({"whatsapp", "email"})
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A peer as the log knows it: the keyed hash of its address, and the conversation with it."""
+    """A peer as the log knows it: the keyed hash of its address, and the conversation with it.
+
+    `person` is what the address is called over all tenants, while the log has no message to it: the first takes it in.
+    """
 
     subject: bytes
     conversation: int
+    person: bytes | None = None
+
+    def names_with(self, message: int) -> tuple[Alias, ...]:
+        """The names that the commit of a message to this peer brings."""
+        if self.person is None:
+            return ()
+        return (Alias(space=EVERYWHERE, tenant=NO_TENANT, name=self.person, stream=message),)
 
 
 class Peers:
@@ -68,18 +82,44 @@ class Peers:
         return peer
 
     async def _looked_up(self, key: _Key) -> Peer:
-        tenant, channel, _ = key
+        tenant, channel, address = key
+        person: bytes | None = None
         subject = self._secrets.keyed_hash("address", *key)
         found = await self._log.conversation_at(tenant, channel, subject)
         if found is None and channel in _ACT_FIRST:
             found = next(iter(await self._log.aliased(SPACE, tenant, subject)), None)
+            person = self._person(channel, address)
+            if found is not None:
+                return Peer(subject=subject, conversation=found, person=person)
         if found is not None:
             return Peer(subject=subject, conversation=found)
         minted = self._mint.next(self._clock.now_us())
         if len(self._unborn) >= self._known_max:
             self._unborn.clear()
         self._unborn.add(minted)
-        return Peer(subject=subject, conversation=minted)
+        return Peer(subject=subject, conversation=minted, person=person)
+
+    def _person(self, channel: str, address: str) -> bytes:
+        return self._secrets.keyed_hash("person", channel, address)
+
+    def has_message(self, tenant: str, channel: str, address: str) -> None:
+        """The first message to a peer is durable, and what its person is called with it."""
+        known = self._known.get((tenant, channel, address))
+        if known is not None and known.person is not None:
+            self._known[tenant, channel, address] = replace(known, person=None)
+
+    async def everywhere(self, channel: str, address: str, lanes: Iterable[str]) -> list[tuple[str, int]]:
+        """(tenant, conversation) of everybody who wrote to an address through any of these lanes."""
+        firsts = await self._log.aliased(EVERYWHERE, NO_TENANT, self._person(channel, address))
+        heads = (await self._log.heads_by(firsts)).values() if firsts else ()
+        found = dict.fromkeys((head.tenant, head.conversation) for head in heads)
+        return [one for one in found if await self._went_through(one[1], lanes)]
+
+    async def _went_through(self, conversation: int, lanes: Iterable[str]) -> bool:
+        for lane in lanes:
+            if await self._log.heads(MessageFilter(conversation=conversation, lane=lane), limit=1):
+                return True
+        return False
 
     async def name_of(self, tenant: str, channel: str, peer: Peer) -> Alias | None:
         """The name under which the conversation is found before it has a message; None where it has its address row."""

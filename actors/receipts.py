@@ -98,7 +98,7 @@ class Receipts:
 
         Raises Refused or AppendUnknown where nothing can be promised: the provider has to come again.
         """
-        lanes = tuple(dict.fromkeys(lane for named in lanes for lane in self._lanes_of(named)))
+        lanes = self.beside(lanes)
         stream = await self._find(lanes, receipt)
         if stream is not None:
             await self._errands.receive(stream, receipt, lanes)
@@ -109,6 +109,10 @@ class Receipts:
         else:
             self._witness.note("receipt_unknown", status=receipt.status)
         return stream
+
+    def beside(self, lanes: Sequence[str]) -> tuple[str, ...]:
+        """These lanes and all that share an account with one of them."""
+        return tuple(dict.fromkeys(lane for named in lanes for lane in self._lanes_of(named)))
 
     async def _find(self, lanes: Sequence[str], receipt: Receipt) -> int | None:
         echoed = ids.decode("msg", receipt.echo) if receipt.echo else None

@@ -114,6 +114,39 @@ def test_what_was_cut_off_between_news_and_message_is_done_anew() -> None:
     run_virtual(second)
 
 
+def test_what_a_person_does_reaches_everybody_who_writes_to_them_there() -> None:
+    """Tenants share an account: a stop towards it holds for each that wrote to them through it, and for nobody else."""
+    told = Brought(
+        tenant="org1",
+        news=[PeerNews(did="stopped", channel="email", address=mail(1), marketing=True)],
+        lanes=("mail",),
+        accounts=("mail",),
+    )
+
+    async def main() -> None:
+        usual = settings()
+        (post,) = [lane for lane in usual.lanes if lane.name == "mail"]
+        elsewhere = msgspec.structs.replace(post, name="elsewhere", account="another")
+        lanes = msgspec.structs.replace(usual, lanes=(*usual.lanes, elsewhere))
+        async with living(settings=lanes, provider=Handler()) as house:
+            there, other, another = [
+                [(await house.post(mail(to), number, tenant=tenant, lane=lane)).id for number in (1, 2)]
+                for to, tenant, lane in ((1, "org2", "mail"), (1, "org3", "elsewhere"), (2, "org2", "mail"))
+            ]
+            await house.pass_time(1)
+            for _ in range(2):
+                await house.system.hooks.heed(told)
+            suppressed = {
+                stream
+                for stream in (house.message(one[0]).conversation for one in (there, other, another))
+                if any(isinstance(event, e.PeerSuppressed) for event in house.events(stream))
+            }
+            assert suppressed == {house.message(there[0]).conversation}
+            assert len(of_type(house, e.PeerSuppressed)) == 2
+
+    run_virtual(main)
+
+
 @pytest.mark.slow
 def test_a_thousand_messages_of_one_hook_share_commits() -> None:
     """They are durable after a handful of commits, in their order, and reach the handler so."""
