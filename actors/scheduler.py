@@ -22,7 +22,7 @@ from actors.lane import LaneActor
 from actors.long_windows import LongWindows
 from actors.roster import Roster
 from actors.sender import LOG_TROUBLE, Sender, Trouble
-from core.agenda import Cursor, Entry, Window
+from core.agenda import AgendaWindow, Cursor, Entry
 from core.errors import Refused
 from core.limits import UNKNOWN
 from core.message import Message
@@ -127,7 +127,7 @@ class Scheduler:
             return
         gate = LaneGate(self._governor, lane)
 
-        def read_page(tenant: str, priority: int, window: Window) -> None:
+        def read_page(tenant: str, priority: int, window: AgendaWindow) -> None:
             group = AgendaGroup(lane=name, tenant=tenant, priority=priority, due_us=0)
             assert self._group is not None, "pages are read while the scheduler runs"
             self._group.start_soon(self._read_page, group, window, window.start_reading())
@@ -146,9 +146,11 @@ class Scheduler:
             window.cursor = Cursor(due_us=group.due_us, stream=0)
             agenda.ring.add_window(group.tenant, group.priority, window)
 
-    def _window(self, *, is_complete: bool) -> Window:
+    def _window(self, *, is_complete: bool) -> AgendaWindow:
         bounds = self._bounds
-        return Window(fresh_max=bounds.agenda_window_max, deferred_max=bounds.deferred_max, is_complete=is_complete)
+        return AgendaWindow(
+            fresh_max=bounds.agenda_window_max, deferred_max=bounds.deferred_max, is_complete=is_complete
+        )
 
     # -- reminders
 
@@ -339,7 +341,7 @@ class Scheduler:
 
     # -- pages of the log
 
-    async def _read_page(self, group: AgendaGroup, window: Window, cursor: Cursor) -> None:
+    async def _read_page(self, group: AgendaGroup, window: AgendaWindow, cursor: Cursor) -> None:
         limit = self._bounds.agenda_window_max
         try:
             rows = await self._log.agenda_page(

@@ -39,7 +39,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     stream: int
 
 
-class Window:
+class AgendaWindow:
     """The earliest waiting conversations of one (lane, tenant, priority).
 
     `cursor` None means that everything that waits is here. `fresh_max` and `deferred_max` bound the two sorts of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final, Protocol
 
-from core.agenda import Entry, Window
+from core.agenda import AgendaWindow, Entry
 from core.limits import UNKNOWN
 
 # Conversations parked behind one full host; more of them look again after a while.
@@ -38,13 +38,13 @@ class Ring:
     """The waiting work of one lane."""
 
     def __init__(
-        self, gate: Gate, new_window: Callable[[], Window], read_page: Callable[[str, int, Window], None]
+        self, gate: Gate, new_window: Callable[[], AgendaWindow], read_page: Callable[[str, int, AgendaWindow], None]
     ) -> None:
         """`read_page` is called for a window that needs more of the log; it must start reading before it returns."""
         self._gate = gate
         self._new_window = new_window
         self._read_page = read_page
-        self._windows: dict[str, dict[int, Window]] = {}
+        self._windows: dict[str, dict[int, AgendaWindow]] = {}
         self._active: deque[str] = deque()
         self._timers: list[tuple[int, int, str]] = []
         # Where each tenant is: an instant in the timers, 0 for the ring, UNKNOWN until a permit comes back.
@@ -55,7 +55,7 @@ class Ring:
         self._open_hosts: dict[int, None] = {}
         self._host_timers: list[tuple[int, int]] = []
 
-    def window(self, tenant: str, priority: int) -> Window:
+    def window(self, tenant: str, priority: int) -> AgendaWindow:
         """The window of a tenant's priority; new ones are complete (nothing of it waits in the log)."""
         windows = self._windows.setdefault(tenant, {})
         window = windows.get(priority)
@@ -63,12 +63,12 @@ class Ring:
             window = windows[priority] = self._new_window()
         return window
 
-    def add_window(self, tenant: str, priority: int, window: Window) -> None:
+    def add_window(self, tenant: str, priority: int, window: AgendaWindow) -> None:
         """Puts a window that has to be read from the log first."""
         self._windows.setdefault(tenant, {})[priority] = window
         self.look_again(tenant)
 
-    def windows(self) -> Iterator[tuple[str, int, Window]]:
+    def windows(self) -> Iterator[tuple[str, int, AgendaWindow]]:
         """Every window with its tenant and priority."""
         for tenant, windows in self._windows.items():
             for priority, window in windows.items():

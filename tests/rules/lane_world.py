@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from core.agenda import Cursor, Entry, Window
+from core.agenda import AgendaWindow, Cursor, Entry
 from core.limits import UNKNOWN, Bound, Scope
 from core.policies import Quota
 from core.records import AgendaRow
@@ -80,13 +80,13 @@ class LaneWorld:
         self.now_us = 1
         self.peers: dict[int, Peer] = {}
         self.out: list[Out] = []
-        self.pages: list[tuple[str, Window, list[AgendaRow]]] = []
+        self.pages: list[tuple[str, AgendaWindow, list[AgendaRow]]] = []
         self._streams = 0
 
-    def _window(self, *, is_complete: bool) -> Window:
-        return Window(fresh_max=self.page_rows, deferred_max=self.deferred_max, is_complete=is_complete)
+    def _window(self, *, is_complete: bool) -> AgendaWindow:
+        return AgendaWindow(fresh_max=self.page_rows, deferred_max=self.deferred_max, is_complete=is_complete)
 
-    def _read_page(self, tenant: str, priority: int, window: Window) -> None:
+    def _read_page(self, tenant: str, priority: int, window: AgendaWindow) -> None:
         cursor = window.start_reading()
         rows = [
             AgendaRow(due_us=due_us, stream=stream, conversation=number, host=peer.host)

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core.agenda import Window
+from core.agenda import AgendaWindow
 from core.records import AgendaRow
 from tests.rules.waiting_rows import Waiting
 
@@ -22,8 +22,8 @@ _conversations: Final = st.integers(1, 12)
 _soon: Final = st.integers(0, 20)
 
 
-def _window(*, fresh_max: int = 4, deferred_max: int = 2, is_complete: bool = True) -> Window:
-    return Window(fresh_max=fresh_max, deferred_max=deferred_max, is_complete=is_complete)
+def _window(*, fresh_max: int = 4, deferred_max: int = 2, is_complete: bool = True) -> AgendaWindow:
+    return AgendaWindow(fresh_max=fresh_max, deferred_max=deferred_max, is_complete=is_complete)
 
 
 def _rows(*dues_us: int, first: int = 1) -> list[AgendaRow]:
@@ -34,7 +34,7 @@ def _rows(*dues_us: int, first: int = 1) -> list[AgendaRow]:
     ]
 
 
-def _drain(window: Window, now_us: int) -> list[int]:
+def _drain(window: AgendaWindow, now_us: int) -> list[int]:
     found = []
     while window.peek(now_us) is not None:
         found.append(window.pop().conversation)
@@ -46,19 +46,19 @@ class Interleaving(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = Waiting(Window(fresh_max=2, deferred_max=1, is_complete=True), page_rows=2)
+        self.world = Waiting(AgendaWindow(fresh_max=2, deferred_max=1, is_complete=True), page_rows=2)
         self.fresh_max = self.deferred_max = 0
 
     @initialize(fresh_max=st.integers(2, 5), deferred_max=st.integers(1, 3), backlog=st.lists(_soon, max_size=12))
     def begin(self, fresh_max: int, deferred_max: int, backlog: list[int]) -> None:
         """The daemon starts over a log that already holds something."""
         self.fresh_max, self.deferred_max = fresh_max, deferred_max
-        complete = Window(fresh_max=fresh_max, deferred_max=deferred_max, is_complete=True)
+        complete = AgendaWindow(fresh_max=fresh_max, deferred_max=deferred_max, is_complete=True)
         self.world = Waiting(complete, page_rows=fresh_max)
         for conversation, in_us in enumerate(backlog, 1):
             self.world.arrive(conversation, is_fifo=True, in_us=in_us, lives_us=None, is_awake=False)
         if backlog:
-            self.world.window = Window(fresh_max=fresh_max, deferred_max=deferred_max, is_complete=False)
+            self.world.window = AgendaWindow(fresh_max=fresh_max, deferred_max=deferred_max, is_complete=False)
 
     @rule(
         conversation=_conversations,

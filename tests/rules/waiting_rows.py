@@ -6,7 +6,7 @@ must never look into the window to find out.
 
 import msgspec
 
-from core.agenda import Entry, Window
+from core.agenda import AgendaWindow, Entry
 from core.records import AgendaRow
 
 
@@ -31,7 +31,7 @@ class Peer(msgspec.Struct, kw_only=True):
 class Waiting:
     """Everything that waits, and the window that has to know of it in time."""
 
-    def __init__(self, window: Window, *, page_rows: int) -> None:
+    def __init__(self, window: AgendaWindow, *, page_rows: int) -> None:
         self.window = window
         self.page_rows = page_rows
         self.now_us = 0
