@@ -29,9 +29,10 @@ _ENCODER: Final = msgspec.json.Encoder()
 Members = dict[str, msgspec.Raw]
 
 
-class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """One update. `listed` names the list that it stood in and `own` its element there; both empty for a whole change.
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """One update in an envelope of its own, which is `body`.
 
+    `listed` names the list that it stood in and `own` its element there; both are empty for a whole change.
     `value` is all of the change, lists included, and `contact` the one that the update is certainly about, empty where
     none is. `digest` tells it from all that are not the same, and is the same when Meta sends it again.
     """
@@ -45,36 +46,36 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
-def updates_in(body: bytes) -> list[Update]:
+def pieces_of(body: bytes) -> list[Piece]:
     """Every update of a body, in the order in which they stand; empty where it is no envelope of Meta's or too much."""
     if not _is_utf8(body):
         return []  # What is passed on unread would come out as broken as it came in.
-    found: list[Update] = []
+    found: list[Piece] = []
     left_bytes = BODIES_BYTES_MAX
-    for update in _updates(members(body)):
-        found.append(update)
-        left_bytes -= len(update.body)
+    for piece in _pieces(members(body)):
+        found.append(piece)
+        left_bytes -= len(piece.body)
         if len(found) > UPDATES_MAX or left_bytes < 0:
             return []
     return found
 
 
-def _updates(envelope: Members) -> Iterator[Update]:
+def _pieces(envelope: Members) -> Iterator[Piece]:
     for raw_entry in elements(envelope.get("entry")):
         entry = members(raw_entry)
         changes = elements(entry.get("changes"))
         if not changes:
-            yield Update(field="", body=_encoded(envelope, raw_entry), digest=_digest(raw_entry))
+            yield Piece(field="", body=_encoded(envelope, raw_entry), digest=_digest(raw_entry))
         for change in changes:
-            yield from _updates_of(envelope, entry, change)
+            yield from _pieces_in(envelope, entry, change)
 
 
-def _updates_of(envelope: Members, entry: Members, raw_change: msgspec.Raw) -> Iterator[Update]:
+def _pieces_in(envelope: Members, entry: Members, raw_change: msgspec.Raw) -> Iterator[Piece]:
     change = members(raw_change)
     field, value = text(change.get("field")), members(change.get("value"))
     lists = {name: found for name in LISTS.get(field, ()) if (found := elements(value.get(name)))}
     if not lists:
-        yield _update(envelope, entry, raw_change, field=field, value=value)
+        yield _piece(envelope, entry, raw_change, field=field, value=value)
         return
     contacts = elements(value.get("contacts"))
     by_id = _by_id(contacts)
@@ -89,7 +90,7 @@ def _updates_of(envelope: Members, entry: Members, raw_change: msgspec.Raw) -> I
                 alone["contacts"] = [contact]
             part = msgspec.Raw(_ENCODER.encode({**change, "value": alone}))
             about = members(contact)
-            yield _update(envelope, entry, part, field=field, listed=name, own=own, value=value, contact=about)
+            yield _piece(envelope, entry, part, field=field, listed=name, own=own, value=value, contact=about)
 
 
 def _by_id(contacts: list[msgspec.Raw]) -> dict[str, msgspec.Raw]:
@@ -108,7 +109,7 @@ def _named_in(own: Members, by_id: dict[str, msgspec.Raw]) -> msgspec.Raw | None
     return next((by_id[known] for name in names if (known := text(own.get(name))) in by_id), None)
 
 
-def _update(
+def _piece(
     envelope: Members,
     entry: Members,
     change: msgspec.Raw,
@@ -118,8 +119,8 @@ def _update(
     own: Members | None = None,
     value: Members,
     contact: Members | None = None,
-) -> Update:
-    return Update(
+) -> Piece:
+    return Piece(
         field=field,
         listed=listed,
         own=own or {},

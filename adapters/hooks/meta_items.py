@@ -9,7 +9,7 @@ import re
 from typing import Final, Literal
 
 from adapters.channels.whatsapp_cloud_errors import error_of, failure_of
-from adapters.hooks.meta_envelope import Members, Update, updates_in
+from adapters.hooks.meta_envelope import Members, Piece, pieces_of
 from adapters.loose_json import Json, elements, members, number, text
 from core import addresses
 from core.news import Item, LaneNews, News, PeerNews, Receipt, ReceiptStatus
@@ -41,44 +41,44 @@ _ECHO_CHARS_MAX: Final = 512
 
 def items_of(body: bytes) -> list[Item]:
     """Every update of a body as an item, at least one; a body that is no envelope of Meta's is one item as it is."""
-    found = [_item(update) for update in updates_in(body)]
+    found = [_item(piece) for piece in pieces_of(body)]
     return found or [Item(key=hashlib.sha256(body).hexdigest(), body=body)]
 
 
-def _item(update: Update) -> Item:
-    match update.listed:
+def _item(piece: Piece) -> Item:
+    match piece.listed:
         case "messages":
-            key, kind, news = text(update.own.get("id")), "message", _written(update)
+            key, kind, news = text(piece.own.get("id")), "message", _written(piece)
         case "statuses":
-            key, kind, news = _status_key(update.own), "status", _receipts(update)
+            key, kind, news = _status_key(piece.own), "status", _receipts(piece)
         case "user_preferences":
-            key, kind, news = "", update.field, _wishes(update)
+            key, kind, news = "", piece.field, _wishes(piece)
         case _:
-            key, kind, news = "", update.field, _alerts(update)
-    return Item(key=key or update.digest, body=update.body, kind=kind, news=news)
+            key, kind, news = "", piece.field, _alerts(piece)
+    return Item(key=key or piece.digest, body=piece.body, kind=kind, news=news)
 
 
-def _written(update: Update) -> tuple[News, ...]:
-    own = update.own
+def _written(piece: Piece) -> tuple[News, ...]:
+    own = piece.own
     # Writing to a group opens no window between us and the person.
     if text(own.get("type")) in _NOT_WRITTEN or "group_id" in own:
         return ()
     at_us = _instant_us(own.get("timestamp"))
     return tuple(
         PeerNews(did="wrote", channel="whatsapp", address=address, at_us=at_us)
-        for address in _addresses(own.get("from"), own.get("from_user_id"), update.contact)
+        for address in _addresses(own.get("from"), own.get("from_user_id"), piece.contact)
     )
 
 
-def _wishes(update: Update) -> tuple[News, ...]:
-    own = update.own
+def _wishes(piece: Piece) -> tuple[News, ...]:
+    own = piece.own
     did = _WISHES.get(text(own.get("value")))
     if did is None or text(own.get("category")) != "marketing_messages":
         return ()
     at_us = _instant_us(own.get("timestamp"))
     return tuple(
         PeerNews(did=did, channel="whatsapp", address=address, at_us=at_us, marketing=True)
-        for address in _addresses(own.get("wa_id"), own.get("user_id"), update.contact)
+        for address in _addresses(own.get("wa_id"), own.get("user_id"), piece.contact)
     )
 
 
@@ -89,20 +89,20 @@ def _status_key(own: Members) -> str:
     return f"{named}/{status}" if _is_of_a_message(own) else f"{named}/{kind}/{status}"
 
 
-def _receipts(update: Update) -> tuple[News, ...]:
-    own = update.own
+def _receipts(piece: Piece) -> tuple[News, ...]:
+    own = piece.own
     status = _STATUSES.get(text(own.get("status")))
     provider_id = text(own.get("id"))
     echo = text(own.get("biz_opaque_callback_data"), chars_max=_ECHO_CHARS_MAX)
     if status is None or not (provider_id or echo) or not _is_of_a_message(own):
         return ()
     receipt = Receipt(status=status, provider_id=provider_id, echo=echo, at_us=_instant_us(own.get("timestamp")))
-    return (_with_failure(receipt, update),) if status == "failed" else (receipt,)
+    return (_with_failure(receipt, piece),) if status == "failed" else (receipt,)
 
 
-def _with_failure(receipt: Receipt, update: Update) -> Receipt:
-    errors = elements(update.own.get("errors")) or elements(update.value.get("errors"))
-    failure = failure_of(error_of(errors[0] if errors else None), to=text(update.own.get("recipient_id")))
+def _with_failure(receipt: Receipt, piece: Piece) -> Receipt:
+    errors = elements(piece.own.get("errors")) or elements(piece.value.get("errors"))
+    failure = failure_of(error_of(errors[0] if errors else None), to=text(piece.own.get("recipient_id")))
     return Receipt(
         status="failed",
         provider_id=receipt.provider_id,
@@ -118,16 +118,16 @@ def _is_of_a_message(own: Members) -> bool:
     return text(own.get("type")) in {"", "message"}
 
 
-def _alerts(update: Update) -> tuple[News, ...]:
-    if update.field == "messages":
+def _alerts(piece: Piece) -> tuple[News, ...]:
+    if piece.field == "messages":
         # Errors that belong to no message are about the number or the application.
-        failures = [failure_of(error_of(error)) for error in elements(update.value.get("errors"))]
+        failures = [failure_of(error_of(error)) for error in elements(piece.value.get("errors"))]
         return tuple(LaneNews(state="alert", code=f"errors/{failure.code}") for failure in failures[:1])
-    if update.field not in _ALERTS:
+    if piece.field not in _ALERTS:
         return ()
-    alerts = members(update.value.get("alert_info")) or update.value
-    event = text(alerts.get(_ALERTS[update.field]))
-    return (LaneNews(state="alert", code=f"{update.field}/{event}" if _CODE.fullmatch(event) else update.field),)
+    alerts = members(piece.value.get("alert_info")) or piece.value
+    event = text(alerts.get(_ALERTS[piece.field]))
+    return (LaneNews(state="alert", code=f"{piece.field}/{event}" if _CODE.fullmatch(event) else piece.field),)
 
 
 def _addresses(phone: Json | None, user: Json | None, contact: Members) -> list[str]:
