@@ -7,19 +7,24 @@ died while it was out, or its answer was lost), a capsule says so in the one for
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from adapters.chance import KeyedChance
 from core import events as e
 from core import outcomes as o
 from core.policies import SECOND_US
 from core.records import Recorded
 from scenarios.capsules.naming import Cast
+from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch, Tale, Try
-from scenarios.capsules.writing import span
+from scenarios.file.answers import Answer
+from scenarios.file.writing import answer_value
 
 # A channel is left when its answer is there; what is recorded so much later had to wait for the log.
 _WAITED_FOR_LOG_US: Final = SECOND_US
 # Longer than a daemon waits for what is out when it is stopped.
 _NEVER_US: Final = 30 * SECOND_US
+_LEAST_US: Final = 1_000
 
 
 def answered(stretch: Stretch, cast: Cast) -> Iterator[dict[str, object]]:
@@ -85,41 +90,22 @@ def _answer(event: e.Event, sent_us: int | None, *, is_cut_off: bool, is_proved:
 
 def answer_of(outcome: o.Failure, sent_us: int | None) -> object:
     """The answer of a scenario that comes to an outcome; `sent_us` is None where nothing had been handed over."""
-    code = outcome.code or None
     match outcome:
         case o.Ambiguous():
             # Whatever it was that went wrong, this comes at the very instant at which we gave up.
             return "reset"
         case o.Transient(after_us=None, retries_max=None) if sent_us is None:
             return "refused"
-        case o.Transient():
-            return {
-                "transient": True,
-                "after": _asked(outcome.after_us),
-                "retries_max": outcome.retries_max,
-                "code": code,
-            }
-        case o.Rate():
-            after = _asked(outcome.after_us)
-            return {"rate": outcome.scope, "after": after, "growth": outcome.growth, "code": code}
-        case o.Hold():
-            after = _asked(outcome.after_us)
-            return "hold" if after is None else {"hold": after, "code": code}
-        case o.Recipient():
-            return {"recipient": "soft" if outcome.soft else True, "code": code}
-        case o.OptOut():
-            return {"optout": "marketing" if outcome.marketing else True, "code": code}
-        case o.Permanent():
-            return {"permanent": True, "code": code}
-        case o.Config():
-            return {"config": True, "code": code}
-        case o.Window():
-            return {"window": True, "code": code}
+        case _:
+            return answer_value(Answer(kind="outcome", outcome=_sayable(outcome)))
 
 
-def _asked(after_us: int | None) -> str | None:
-    """How long a provider asked us to wait, as a file can say it."""
-    return None if after_us is None else span(max(1_000, after_us))
+def _sayable(outcome: o.Failure) -> o.Failure:
+    """An outcome as a file can say it: with a code, and never asked to wait for no time at all."""
+    if isinstance(outcome, o.Transient | o.Rate | o.Hold) and outcome.after_us is not None:
+        outcome = replace(outcome, after_us=max(_LEAST_US, outcome.after_us))
+    is_bare = not outcome.code or (isinstance(outcome, o.Hold) and outcome.after_us is None)
+    return replace(outcome, code=o.name_of(outcome)) if is_bare else outcome
 
 
 def _doubt(tale: Tale, attempt: Try) -> Literal["open", "proved"] | None:

@@ -12,8 +12,8 @@ from core.policies import PRESETS, Policy
 from scenarios.capsules.naming import Cast
 from scenarios.capsules.pseudonyms import Pseudonyms
 from scenarios.capsules.settings import Lanes
+from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch, Tale
-from scenarios.capsules.writing import span
 
 TEXT: Final = "See you tomorrow, number {n}"
 HOOK_TYPE: Final = "something.happened"

@@ -18,10 +18,11 @@ from scenarios.capsules.naming import Cast, cast_of
 from scenarios.capsules.outages import Outage, faults_of, outages, providers
 from scenarios.capsules.pseudonyms import Pseudonyms
 from scenarios.capsules.settings import ORDER_BY, Lanes, lanes_in, tables_of
+from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch
-from scenarios.capsules.writing import line, many, span
 from scenarios.file.answers import OUTCOMES, WORDS
 from scenarios.file.tables import ACTIONS
+from scenarios.file.writing import text_of
 
 _WIDTH: Final = 118
 _WHY: Final = "What happened in this stretch of the log happens again."
@@ -52,24 +53,25 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
     found = outages(stretch, cast, pseudonyms)
     tenant_of = {tale.accepted.lane: pseudonyms.tenant(tale) for tale in cast.asked if tale.accepted.channel == "hook"}
     answers = list(answered(stretch, cast))
-    body = [
-        *_head(stretch),
-        *tables_of(lanes, tenant_of),
-        *many("arrive", arrivals(stretch, cast, pseudonyms, lanes)),
-        *many("provider", providers(cast)),
-        *many("fault", faults_of(found)),
-        *many("fault", ends_of_lives(stretch)),
-        *many("fault", account_troubles(stretch, lanes)),
-        *many("operator", orders(stretch, cast, lanes)),
-        *many("answered", answers),
-        *many("expect", [{"that": "accepted", "count": len(cast.tales)}]),
-    ]
+    tree = {
+        **_head(stretch),
+        **tables_of(lanes, tenant_of),
+        "arrive": list(arrivals(stretch, cast, pseudonyms, lanes)),
+        "provider": list(providers(cast)),
+        "fault": [*faults_of(found), *ends_of_lives(stretch), *account_troubles(stretch, lanes)],
+        "operator": orders(stretch, cast, lanes),
+        "answered": answers,
+        "expect": [{"that": "accepted", "count": len(cast.tales)}],
+    }
+    body = text_of({key: value for key, value in tree.items() if value not in ([], {})})
     left_out = tuple(_left_out(cast, lanes))
     comment = list(_comment(stretch, cast, found, left_out))
     zones = {tale.accepted.zone or "" for tale in cast.asked}
     return Capsule(
-        text="\n".join([*comment, *body]) + "\n",
-        ours="\n".join([*_OURS, *comment, *_head(stretch), *lanes.lanes, *lanes.policies, *zones, *_keys(body)]),
+        text="\n".join([*comment, "", body]),
+        ours="\n".join(
+            [*_OURS, *comment, text_of(_head(stretch)), *lanes.lanes, *lanes.policies, *zones, *_keys(body)]
+        ),
         streams=tuple(tale.stream for tale in stretch.tales),
         messages=len(cast.tales),
         carried=sum(1 for tale in cast.tales.values() if tale.is_carried),
@@ -79,15 +81,14 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
     )
 
 
-def _head(stretch: Stretch) -> list[str]:
-    return [
-        "",
-        line("name", f"A capsule of {moment(stretch.since_us):%Y-%m-%d %H:%M} UTC"),
-        line("why", _WHY),
-        line("start", moment(stretch.since_us)),
-        line("runs_for", span(stretch.until_us - stretch.since_us)),
-        line("rests_within", "30d"),
-    ]
+def _head(stretch: Stretch) -> dict[str, object]:
+    return {
+        "name": f"A capsule of {moment(stretch.since_us):%Y-%m-%d %H:%M} UTC",
+        "why": _WHY,
+        "start": moment(stretch.since_us),
+        "runs_for": span(stretch.until_us - stretch.since_us),
+        "rests_within": "30d",
+    }
 
 
 def _left_out(cast: Cast, lanes: Lanes) -> Iterator[str]:
@@ -104,9 +105,9 @@ def _left_out(cast: Cast, lanes: Lanes) -> Iterator[str]:
     yield "the time that commits took, but where it is in the time of an attempt"
 
 
-def _keys(body: list[str]) -> Iterator[str]:
+def _keys(body: str) -> Iterator[str]:
     """The headings and keys of a file."""
-    for text in body:
+    for text in body.splitlines():
         yield text if text.startswith("[") else text.partition(" = ")[0]
 
 

@@ -12,8 +12,8 @@ from core.message import FALLBACK_DUE
 from core.records import Recorded
 from scenarios.capsules.naming import Cast
 from scenarios.capsules.settings import Lanes
+from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch, Tale
-from scenarios.capsules.writing import span
 
 # A re-run may be so much behind the log, and must still have recorded what the log has.
 _BEHIND_US: Final = 50_000

@@ -15,8 +15,8 @@ from core.outcomes import is_fault
 from scenarios.capsules.answers import answer_of
 from scenarios.capsules.naming import Cast
 from scenarios.capsules.pseudonyms import Pseudonyms
+from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch, Tale, Try
-from scenarios.capsules.writing import span
 from scenarios.world.recorded import STANDS_WITHIN_US
 
 # So many answers in a row end an outage; fewer faults than that are no outage.

@@ -4,7 +4,7 @@ This file answers for every value of a policy being written out, so that a capsu
 whose presets have changed; and for policies being tables of their own, so that what-if can change them by name.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -14,7 +14,6 @@ from core import events as e
 from core.policies import PRESETS, Exponential, Policy, Quota
 from scenarios.capsules.naming import Cast
 from scenarios.capsules.stretch import LaneTale, Stretch
-from scenarios.capsules.writing import table
 
 _NONE: Final = "none"
 _WINDOWS: Final = {1_000_000: "s", 60_000_000: "min", 3_600_000_000: "h", 86_400_000_000: "d"}
@@ -63,18 +62,26 @@ def lanes_in(stretch: Stretch, cast: Cast) -> Lanes:
     return Lanes(lanes=lanes, policies=policies, named=named)
 
 
-def tables_of(lanes: Lanes, tenant_of: Mapping[str, str]) -> Iterator[str]:
+def tables_of(lanes: Lanes, tenant_of: Mapping[str, str]) -> dict[str, object]:
     """The tables of policies, lanes and sources of hooks; `tenant_of` says whose the hooks of a source are."""
-    for name, policy in lanes.policies.items():
-        fitting = [lane for lane in policy.failover if lane in lanes.lanes]
-        yield from table(("policies", name), _policy(policy, fitting))
-    for name, lane in lanes.lanes.items():
-        policy_table = {"preset": lanes.named[name]}
-        if lane.channel == "hook":
-            values = {"scheme": "stripe", "tenant": tenant_of.get(name), "order_by": ORDER_BY, "policy": policy_table}
-            yield from table(("hooks", name), values)
-        else:
-            yield from table(("lanes", name), {"channel": lane.channel, "policy": policy_table})
+    policies = {
+        name: _policy(policy, [lane for lane in policy.failover if lane in lanes.lanes])
+        for name, policy in lanes.policies.items()
+    }
+    own = {name: {"preset": lanes.named[name]} for name in lanes.lanes}
+    hooks = {name for name, lane in lanes.lanes.items() if lane.channel == "hook"}
+    return {
+        "policies": policies,
+        "lanes": {
+            name: {"channel": lane.channel, "policy": own[name]}
+            for name, lane in lanes.lanes.items()
+            if name not in hooks
+        },
+        "hooks": {
+            name: {"scheme": "stripe", "tenant": tenant_of.get(name), "order_by": ORDER_BY, "policy": own[name]}
+            for name in sorted(hooks)
+        },
+    }
 
 
 def _policy(policy: Policy, failover: list[str]) -> dict[str, object]:
