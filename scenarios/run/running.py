@@ -18,7 +18,7 @@ from scenarios.loop.boundary import BoundaryError
 from scenarios.loop.run import run_virtual
 from scenarios.loop.schedules import Fifo, Pct, Ready, Schedule, Walk
 from scenarios.loop.stuck import Budget, StuckError
-from scenarios.loop.virtual import PowerCut
+from scenarios.loop.virtual import PowerCut, VirtualLoop
 from scenarios.wire.loop import WireLoop
 from scenarios.world.ground import EndedBy, Ground, Parts
 from scenarios.world.living import Living
@@ -105,7 +105,7 @@ def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int, wired: Wire
             schedule=_schedule(ground),
             start_s=start_us / SECOND_US,
             budget=budget,
-            **_on_the_wire(ground),
+            **_surroundings(ground),
         )
     except PowerCut as cut:
         return "crash", round(cut.now_s * SECOND_US)
@@ -119,15 +119,17 @@ def _wired(scenario: Scenario) -> Wired:
     return wiring.Wire
 
 
-def _on_the_wire(ground: Ground) -> dict[str, Any]:
-    """What a run with a wire needs beside: its loop, and a wall clock for those who date what they write."""
+def _surroundings(ground: Ground) -> dict[str, Any]:
+    """The loop, and who may leave the simulation. With a wire, some are told its wall clock to date what they write."""
 
     def wall_ns() -> int:
         return ground.wall_us(round(asyncio.get_running_loop().time() * SECOND_US)) * 1_000
 
+    loop, may_touch = ground.parts.loop, ground.parts.may_touch
     if not ground.scenario.is_wired:
-        return {}
-    return {"kind": WireLoop, "allowed": _MAY_ASK_THE_TIME, "wall_ns": wall_ns}
+        return {"kind": loop, "allowed": may_touch}
+    kind = WireLoop if loop is VirtualLoop else type("WireLoopBeside", (WireLoop, loop), {})
+    return {"kind": kind, "allowed": (*may_touch, *_MAY_ASK_THE_TIME), "wall_ns": wall_ns}
 
 
 def _down_us(ground: Ground, ended_by: EndedBy) -> int:

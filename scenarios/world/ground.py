@@ -5,6 +5,7 @@ tasks, clocks and actors are gone after each crash.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, Literal
 
 import msgspec
@@ -26,6 +27,7 @@ from scenarios.file.arriving import Request, requests_of
 from scenarios.file.scenario import Scenario
 from scenarios.file.sides import Fault
 from scenarios.laws.finding import Finding
+from scenarios.loop.virtual import VirtualLoop
 from scenarios.world.books import Books, Told
 from scenarios.world.borders import Borders
 from scenarios.world.choosing import Subject
@@ -48,7 +50,8 @@ EndedBy = Literal["crash", "stop", "trouble", "bug", "end"]
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon is built from. The defaults are sound; tests plant a broken part to see a law fail.
 
-    `steps_max` is far more than a scenario takes that gets anywhere, and little enough to be told within minutes.
+    `opening` surrounds a life of the log; `may_touch` are modules that may leave the simulation for it. `steps_max` is
+    far more than a scenario takes that gets anywhere, and little enough to be told within minutes.
     """
 
     log_of: Callable[[Durable, Disk], Log] = MemoryLog
@@ -57,6 +60,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     chance_of: Callable[[int], Chance] = KeyedChance
     settings_of: Callable[[Settings], Settings] = lambda settings: settings
     started: Callable[[System], None] = lambda _system: None
+    opening: Callable[[Log], AbstractAsyncContextManager[object]] = nullcontext
+    loop: type[VirtualLoop] = VirtualLoop
+    may_touch: tuple[str, ...] = ()
     steps_max: int = 20_000_000
 
 

@@ -89,6 +89,7 @@ class Living:
         """Lives until it is stopped, until the run is over, or until the log's trouble ends it."""
         try:
             async with AsyncExitStack() as stack:
+                await stack.enter_async_context(self._ground.parts.opening(self._log))
                 if self._wire is not None:
                     stack.push_async_callback(self._wire.close)
                 return await self._live()
