@@ -76,18 +76,21 @@ def _cause_of(recorded: Recorded) -> str | None:
     return ids.encode(by or "msg", recorded.cause)
 
 
-def _data(event: e.Event) -> dict[str, object]:
+def _data(told: msgspec.Struct) -> dict[str, object]:
+    """The fields of an event, or of a part of one."""
     shown: dict[str, object] = {}
-    for name in event.__struct_fields__:
+    for name in told.__struct_fields__:
         if name in _HIDDEN:
             continue
-        value = getattr(event, name)
+        value = getattr(told, name)
         if value is None:
             shown[name.removesuffix("_us") if name in _INSTANTS else name] = None
         elif name in _INSTANTS:
             shown[name.removesuffix("_us")] = moment(value)
         elif name in _FORMS:
             shown[name] = _FORMS[name](value)
+        elif name in _PARTS:
+            shown[name] = [_data(part) for part in value]
         elif isinstance(value, Failure):
             shown[name] = {"is": name_of(value), **msgspec.structs.asdict(value)}
         else:
@@ -99,9 +102,11 @@ def _data(event: e.Event) -> dict[str, object]:
 _INSTANTS: Final = frozenset(
     {
         *("due_us", "expires_us", "deadline_us", "sent_at_us", "until_us", "before_us"),
-        *("fallback_by_us", "told_us"),
+        *("fallback_by_us", "told_us", "at_us", "was_due_us", "would_due_us"),
     }
 )
+# Fields that hold structs of their own.
+_PARTS: Final = frozenset({"contrasts", "samples"})
 
 
 def _hexadecimal(value: bytes | int) -> str:
@@ -118,5 +123,6 @@ _FORMS: Final[dict[str, Callable[..., object]]] = {
     "host": _hexadecimal,
     "boot": _hexadecimal,
     "commitment": _hexadecimal,
+    "instead_of": _hexadecimal,
     "body": msgspec.Raw,
 }

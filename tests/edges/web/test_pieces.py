@@ -60,8 +60,20 @@ def test_every_event_can_be_told(kind: type[e.Event]) -> None:
     entry = Recorded(stream=5, version=1, shard=0, seq=1, at_us=1, tenant="t", cause=0, event=kind(**values), link=b"")
     shown = msgspec.json.decode(msgspec.json.encode(told(entry, "email")))
     assert (shown["type"], shown["at"]) == (kind.__name__, "1970-01-01T00:00:00.000001Z")
-    assert not {name for name in shown["data"] if name.endswith("_us")} - {"took_us"}
+    assert not {name for name in shown["data"] if name.endswith("_us")} - {"took_us", "delayed_us", "longest_us"}
     assert not {"digest", "seed"} & set(shown["data"])
+
+
+def test_what_an_event_holds_within_is_told_alike() -> None:
+    """A sample within an event has an id and instants as people read them, and names instead of positions."""
+    fields = {field.name: _SAMPLES[field.name] for field in msgspec.structs.fields(e.ShadowTold)}
+    event = e.ShadowTold(**fields)  # type: ignore[arg-type]  # Each of its own type.
+    entry = Recorded(stream=5, version=1, shard=0, seq=1, at_us=1, tenant="", cause=0, event=event, link=b"")
+    data = msgspec.json.decode(msgspec.json.encode(told(entry, "")))["data"]
+    assert data["contrasts"] == [{"was": "retried", "would": "dead", "count": 2}]
+    (sample,) = data["samples"]
+    assert (sample["at"], sample["would_due"]) == ("1970-01-01T00:00:00.000007Z", None)
+    assert sample["message"].startswith("msg_")
 
 
 # A value for every field that an event has, by name: a new field fails here until somebody decided how it is told.
@@ -79,7 +91,11 @@ _SAMPLES: dict[str, object] = {
     **dict.fromkeys(("created", "cancelled", "kept"), 2),
     **dict.fromkeys(("caused_by",), "msg"),
     **dict.fromkeys(("scope", "platform", "app"), "x"),
-    **dict.fromkeys(("has_template", "marketing", "by_template"), False),
+    **dict.fromkeys(("has_template", "marketing", "by_template", "fans_out", "is_part"), False),
+    **dict.fromkeys(("decisions", "alike", "starts", "delayed", "delayed_us", "longest_us"), 4),
+    "contrasts": (e.Contrast(was="retried", would="dead", count=2),),
+    "samples": (e.Sample(at_us=7, message=(1 << 62) + 1, attempt=1, was="retried", would="dead", was_due_us=9),),
+    "instead_of": bytes(32),
     "lanes": ("a", "b"),
     "failure": Transient(code="503", after_us=1),
     "commitment": b"\x01",
