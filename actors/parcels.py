@@ -5,10 +5,13 @@ from typing import Final
 
 from core import ids
 from core.ids import kind_of
-from core.message import Message
+from core.message import TAKEN, Message, fold
 from core.ports import Log, Parcel
-from core.records import Private
+from core.records import MessageFilter, Private
 from core.sealing import unseal
+
+# Messages to one peer whose ids are read where one of them is in doubt: more than anybody is sent in a day.
+_OTHERS_MAX: Final = 200
 
 
 class Parcels:
@@ -54,6 +57,13 @@ class Parcels:
             cause=ids.encode(message.caused_by, message.cause) if message.caused_by else None,
             outside_window=message.by_template,
         )
+
+    async def ids_of_others(self, message: Message) -> frozenset[str]:
+        """Its provider's ids of the other messages that lately went to the same peer: none of them is this one's."""
+        wanted = MessageFilter(conversation=message.conversation, status=tuple(sorted(TAKEN)))
+        heads = await self._log.heads(wanted, limit=_OTHERS_MAX)
+        recorded = await self._log.events_of_many([head.stream for head in heads if head.stream != message.id])
+        return frozenset(fold(events).provider_id for events in recorded.values()) - {""}
 
 
 # What an entry costs beside its contents: the struct, its strings and its place in the table, as measured.

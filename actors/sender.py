@@ -152,7 +152,8 @@ class Sender:
             parcel = await self._parcels.of(message, message.attempt)
             if parcel is None:
                 return None
-            parcel = replace(parcel, deadline_us=self._clock.now_us() + _INQUIRY_US)
+            others = await self._parcels.ids_of_others(message)
+            parcel = replace(parcel, deadline_us=self._clock.now_us() + _INQUIRY_US, ids_of_others=others)
             with anyio.move_on_after((_INQUIRY_US + _OVERDUE_US) / SECOND_US):
                 return await channel.look_up(parcel, message.started_us)
             self._witness.note("look_up_overdue", lane=message.lane, message=message.id)

@@ -72,7 +72,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt as a channel sees it. `content` is the JSON that was accepted; `deadline_us` is absolute.
 
     `message` is the outside id and the same in every attempt, so it can serve as the provider's idempotency key.
-    `outside_window`: the peer's reply window is known to be closed, so what stands in for free text is sent.
+    `outside_window`: the peer's reply window is known to be closed, so what stands in for free text is sent. Where a
+    message is looked up, `ids_of_others` are the provider's of other messages to this peer: they prove nothing for it.
     """
 
     message: str
@@ -85,6 +86,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     deadline_us: int
     cause: str | None = None
     outside_window: bool = False
+    ids_of_others: frozenset[str] = frozenset()
 
 
 class Channel(Protocol):

@@ -68,8 +68,9 @@ class GreenApiChannel:
     async def look_up(self, parcel: Parcel, started_us: int) -> Taken | None:
         """Whether an equal message to the same person is queued, or went out at or after `started_us`.
 
-        Best effort: nothing of ours comes back from Green API but the text. None proves nothing, since a queue shows
-        its first 500 messages and a journal may be minutes behind.
+        Best effort: nothing of ours comes back from Green API but the text, so what is known to be another message's is
+        passed over: by the log, which outlives us, and by what we have seen ourselves. None proves nothing, since a
+        queue shows its first 500 messages and a journal may be minutes behind.
         """
         request = request_of(parcel, link_preview=None)
         if isinstance(request, Permanent):
@@ -101,6 +102,8 @@ class GreenApiChannel:
         """The newest trace that is not known to be another message's."""
         for trace in traces:
             key = (trace.chat_id, trace.id)
+            if trace.id in parcel.ids_of_others:
+                continue
             if self._owners.get(key, parcel.message) == parcel.message:
                 self._remember(key, parcel.message)
                 return Taken(code=trace.state, provider_id=trace.id)

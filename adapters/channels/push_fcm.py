@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.channels.fcm_errors import UNREADABLE, Refusal, outcome_of, refusal_of
 from adapters.channels.fcm_message import registration_of, rendered
+from adapters.channels.fcm_mismatches import Mismatches
 from adapters.channels.fcm_settings import FcmSettings, service_account_of
 from adapters.channels.google_tokens import MESSAGING, GoogleTokens
 from adapters.channels.http_account import Answer, HttpAccount
@@ -34,6 +35,7 @@ class FcmChannel:
         self._path = f"/v1/projects/{settings.project_id or account.project_id}/messages:send"
         self._timeout_us = settings.timeout_us
         self._clock = clock
+        self._mismatches = Mismatches()
         self._tokens = GoogleTokens(
             account,
             scope=MESSAGING,
@@ -72,7 +74,8 @@ class FcmChannel:
                 return token
             # It left a moment ago and was refused as a whole, so this is still the same hand-over.
             answer = await self._post(message, token, deadline_us, None)
-        return outcome_of(answer, to=registration.value) if isinstance(answer, Refusal) else answer
+        outcome = outcome_of(answer, to=registration.value) if isinstance(answer, Refusal) else answer
+        return self._mismatches.judged(outcome, self._clock.now_us())
 
     async def close(self) -> None:
         """Closes every connection, once the requests that are under way have ended."""

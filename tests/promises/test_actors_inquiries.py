@@ -60,6 +60,25 @@ def test_a_provider_that_knows_the_message_ends_the_doubt(on_ambiguous: e.OnAmbi
     run_virtual(main)
 
 
+def test_a_provider_is_told_which_ids_are_other_messages() -> None:
+    """What was sent to the same person before is in the log, over a restart too: its id proves nothing for this one."""
+    durable, account = Durable(), AskedAccount()
+    settings = settings_with(lane("post", DOUBTING))
+
+    async def main() -> None:
+        async with open_branches(settings, {"post": account}, durable=durable) as house:
+            for to in (1, 1, 2):
+                await house.post(mail(to))
+                await house.pass_time(1)
+        async with open_branches(settings, {"post": account}, durable=durable) as house:
+            await doubted(house, account)
+            await house.pass_time(130)
+            [(parcel, _)] = account.asked
+            assert parcel.ids_of_others == {"a-1", "a-2"}
+
+    run_virtual(main)
+
+
 @pytest.mark.parametrize("trouble", ["nothing", "bug", "slow"])
 def test_a_provider_that_cannot_tell_leaves_it_to_the_policy(trouble: str) -> None:
     """Whatever keeps it from telling, the message is not lost, and not asked about without end."""

@@ -97,6 +97,25 @@ async def test_an_equal_message_is_not_taken_for_this_one(clock: Clock) -> None:
         assert await channel.look_up(message(clock, 3), started_us) is None
 
 
+async def test_an_equal_message_is_known_after_a_restart(clock: Clock) -> None:
+    """The log names the ids of other messages: the newest that is nobody else's is taken, and of none left none."""
+    async with GreenApiServer(clock) as server:
+        async with channel_to(server.url, clock) as channel:
+            first = await channel.send(message(clock, 1), HandOver())
+            second = await channel.send(message(clock, 2), HandOver())
+        assert isinstance(first, Taken)
+        assert isinstance(second, Taken)
+        doubtful = msgspec.structs.replace(message(clock, 3), ids_of_others=frozenset({second.provider_id}))
+        async with channel_to(server.url, clock) as channel:
+            found = await channel.look_up(doubtful, clock.now_us())
+            assert found == Taken(code="queued", provider_id=first.provider_id)
+        doubtful = msgspec.structs.replace(doubtful, ids_of_others=frozenset({first.provider_id, second.provider_id}))
+        async with channel_to(server.url, clock) as channel:
+            assert await channel.look_up(doubtful, clock.now_us()) is None
+            server.work_off(2)
+            assert await channel.look_up(doubtful, clock.now_us()) is None
+
+
 async def test_of_equal_messages_the_newest_is_taken(clock: Clock) -> None:
     """After a restart nothing is known of earlier ones; what was sent last stands last in the queue."""
     async with GreenApiServer(clock) as server:
