@@ -147,8 +147,8 @@ def _write(capsule: "Capsule", out: Path | None, *, json_: bool) -> None:
         shown = {name: value for name, value in asdict(capsule).items() if name not in {"streams", "ours"}}
         as_json({**shown, "text": None if out is not None else capsule.text})
         return
-    carried = f", {capsule.carried} of them open before" if capsule.carried else ""
-    line(f"{capsule.messages} messages{carried}, {capsule.answers} recorded answers, {capsule.outages} outages.")
+    carried = f" ({capsule.carried} of them open before)" if capsule.carried else ""
+    line(f"Messages: {capsule.messages}{carried}. Recorded answers: {capsule.answers}. Outages: {capsule.outages}.")
     line("No address, content, reference or key of any of them is in the file. Left out:")
     for sentence in capsule.left_out:
         line(f"- {sentence}")

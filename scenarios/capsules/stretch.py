@@ -129,6 +129,9 @@ class Gathering:
         for entry in entries:
             if entry.at_us >= self._until_us:
                 return False
+            if not self.events:
+                # Nothing happened before a log began, so no capsule waits for it to begin.
+                self._since_us = max(self._since_us, entry.at_us)
             self._take(entry)
             self.events += 1
             self._last_us = entry.at_us

@@ -9,12 +9,11 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from adapters.cli.app import build
 from adapters.clock import SystemClock
 from adapters.config.loading import load
 from adapters.web.routes import ROUTES
 from core.outcomes import Taken
-from scenarios import commands
+from scenarios.cli import whole as whole_program
 from scenarios.file.loading import read
 from tests.edges.channels.endpoints import Endpoint, Received, answers
 from tests.edges.channels.parcels import HandOver, parcel_of
@@ -74,9 +73,7 @@ def test_every_link_leads_somewhere(file: Path) -> None:
 
 def test_every_command_that_is_named_exists() -> None:
     """Commands and options in sentences and blocks are those of the program, and each of its commands is told of."""
-    app = build()
-    commands.mount(app)
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(whole_program())
     assert isinstance(group, TyperGroup)
     named = {_check_command(group, words) for words in _commands()}
     assert {name for name, command in group.commands.items() if not isinstance(command, TyperGroup)} <= named

@@ -24,7 +24,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     since = incident(room / "data")
     cut = tidings("capsule", "--since", since, "--data", "data", "-o", "incident.toml", cwd=room)
     assert cut.returncode == 0, cut.stderr
-    assert f"{3 * CUSTOMERS * EACH + 1} messages" in cut.stdout
+    assert f"Messages: {3 * CUSTOMERS * EACH + 1}. " in cut.stdout
     return room
 
 

@@ -122,8 +122,8 @@ def test_recorded_and_modelled_answers_are_told_apart(tmp_path: Path) -> None:
 def test_the_command_prints_both_sides_and_what_was_modelled(world: Path, tmp_path: Path) -> None:
     """A table, the modelled share of each run in words, a picture on demand; JSON says the same."""
     other = policies(tmp_path, '[lanes.mail.policy]\nretry = { after = ["2m"] }\n')
-    command = [PROGRAM, "whatif", world, "--policy", other]
-    told = subprocess.run([*command, "--plot", tmp_path / "both.svg"], capture_output=True, text=True, check=False)
+    command = [str(PROGRAM), "whatif", str(world), "--policy", str(other)]
+    told = subprocess.run([*command, "--plot", str(tmp_path / "both.svg")], capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
     assert "as it is" in told.stdout
     assert "answers were modelled (100.0%)." in told.stdout
@@ -137,6 +137,8 @@ def test_the_command_prints_both_sides_and_what_was_modelled(world: Path, tmp_pa
 def test_a_mistake_in_the_other_file_is_told_with_its_line(world: Path, tmp_path: Path) -> None:
     """Exit 2, the mistake with file and line, and no run."""
     other = policies(tmp_path, '[lanes.mail.policy]\nretry = { after = ["soon"] }\n')
-    told = subprocess.run([PROGRAM, "whatif", world, "--policy", other], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [str(PROGRAM), "whatif", str(world), "--policy", str(other)], capture_output=True, text=True, check=False
+    )
     assert (told.returncode, told.stdout) == (2, "")
     assert f"{other}:2: lanes.mail.policy.retry.after[0]" in told.stderr
