@@ -11,7 +11,7 @@ import anyio
 
 from actors.bell import Bell
 from actors.errands import Errands
-from actors.intake import Intake, Receipt
+from actors.intake import Acknowledgement, Intake
 from actors.parts import Parts
 from actors.sender import LOG_TROUBLE, NONSENSE
 from core import events as e
@@ -110,20 +110,20 @@ class Fallbacks:
         for place, first in enumerate(fallbacks):
             submission = _submission(message, private, first, fallbacks[place + 1 :])
             try:
-                receipt = await self._intake.accept(message.tenant, submission)
+                acknowledged = await self._intake.accept(message.tenant, submission)
             except Invalid as invalid:
                 # Its lane or channel is not configured any more.
                 code = f"invalid:{invalid.at}"
             else:
-                return e.FallbackStarted(message=receipt.id, channel=await self._channel_of(receipt, first))
+                return e.FallbackStarted(message=acknowledged.id, channel=await self._channel_of(acknowledged, first))
         return e.FallbackRefused(code=code)
 
-    async def _channel_of(self, receipt: Receipt, first: Alternative) -> str:
+    async def _channel_of(self, acknowledged: Acknowledgement, first: Alternative) -> str:
         """The channel of what was accepted: before a crash that may have been another of the fallbacks."""
-        if not receipt.duplicate:
+        if not acknowledged.duplicate:
             return first.channel
-        head = await self._log.head_of(receipt.id)
-        assert head is not None, f"message {receipt.id} was accepted, and has no head"
+        head = await self._log.head_of(acknowledged.id)
+        assert head is not None, f"message {acknowledged.id} was accepted, and has no head"
         return head.channel
 
     async def _private_of(self, message: Message) -> Private:

@@ -12,8 +12,7 @@ import anyio
 import msgspec
 
 from actors.errands import Errands
-from actors.intake import Intake
-from actors.intake import Receipt as Taken
+from actors.intake import Acknowledgement, Intake
 from actors.peers import Peers
 from actors.receipts import Receipts
 from actors.sender import NONSENSE
@@ -62,7 +61,7 @@ class Hooks:
             threads.setdefault(_about(news), []).append(news)
         await _all_of([partial(self._heed_each, brought, thread) for thread in threads.values()], at_once=_AT_ONCE)
 
-    async def take(self, tenant: str, submissions: Iterable[Submission], *, count: int) -> list[Taken]:
+    async def take(self, tenant: str, submissions: Iterable[Submission], *, count: int) -> list[Acknowledgement]:
         """Takes charge of a message for each update, in their order; all `count` are durable when this returns.
 
         Raises as `Intake.accept` does: then some of them may have been taken.
@@ -70,7 +69,7 @@ class Hooks:
         if count == 1:
             # As nearly every hook is: what follows would cost as much as the acceptance itself.
             return [await self._intake.accept(tenant, next(iter(submissions)))]
-        taken: dict[int, Taken] = {}
+        taken: dict[int, Acknowledgement] = {}
 
         async def take(place: int, submission: Submission) -> None:
             taken[place] = await self._intake.accept(tenant, submission)

@@ -31,7 +31,7 @@ from core.settings import Lane, Settings
 _SOON_US: Final = MINUTE_US
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     """What the submitter is told once its message is durable."""
 
     id: int
@@ -107,7 +107,7 @@ class Intake:
         # The first lane of a channel is its default.
         self._default = {lane.channel: lane for lane in reversed(settings.lanes)}
 
-    async def accept(self, tenant: str, submission: Submission) -> Receipt:
+    async def accept(self, tenant: str, submission: Submission) -> Acknowledgement:
         """Takes charge of one message; durable when this returns.
 
         Raises Invalid for a lane, policy or instant that does not fit, KeyReused, and Refused where nothing can be
@@ -292,7 +292,7 @@ class Intake:
         else:
             self._scheduler.arrived(message)
 
-    def _arrived(self, prepared: Prepared) -> Receipt:
+    def _arrived(self, prepared: Prepared) -> Acknowledgement:
         message = prepared.message
         is_first = self.peers.is_first(message.conversation)
         if message.first_due_us <= message.accepted_us + _SOON_US:
@@ -301,7 +301,7 @@ class Intake:
                 # Nothing older can be in the log, so its actor begins without reading it.
                 self._roster.wake(message.conversation, message.tenant, is_new=True)
         self._put_on_agenda(message)
-        return Receipt(
+        return Acknowledgement(
             id=message.id,
             conversation=message.conversation,
             status=message.status,
@@ -318,12 +318,12 @@ class Intake:
         stream, request_hash = known
         return Repeated(stream=stream, same=request_hash == dedup.request_hash)
 
-    async def _repeated(self, answer: Repeated) -> Receipt:
+    async def _repeated(self, answer: Repeated) -> Acknowledgement:
         if not answer.same:
             raise KeyReused(answer.stream)
         head = await self._log.head_of(answer.stream)
         assert head is not None, f"the dedup row names stream {answer.stream}, which has no head"
-        return Receipt(
+        return Acknowledgement(
             id=head.stream, conversation=head.conversation, status=head.status, due_us=head.due_us, duplicate=True
         )
 

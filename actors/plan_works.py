@@ -153,7 +153,7 @@ class PlanWorks:
             if submission.send_at_us is not None and submission.send_at_us <= self._clock.now_us():
                 # Its moment was to come when the plan was set, and passed while nothing could be made.
                 submission = replace(submission, send_at_us=None)
-            receipt = await self._intake.accept(work.tenant, submission)
+            acknowledged = await self._intake.accept(work.tenant, submission)
         except KeyReused as error:
             # Its key was used before, by somebody who made reminders without a plan: that message gives way if it can.
             used = replace(mark, message=error.stream, generation=mark.generation + 1)
@@ -161,8 +161,8 @@ class PlanWorks:
         except Invalid as invalid:
             self._refuse(done, key, mark, work.plan.placed(invalid, work.wanted[key]))
         else:
-            done.created[key] = receipt.id
-            done.marks[key] = replace(mark, message=receipt.id, todo="")
+            done.created[key] = acknowledged.id
+            done.marks[key] = replace(mark, message=acknowledged.id, todo="")
 
     async def _replace(self, work: Work, done: Done, key: Key, mark: Mark) -> None:
         before = await self._errands.change(work.tenant, mark.message, _giving_way)

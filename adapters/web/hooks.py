@@ -14,7 +14,7 @@ from aiohttp import web
 from anyio import to_thread
 
 from actors.hooks import Brought
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from adapters.clock import wall_us
 from adapters.hooks.accounts import MetaHooks, TwilioHooks
 from adapters.hooks.meta import challenge_answer
@@ -74,7 +74,7 @@ async def take(front: Front, request: web.Request, _caller: Caller) -> web.Respo
         figures.refused(name, "unavailable")
         after_s = error.retry_after_s if isinstance(error, Refused) else 1
         return response(problem("unavailable", "hooks cannot be taken now", retry_after_s=after_s))
-    repeated = sum(receipt.duplicate for receipt in taken)
+    repeated = sum(acknowledged.duplicate for acknowledged in taken)
     figures.took(name, taken=len(taken) - repeated, repeated=repeated)
     return _answer(opened.source, taken, repeated)
 
@@ -102,7 +102,7 @@ def _raw(request: web.Request, body: bytes) -> RawHook:
     return RawHook(method=request.method, raw_path=request.raw_path, headers=tuple(request.headers.items()), body=body)
 
 
-async def _within(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Receipt]:
+async def _within(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Acknowledgement]:
     """What was taken charge of, within the time that senders wait. Raises StoreUnavailable where that is over."""
     try:
         return await front.hooks.patience.of(_taken(front, opened, hook, trace))
@@ -111,7 +111,7 @@ async def _within(front: Front, opened: Opened, hook: RawHook, trace: str) -> li
         raise StoreUnavailable(words, retry_after_s=5) from None
 
 
-async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Receipt]:
+async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Acknowledgement]:
     items = await _verified(opened, hook)
     if len(items) <= _FEW:
         return await _charged(front, opened.source, hook, items, trace=trace)
@@ -120,7 +120,9 @@ async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> lis
         return await _charged(front, opened.source, hook, items, trace=trace)
 
 
-async def _charged(front: Front, source: Source, hook: RawHook, items: list[Item], *, trace: str) -> list[Receipt]:
+async def _charged(
+    front: Front, source: Source, hook: RawHook, items: list[Item], *, trace: str
+) -> list[Acknowledgement]:
     """Heeds the news of a hook, then takes charge of its updates."""
     news = list(chain.from_iterable(item.news for item in items if item.news))
     desk = front.system.hooks
@@ -144,7 +146,7 @@ def _read(opened: Opened, hook: RawHook, now_us: int) -> list[Item]:
     return items_in(opened.source, hook)
 
 
-def _answer(source: Source, taken: Sequence[Receipt], repeated: int) -> web.Response:
+def _answer(source: Source, taken: Sequence[Acknowledgement], repeated: int) -> web.Response:
     if isinstance(source.settings, TwilioHooks):
         return web.Response(body=_TWIML, content_type="text/xml")
     only = ids.encode("hook", taken[0].id) if len(taken) == 1 else None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from adapters.web.answers import Answer, answer, moment_or_none
 from adapters.web.auth import Caller
 from adapters.web.front import Front
@@ -35,19 +35,21 @@ async def accept(front: Front, request: web.Request, caller: Caller) -> web.Resp
         correlation=headers.correlation,
         idempotency_key=idempotency_key_of(request),
     )
-    receipt = await front.system.intake.accept(tenant, submission)
+    acknowledged = await front.system.intake.accept(tenant, submission)
     if headers.correlation is not None or headers.traceparent is not None:
         # Whoever sends such an id wants to find it again; what is sent without one costs no line.
-        front.witness.note("accepted", message=receipt.id, correlation=headers.correlation, trace=headers.traceparent)
-    return answer(accepted(receipt), 200 if receipt.duplicate else 202)
+        front.witness.note(
+            "accepted", message=acknowledged.id, correlation=headers.correlation, trace=headers.traceparent
+        )
+    return answer(accepted(acknowledged), 200 if acknowledged.duplicate else 202)
 
 
-def accepted(receipt: Receipt) -> Accepted:
-    """The outside form of a receipt."""
+def accepted(acknowledged: Acknowledgement) -> Accepted:
+    """The outside form of an acknowledgement."""
     return Accepted(
-        id=ids.encode("msg", receipt.id),
-        conversation=ids.encode("conv", receipt.conversation),
-        status=receipt.status,
-        due=moment_or_none(receipt.due_us),
-        duplicate=receipt.duplicate,
+        id=ids.encode("msg", acknowledged.id),
+        conversation=ids.encode("conv", acknowledged.conversation),
+        status=acknowledged.status,
+        due=moment_or_none(acknowledged.due_us),
+        duplicate=acknowledged.duplicate,
     )

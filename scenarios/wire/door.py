@@ -13,7 +13,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 from anyio import Lock
 from prometheus_client import CollectorRegistry
 
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from actors.system import System, World
 from adapters.hooks.requests import BadSignature
 from adapters.web.app import create_app, runner_of
@@ -80,7 +80,7 @@ class Door:
             await self._session.close()
         await self._runner.cleanup()
 
-    async def accept(self, request: Request) -> Receipt:
+    async def accept(self, request: Request) -> Acknowledgement:
         """See Entrance."""
         secret = await self._secret(request.tenant)
         headers = {
@@ -90,10 +90,10 @@ class Door:
         }
         status, said = await self._post("/v1/messages", request.body, headers, (request.key, request.nth))
         if status in {200, 202}:
-            return _receipt(said)
+            return _acknowledged(said)
         return _raise(status, said)
 
-    async def take(self, post: Post, nth: int) -> list[Receipt]:
+    async def take(self, post: Post, nth: int) -> list[Acknowledgement]:
         """See Entrance."""
         key = post.updates[0]
         sent_us = self._ground.scenario.start_us + self._now_us()
@@ -104,7 +104,7 @@ class Door:
             raise BadSignature("mismatch")
         if status != 200:
             return _raise(status, said)
-        return [_receipt(said)]
+        return [_acknowledged(said)]
 
     async def _post(
         self, path: str, body: bytes, headers: Mapping[str, str], key: tuple[str, int]
@@ -142,10 +142,10 @@ class Door:
         return round(self._loop.time() * SECOND_US)
 
 
-def _receipt(said: _Said) -> Receipt:
+def _acknowledged(said: _Said) -> Acknowledgement:
     stream = None if said.id is None else ids.decode("msg", said.id) or ids.decode("hook", said.id)
     assert stream is not None, "what was taken has an id"
-    return Receipt(
+    return Acknowledgement(
         id=stream,
         conversation=0,
         status=str(said.status),

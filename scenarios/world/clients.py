@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio
 
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from adapters.hooks.requests import BadSignature
 from core.errors import AppendUnknown, Invalid, KeyReused, Refused, StreamConflict
 from core.policies import SECOND_US
@@ -53,7 +53,7 @@ class Clients:
                 await asyncio.sleep(wait_us / SECOND_US)
             self._ground.calling[request.key, request.nth] = request
             try:
-                receipts = await self._taken(request)
+                acknowledged = await self._taken(request)
             except BadSignature as bad:
                 return self._ends(request, "forged" if request.forged else "rejected", words=str(bad))
             except Refused as refused:
@@ -70,30 +70,34 @@ class Clients:
             except (Invalid, KeyReused) as error:
                 return self._ends(request, "rejected", words=str(error))
             else:
-                return self._ends(request, "accepted", receipts)
+                return self._ends(request, "accepted", acknowledged)
             del self._ground.calling[request.key, request.nth]
 
-    async def _taken(self, request: Request) -> list[Receipt]:
+    async def _taken(self, request: Request) -> list[Acknowledgement]:
         """The answer to a message, or those to the updates of a hook."""
         if request.hook:
             return await self._entrance.take(post_of(request), request.nth)
         return [await self._entrance.accept(request)]
 
-    def _ends(self, request: Request, what: What, receipts: Sequence[Receipt] = (), words: str = "") -> None:
-        self._note(request, what, receipts, words=words)
+    def _ends(
+        self, request: Request, what: What, acknowledged: Sequence[Acknowledgement] = (), words: str = ""
+    ) -> None:
+        self._note(request, what, acknowledged, words=words)
         del self._ground.calling[request.key, request.nth]
         del self._ground.unfinished[request.key, request.nth]
 
-    def _note(self, request: Request, what: What, receipts: Sequence[Receipt] = (), *, words: str = "") -> None:
+    def _note(
+        self, request: Request, what: What, acknowledged: Sequence[Acknowledgement] = (), *, words: str = ""
+    ) -> None:
         for place, key in enumerate(request.updates or (request.key,)):
-            receipt = receipts[place] if receipts else None
+            one = acknowledged[place] if acknowledged else None
             self._ground.told(
                 Told(
                     key=key,
                     nth=request.nth,
                     at_us=self._now_us(),
-                    what="repeated" if receipt is not None and receipt.duplicate else what,
-                    stream=None if receipt is None else receipt.id,
+                    what="repeated" if one is not None and one.duplicate else what,
+                    stream=None if one is None else one.id,
                     words=words,
                 )
             )

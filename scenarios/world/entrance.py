@@ -1,13 +1,13 @@
 """How messages and hooks come in: by a call of ours, unless the file puts them on the wire.
 
-This file answers for what the two ways have in common: a receipt for each update, or one of the errors that a caller
-acts upon. The way over the wire is scenarios/wire/door.py.
+This file answers for what the two ways have in common: an acknowledgement for each update, or one of the errors that a
+caller acts upon. The way over the wire is scenarios/wire/door.py.
 """
 
 import asyncio
 from typing import Protocol
 
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from actors.system import System
 from core.contents import submission_of
 from core.policies import SECOND_US
@@ -20,12 +20,12 @@ from scenarios.world.hooking import Post, take
 class Entrance(Protocol):
     """Where the outside knocks. Both raise Refused, AppendUnknown or StreamConflict; see there."""
 
-    async def accept(self, request: Request) -> Receipt:
+    async def accept(self, request: Request) -> Acknowledgement:
         """A message that a client asks for. Raises Invalid or KeyReused for one that can never be taken."""
         ...
 
-    async def take(self, post: Post, nth: int) -> list[Receipt]:
-        """A hook, for the `nth` time: a receipt for each update. Raises BadSignature for one that is not genuine."""
+    async def take(self, post: Post, nth: int) -> list[Acknowledgement]:
+        """A hook, for the `nth` time: an acknowledgement for each update. Raises BadSignature for one not genuine."""
         ...
 
 
@@ -38,7 +38,7 @@ class Direct:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
 
-    async def accept(self, request: Request) -> Receipt:
+    async def accept(self, request: Request) -> Acknowledgement:
         """See Entrance."""
         submission = submission_of(
             request.body,
@@ -48,7 +48,7 @@ class Direct:
         )
         return await self._system.intake.accept(request.tenant, submission)
 
-    async def take(self, post: Post, nth: int) -> list[Receipt]:
+    async def take(self, post: Post, nth: int) -> list[Acknowledgement]:
         """See Entrance."""
         ground, now_us = self._ground, round(self._loop.time() * SECOND_US)
         sent_us, wall_us = ground.scenario.start_us + now_us, ground.wall_us(now_us)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from actors.hooks import Brought
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from actors.system import System
 from adapters.hooks.accounts import HookSettings, MetaHooks, StripeHooks
 from adapters.hooks.requests import RawHook
@@ -73,7 +73,7 @@ def signed(opened: Opened, post: Post, at_s: int) -> RawHook:
     return RawHook(method="POST", raw_path=f"/hooks/{post.source}", headers=headers, body=post.body)
 
 
-async def take(system: System, opened: Opened, post: Post, *, sent_us: int, wall_us: int) -> list[Receipt]:
+async def take(system: System, opened: Opened, post: Post, *, sent_us: int, wall_us: int) -> list[Acknowledgement]:
     """What was taken charge of, an answer for each update. `sent_us` is by the sender's clock, `wall_us` by ours.
 
     Raises BadSignature, or what makes the sender come again.

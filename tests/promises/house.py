@@ -15,7 +15,7 @@ import anyio
 import msgspec
 from msgspec.structs import replace
 
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from actors.system import System, World
 from adapters.chance import KeyedChance
 from core.contents import submission_of
@@ -89,7 +89,7 @@ class House:
     def _channels(self) -> dict[str, Channel]:
         return {lane.name: self.provider for lane in self.settings.lanes}
 
-    async def post(self, to: str, number: int = 1, *, tenant: str = "org1", **fields: object) -> Receipt:
+    async def post(self, to: str, number: int = 1, *, tenant: str = "org1", **fields: object) -> Acknowledgement:
         """Accepts one message with this number in it: a mail where the address is one, else a webhook."""
         is_mail = "@" in to
         content = {"subject": str(number), "text": "."} if is_mail else {"type": "test", "data": {"n": number}}

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.devices import DEVICE, TOKEN, USER, Registered
-from actors.intake import Receipt
+from actors.intake import Acknowledgement
 from adapters.channels.push_devices import PushDevices
 from core import devices as d
 from core.contents import submission_of
@@ -79,7 +79,7 @@ class PushHouse(House):
             ),
         )
 
-    async def push(self, user: str, number: int = 1, *, tenant: str = "org1", **fields: object) -> Receipt:
+    async def push(self, user: str, number: int = 1, *, tenant: str = "org1", **fields: object) -> Acknowledgement:
         """Accepts one push with this number in it."""
         content = {"title": "News", "body": ".", "data": {"n": str(number)}}
         encoded = msgspec.json.encode({"channel": "push", "to": user, "content": content, **fields})
