@@ -4,7 +4,7 @@ This file answers for reading all of it and changing nothing: no actor is woken,
 What it comes to is judged in core/explain_open.py and core/explain_past.py.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from actors.chains import Chains
 from actors.errands import redrive_refused
@@ -21,11 +21,15 @@ from core.explain import Constraint, Explanation, Standing, View
 from core.explain_open import standing_of
 from core.explain_past import conclusion_of, decisions_of
 from core.message import Message, fold
+from core.ports import Health
 from core.records import FIFO_LINE, Recorded
 
 
 class Explainer:
-    """Explains one message at a time. `roster` None: no daemon is there, and all is as the log tells it."""
+    """Explains one message at a time. `roster` None: no daemon is there, and all is as the log tells it.
+
+    `health` says whether the store takes what is written, where that is not the log's own to say.
+    """
 
     def __init__(
         self,
@@ -35,12 +39,14 @@ class Explainer:
         governor: Governor,
         lanes: Mapping[str, LaneActor],
         roster: Roster | None,
+        health: Callable[[], tuple[Health, str]] | None = None,
     ) -> None:
         self._world = world
         self._chains = chains
         self._governor = governor
         self._lanes = lanes
         self._roster = roster
+        self._health = health or world.log.health
 
     async def explain(self, tenant: str | None, stream: int) -> Explanation:
         """Everything that there is to say of a message now. Raises NotFound where this tenant has none such."""
@@ -104,7 +110,7 @@ class Explainer:
         return ways_of(lane, self._governor, message, now_us)
 
     def _of_store(self) -> Sequence[Constraint]:
-        health, why = self._world.log.health()
+        health, why = self._health()
         return () if health == "ok" else (Constraint(kind="store", code=why),)
 
     async def _conversation(self, message: Message) -> tuple[Conversation, Collection[Message]]:

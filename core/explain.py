@@ -62,6 +62,10 @@ RELEASES: Final[Mapping[Kind, tuple[Release, ...]]] = {
 }
 
 
+# What keeps a whole lane from letting anything out: messages that may go through another leave it.
+_LEFT_BEHIND: Final = frozenset({"lane_gone", "lane_paused", "breaker"})
+
+
 class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     """One thing in the way of a start. `until_us` None: no instant can be named, an event has to come first.
 
@@ -121,10 +125,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ends_us: int | None = None
     by_template: bool = False
 
-    @property
-    def releases(self) -> tuple[Release, ...]:
-        """What would take the binding constraint out of the way."""
-        return RELEASES[self.binding.kind]
+
+def releases_of(binding: Constraint, message: Message) -> tuple[Release, ...]:
+    """What would take a constraint out of a message's way."""
+    kind, found = binding.kind, list(RELEASES[binding.kind])
+    if binding.until_us is None and "time" in found:
+        found[found.index("time")] = "outcome"
+    elif "probe" in found:
+        found.remove("probe")  # Once it is half-open, this message may be the probe as well as any.
+    if kind == "lane_paused" and binding.by == "operator":
+        found.remove("provider")
+    if kind in _LEFT_BEHIND and len(message.lanes) > 1:
+        found.append("failover")
+    return tuple(found)
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):

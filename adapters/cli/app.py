@@ -14,6 +14,7 @@ from adapters.cli import (
     checking,
     daemon,
     devices,
+    explain,
     keys,
     lanes,
     log,
@@ -28,6 +29,7 @@ from adapters.cli import (
 from adapters.cli.ending import Ended
 from adapters.cli.printing import aside, line
 
+_OF_MESSAGES: Final = (daemon, sending, messages, explain, plans)
 # Those that read the log itself.
 _OF_THE_LOG: Final = (logfile, checking, sealing)
 
@@ -44,7 +46,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_about)
-    for module in (daemon, sending, messages, plans, log, redrives, lanes, shadow, devices, keys, *_OF_THE_LOG):
+    for module in (*_OF_MESSAGES, log, redrives, lanes, shadow, devices, keys, *_OF_THE_LOG):
         module.mount(app)
     return app
 

@@ -34,12 +34,13 @@ def told(state: Mapping[str, object], events: Sequence[Event]) -> Iterator[str]:
     yield f"tenant {state['tenant']}, {state['conversation']}{reference}; times are UTC"
     yield ""
     for event in events:
-        yield f"{instant(event['at'])}  {_sentence(event)}"
+        yield f"{instant(event['at'])}  {sentence(event)}"
     yield ""
     yield _standing(state)
 
 
-def _sentence(event: Event) -> str:
+def sentence(event: Event) -> str:
+    """What one event says, in its outside form."""
     data = event["data"]
     assert isinstance(data, Mapping), f"the data of an event is an object, not {data!r}"
     teller = _TELLERS.get(str(event["type"]))

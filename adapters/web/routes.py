@@ -12,6 +12,7 @@ from adapters.web import (
     conversations,
     devices,
     events,
+    explain,
     health,
     hooks,
     keys,
@@ -68,6 +69,13 @@ ROUTES: Final[tuple[Route, ...]] = (
         role="read",
         handler=events.of_message,
         answers={200: events.EventList},
+    ),
+    Route(
+        call="GET /v1/messages/{id}/explain",
+        says="Why one message stands where it stands, and what would set it going",
+        role="read",
+        handler=explain.show,
+        answers={200: explain.ExplanationAnswer},
     ),
     Route(
         call="POST /v1/messages/{id}/cancel",

@@ -149,8 +149,7 @@ class Ground:
         self.lives: list[Life] = []
         self.present: Present | None = None
         self.memories: list[Memory] = []
-        self.foretold: list[Foretold] = []
-        self.findings: list[Finding] = []
+        self.foretold, self.findings = list[Foretold](), list[Finding]()
 
     def subject_of(self, stream: int, to: str) -> Subject:
         """A message as selectors see it. One to a device is for the token that the device has now."""
