@@ -38,6 +38,7 @@ def check(reader: Reader, scenario: Scenario) -> None:
         _check_receipts(reader, provider, ("provider", index, "receipts"))
     for hook in scenario.hooks:
         _check_hook(reader, scenario, hook, ("hooks", hook.name))
+    _check_own_names(reader, scenario)
     for index, arrive in enumerate(scenario.arrivals):
         _check_arrive(reader, scenario, arrive, ("arrive", index))
     for index, fault in enumerate(scenario.faults):
@@ -121,13 +122,21 @@ def _check_hook(reader: Reader, scenario: Scenario, hook: Hook, path: KeyPath) -
             reader.mistake((*path, "lanes", index), shown(lane), one_of(lane, fitting))
 
 
+def _check_own_names(reader: Reader, scenario: Scenario) -> None:
+    """No two arrivals are called alike, though several tables of one name may be parts of one."""
+    groups: dict[str | None, list[tuple[int, Arrive]]] = {}
+    for index, arrive in enumerate(scenario.arrivals):
+        groups.setdefault(arrive.name, []).append((index, arrive))
+    for index, arrive in (part for group in groups.values() if len(group) > 1 for part in group):
+        own = range(arrive.number, arrive.number + arrive.count)
+        alike = (known for _, known in groups[arrive.name])
+        if sum(known.number < own.stop and own.start < known.number + known.count for known in alike) > 1:
+            reader.mistake(("arrive", index, "name"), shown(arrive.name), "a name, or at least numbers, of its own")
+
+
 def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
     if not reader.sound(path):
         return
-    own = range(arrive.number, arrive.number + arrive.count)
-    alike = [known for known in scenario.arrivals if known.name == arrive.name]
-    if sum(known.number < own.stop and own.start < known.number + known.count for known in alike) > 1:
-        reader.mistake((*path, "name"), shown(arrive.name), "a name, or at least numbers, of its own")
     if arrive.hook is not None:
         _check_arriving_hook(reader, scenario, arrive, path)
         return
@@ -142,7 +151,7 @@ def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyP
         if value:
             reader.mistake((*path, key), f"{key} of a message", f"no {key}, which hooks have")
     # The first and the last one stand for all: templates differ in their number only.
-    for number in (own[0], own[-1]):
+    for number in (arrive.number, arrive.number + arrive.count - 1):
         try:
             read(body_of(arrive, number, scenario.start_us, arrive.at_us))
         except Invalid as invalid:

@@ -69,7 +69,6 @@ def figures_of(evidence: Evidence) -> Figures:
     statuses = [head.status for head in evidence.durable.heads.values() if head.kind == "msg"]
     ended = {status: statuses.count(status) for status in ("dead", "expired", "cancelled")}
     done = sum(1 for story in stories.values() if any(isinstance(one.event, _TAKEN) for one in story.entries))
-    modelled = sum(1 for met in evidence.books.met if not met.is_recorded)
     return Figures(
         accepted=len(stories),
         delivered=len(first),
@@ -80,8 +79,8 @@ def figures_of(evidence: Evidence) -> Figures:
         duplicates=len(deliveries) - len(first),
         took_us={f"p{percentile}": _percentile(took, percentile) for percentile in _PERCENTILES},
         peaks=tuple(_peak(evidence, scope, within_us) for scope in _scopes(evidence) for within_us in _WINDOWS_US),
-        recorded=len(evidence.books.met) - modelled,
-        modelled=modelled,
+        recorded=evidence.books.recorded,
+        modelled=evidence.books.modelled,
         broken=tuple(f"law {breach.law}: {breach.name}" for breach in breaches(evidence)),
     )
 

@@ -121,8 +121,10 @@ class Books:
         """Whether the other side takes a request that is about to be noted, and not only knows it again."""
         if handed.arrives_us is None or not handed.is_taken:
             return False
+        if not handed.is_idempotent:
+            return True
         known = self._known(one for one in self.handed if (one.lane, one.message) == (handed.lane, handed.message))
-        return not handed.is_idempotent or all(handed.arrives_us >= until_us for _, until_us in known)
+        return all(handed.arrives_us >= until_us for _, until_us in known)
 
     def deliveries(self) -> list[Handed]:
         """What reached whom it was for, in the order of arrival; an idempotent provider takes a message once."""
