@@ -16,8 +16,8 @@ from scenarios.world.meeting import Meeting
 ROUND_TRIPS_OF_MAIL: Final = 6
 # A request that breaks off does so in one of so many writes, if there are as many: before a mail are four commands.
 _WRITES: Final = 5
-# Between two bytes of a dripping answer.
-_DRIP_US: Final = 40_000
+# Between two bytes that drip, there and back: an answer of usual length takes seconds.
+_DRIP_US: Final = 10_000
 _GARBAGE_BYTES_MAX: Final = 48
 
 
