@@ -5,6 +5,7 @@ time, each with a due instant of its own; limits and order are everybody else's,
 """
 
 import math
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -31,6 +32,8 @@ COUNT_MAX: Final = 1_000_000
 _CHUNK_MAX: Final = 500
 # Jobs of one tenant that run at once: each is a task, and reads the log at its own pace.
 RUNNING_MAX: Final = 8
+# Jobs that have ended and are still known without the log.
+ENDED_MAX: Final = 256
 # After trouble with the log, a job rests at least so long.
 _TROUBLE_PAUSE_US: Final = SECOND_US
 # Callers that may wait to record something about a job.
@@ -55,6 +58,8 @@ class Redrives:
         self._errands = errands
         self._witness = witness
         self._jobs: dict[int, Job] = {}
+        # Those of them that have ended, the one that did so first in front.
+        self._ended: deque[int] = deque()
         self._group: TaskGroup | None = None
         self._turn = Turn(_CALLERS_MAX)
         # Jobs whose last append failed: the log has to say what it holds of them.
@@ -103,18 +108,31 @@ class Redrives:
 
     async def job(self, tenant: str | None, job: int) -> RedriveState:
         """A job's present state."""
-        return self._known(tenant, job).state
+        return (await self._known(tenant, job)).state
 
     async def cancel(self, tenant: str | None, job: int) -> RedriveState:
         """Stops a running job; what it has moved stays on the agenda."""
-        await self._record(job, self._known(tenant, job).state.tenant, _cancelled)
+        known = await self._known(tenant, job)
+        if job not in self._jobs:
+            _cancelled(known)  # It ended long ago, which this refuses.
+        await self._record(job, known.state.tenant, _cancelled)
         return self._jobs[job].state
 
-    def _known(self, tenant: str | None, job: int) -> Job:
-        known = self._jobs.get(job)
+    async def _known(self, tenant: str | None, job: int) -> Job:
+        known = self._jobs.get(job) or await self._read(job)
         if known is None or (tenant is not None and known.state.tenant != tenant):
             raise NotFound("there is no such redrive")
         return known
+
+    async def _read(self, job: int) -> Job | None:
+        """A job as the log tells it, None where it tells of none."""
+        head = await self._log.head_of(job)
+        if head is None or head.kind != "sys":
+            return None
+        found: Job | None = None
+        for entry in await self._log.events_of(job):
+            found = _after(found, entry.stream, entry.event, entry.at_us, tenant=head.tenant or None)
+        return found
 
     # -- the work
 
@@ -141,15 +159,19 @@ class Redrives:
             self._group.start_soon(self._work, stream)
 
     async def _work(self, stream: int) -> None:
-        while self._jobs[stream].state.status == "running":
+        while self._is_running(stream):
             rest_us = self._rest_us(stream)
             try:
                 await self._move_chunk(stream)
             except LOG_TROUBLE as error:
                 self._witness.note("redrive_refused", job=stream, error=type(error).__name__)
                 rest_us = max(rest_us, _TROUBLE_PAUSE_US)
-            if self._jobs[stream].state.status == "running":
+            if self._is_running(stream):
                 await self._clock.sleep_until(self._clock.now_us() + rest_us)
+
+    def _is_running(self, stream: int) -> bool:
+        job = self._jobs.get(stream)
+        return job is not None and job.state.status == "running"
 
     async def _move_chunk(self, stream: int) -> None:
         """Moves the next messages, or ends the job where none are left."""
@@ -177,7 +199,7 @@ class Redrives:
         gap_us = round(SECOND_US / per_s) if per_s else 0
         moved = 0
         for message in messages:
-            if self._jobs[job].state.status != "running":
+            if not self._is_running(job):
                 break
             try:
                 await self._errands.redrive(None, message, due_us=now_us + moved * gap_us, job=job)
@@ -227,18 +249,28 @@ class Redrives:
             await self._log.append(Append(shard=shard, tenant=tenant, at_us=at_us, drafts=(draft,), heads=(change,)))
 
     def _fold(self, stream: int, tenant: str | None, event: e.Event, at_us: int) -> None:
-        known = self._jobs.get(stream)
-        match event:
-            case e.RedriveStarted():
-                self._jobs[stream] = Job(state=_started(stream, tenant, event, at_us), version=1, after=0)
-            case e.RedriveAdvanced() if known is not None:
-                state = replace(known.state, moved=event.moved)
-                self._jobs[stream] = Job(state=state, version=known.version + 1, after=event.after)
-            case e.RedriveEnded() if known is not None:
-                state = replace(known.state, moved=event.moved, status=event.reason, ended_us=at_us)
-                self._jobs[stream] = Job(state=state, version=known.version + 1, after=known.after)
-            case _:
-                pass
+        job = _after(self._jobs.get(stream), stream, event, at_us, tenant=tenant)
+        if job is None:
+            return
+        self._jobs[stream] = job
+        if isinstance(event, e.RedriveEnded):
+            self._ended.append(stream)
+            if len(self._ended) > ENDED_MAX:
+                del self._jobs[self._ended.popleft()]
+
+
+def _after(job: Job | None, stream: int, event: e.Event, at_us: int, *, tenant: str | None) -> Job | None:
+    """A job after one more event of its stream; None as long as that is no job's."""
+    match event:
+        case e.RedriveStarted():
+            return Job(state=_started(stream, tenant, event, at_us), version=1, after=0)
+        case e.RedriveAdvanced() if job is not None:
+            return Job(state=replace(job.state, moved=event.moved), version=job.version + 1, after=event.after)
+        case e.RedriveEnded() if job is not None:
+            state = replace(job.state, moved=event.moved, status=event.reason, ended_us=at_us)
+            return Job(state=state, version=job.version + 1, after=job.after)
+        case _:
+            return job
 
 
 def _cancelled(job: Job | None) -> e.Event:

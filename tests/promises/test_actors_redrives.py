@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from actors.redrives import RUNNING_MAX
-from core.errors import Forbidden, Overloaded
+from actors.redrives import ENDED_MAX, RUNNING_MAX
+from core.errors import Forbidden, NotFound, Overloaded
 from core.outcomes import Transient
 from core.policies import SECOND_US, Schedule
 from core.records import MessageFilter
@@ -60,6 +60,30 @@ def test_a_bulk_redrive_keeps_its_pace_and_ends() -> None:
             assert [round((seen.at_us - start_us) / SECOND_US * 2) for seen in provider.seen] == list(range(12))
             state = await house.system.redrives.job("org1", job)
             assert (state.status, state.count, state.moved) == ("done", 12, 12)
+
+    run_virtual(main)
+
+
+def test_a_redrive_of_long_ago_is_still_known() -> None:
+    """However many came after it, it is told as it ended, cannot be called off, and is nobody else's."""
+
+    async def main() -> None:
+        async with living() as house:
+            redrives = house.system.redrives
+            first = await redrives.start("org1", MessageFilter(), None)
+            await house.pass_time(1)
+            told = await redrives.job("org1", first)
+            for _ in range(ENDED_MAX + 1):
+                await redrives.start("org1", MessageFilter(), None)
+                await house.pass_time(1)
+            assert await redrives.job("org1", first) == told
+            assert told.status == "done"
+            with pytest.raises(Forbidden, match="done cannot be cancelled"):
+                await redrives.cancel("org1", first)
+            message = (await house.post(address(1))).id
+            for strange, tenant in ((first, "org2"), (message, "org1")):
+                with pytest.raises(NotFound):
+                    await redrives.job(tenant, strange)
 
     run_virtual(main)
 
