@@ -79,13 +79,11 @@ def _later_lives(evidence: Evidence) -> Iterator[int]:
 
 def _window_full_at_restart(evidence: Evidence) -> bool:
     ready_us = list(_later_lives(evidence))
-    for scope in scopes_of(evidence):
-        sent_us = [attempt.sent_us for attempt in scope.attempts if attempt.sent_us is not None]
-        for quota in scope.quotas:
-            for at_us in ready_us:
-                if sum(at_us - quota.window_us < one_us <= at_us for one_us in sent_us) >= quota.count:
-                    return True
-    return False
+    windows = ((scope, quota, at_us) for scope in scopes_of(evidence) for quota in scope.quotas for at_us in ready_us)
+    return any(
+        sum(at_us - quota.window_us < (one.sent_us or 0) <= at_us for one in scope.attempts) >= quota.count
+        for scope, quota, at_us in windows
+    )
 
 
 def _crash_while_recovering(evidence: Evidence) -> bool:

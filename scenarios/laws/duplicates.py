@@ -32,6 +32,7 @@ def twice_only_in_doubt(evidence: Evidence) -> Iterator[Finding]:
                 yield Finding(words=words, at_us=again.log_us, streams=(one.stream, again.stream))
     for story in evidence.chronicle.stories.values():
         yield from _after_its_receipt(story)
+    yield from _called_alike(evidence)
 
 
 def _not_in_doubt(evidence: Evidence, key: str, one: Handed, again: Handed) -> str:
@@ -71,6 +72,15 @@ def _after_its_receipt(story: Story) -> Iterator[Finding]:
         elif is_there and isinstance(entry.event, e.AttemptStarted):
             words = f"{story.key} was started after its provider had told that it has it"
             yield Finding(words=words, at_us=entry.at_us, streams=(story.stream,))
+
+
+def _called_alike(evidence: Evidence) -> Iterator[Finding]:
+    """A message has one name in all its attempts: by it an idempotent provider knows it again."""
+    names: dict[int, str] = {}
+    for handed in evidence.books.handed:
+        if names.setdefault(handed.stream, handed.message) != handed.message:
+            words = f"{handed.key} was called otherwise in attempt {handed.attempt} than in one before"
+            yield Finding(words=words, at_us=handed.log_us, streams=(handed.stream,))
 
 
 def _lost_later(evidence: Evidence) -> set[tuple[int, int]]:

@@ -17,6 +17,7 @@ from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.moving import lanes_are_left_in_time
 from scenarios.laws.pace import grown_us, refusals_before
+from scenarios.laws.redriving import redrives_keep_their_pace
 from scenarios.laws.starting import pauses_are_kept, starts_when_allowed
 from scenarios.laws.waiting import idle_waits
 
@@ -37,6 +38,7 @@ def nothing_comes_early_or_late(evidence: Evidence) -> Iterator[Finding]:
         yield from starts_when_allowed(evidence, story)
     yield from pauses_are_kept(evidence)
     yield from lanes_are_left_in_time(evidence)
+    yield from redrives_keep_their_pace(evidence)
     for wait in idle_waits(evidence):
         if not wait.behind_limit:
             yield wait.finding

@@ -50,8 +50,9 @@ EndedBy = Literal["crash", "stop", "trouble", "bug", "end"]
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon is built from. The defaults are sound; tests plant a broken part to see a law fail.
 
-    `opening` surrounds a life of the log; `may_touch` are modules that may leave the simulation for it. `steps_max` is
-    far more than a scenario takes that gets anywhere, and little enough to be told within minutes.
+    `opened` gets each life's system before it recovers, `started` once it has. `opening` surrounds a life of the log;
+    `may_touch` are modules that may leave the simulation for it. `steps_max` is far more than a scenario takes that
+    gets anywhere, and little enough to be told within minutes.
     """
 
     log_of: Callable[[Durable, Disk], Log] = MemoryLog
@@ -59,6 +60,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock_of: Callable[[Clock], Clock] = lambda clock: clock
     chance_of: Callable[[int], Chance] = KeyedChance
     settings_of: Callable[[Settings], Settings] = lambda settings: settings
+    opened: Callable[[System], None] = lambda _system: None
     started: Callable[[System], None] = lambda _system: None
     opening: Callable[[Log], AbstractAsyncContextManager[object]] = nullcontext
     loop: type[VirtualLoop] = VirtualLoop

@@ -105,6 +105,7 @@ class Living:
             world = self._world()
             system = await System.open(world, ground.settings, {})
             system.use(self._channels(system))
+            ground.parts.opened(system)
             entrance: Entrance = Direct(ground, system, self._clock)
             if self._wire is not None and ground.scenario.api.wire:
                 entrance = await self._wire.door(system, world)
