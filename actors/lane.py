@@ -201,15 +201,20 @@ class LaneActor:
         else:
             self._witness.note("lane_alert", lane=self.lane.name, code=news.code)
 
-    async def adopt(self, lane: Lane) -> None:
-        """Goes on under this configuration; a changed policy is recorded as a new version.
+    async def prepare(self, lane: Lane) -> Lane:
+        """Records what a configuration changes, a policy as a new version; answers the lane as it will be.
 
-        A policy that was promoted stays, for as long as the configured one is what it was then.
+        A policy that was promoted stays, for as long as the configured one is what it was then. Until `use` is called
+        the lane does what it did.
         """
-        self._configured = _digest(lane.policy)
-        if self._configured == self._promoted_over:
+        if _digest(lane.policy) == self._promoted_over:
             lane = replace(lane, policy=msgspec.json.decode(self.policy_body, type=Policy))
         await self._record(lambda _: self._adoption(lane))
+        return lane
+
+    def use(self, lane: Lane, configured: Policy) -> None:
+        """Goes on as was prepared; `configured` is the policy that the configuration asks for."""
+        self._configured = _digest(configured)
         self.lane, self.is_served = lane, True
         self._came_up()
 

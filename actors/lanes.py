@@ -28,11 +28,15 @@ class Lanes:
     async def adopt(self, settings: Settings) -> Settings:
         """Goes on with these lanes; answers the settings with the policy that is in force in each.
 
-        Lanes that are no longer configured keep their messages and wait.
+        Lanes that are no longer configured keep their messages and wait. All of it happens, or nothing: where the log
+        refuses any of it, every lane does what it did, and what was recorded so far is found again next time.
         """
+        prepared: list[tuple[LaneActor, Lane, Lane]] = []
         for lane in settings.lanes:
             actor = self.actors.get(lane.name) or await self._actor(lane)
-            await actor.adopt(lane)
+            prepared.append((actor, await actor.prepare(lane), lane))
+        for actor, lane, configured in prepared:
+            actor.use(lane, configured.policy)
             self.actors[lane.name] = actor
         for name in self.actors.keys() - {lane.name for lane in settings.lanes}:
             if self.actors[name].is_served:

@@ -30,6 +30,8 @@ KEPT_FOR_US: Final = 7 * DAY_US
 STRAYS_MAX: Final = 100_000
 # So many more may come before the oldest are gone; past that a provider is told to come again.
 _TOO_MANY_MAX: Final = 1_000
+# Strays read in one go at the start.
+_PAGE: Final = 512
 # After trouble with the log, what was claimed is handed over this much later.
 _AGAIN_US: Final = SECOND_US
 
@@ -254,8 +256,20 @@ class Receipts:
 
     # -- what is kept
 
-    def replay(self, recorded: list[Recorded]) -> None:
-        """One stray stream, at the start: those that still wait are kept in mind."""
+    async def recall(self) -> None:
+        """At the start: those that still wait are kept in mind, read a page at a time."""
+        after = 0
+        while True:
+            heads = await self._log.heads_of_kind("stray", status="waiting", after=after, limit=_PAGE)
+            recorded = await self._log.events_of_many([head.stream for head in heads])
+            for head in heads:
+                self._replay(recorded[head.stream])
+            if len(heads) < _PAGE:
+                return
+            after = heads[-1].stream
+
+    def _replay(self, recorded: list[Recorded]) -> None:
+        """One stray stream."""
         event = recorded[0].event
         if isinstance(event, e.StrayKept) and len(recorded) == 1:
             self._remember(Stray(recorded[0].stream, event, recorded[0].at_us))

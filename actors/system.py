@@ -14,6 +14,7 @@ from anyio.abc import TaskStatus
 
 from actors.chains import Chains
 from actors.devices import Devices
+from actors.diary import Diary
 from actors.endings import Endings
 from actors.errands import Errands
 from actors.explaining import Explainer
@@ -39,11 +40,11 @@ from actors.stale_devices import StaleDevices
 from actors.surroundings import Surroundings
 from actors.terms import TermsBook
 from core import events as e
-from core.ids import INSTALLATION, Mint, shard_of
+from core.ids import INSTALLATION, Mint
 from core.message import Message
 from core.policies import Policy
 from core.ports import Chance, Channel, Clock, Log, Secrets, Witness
-from core.records import NO_TENANT, Alias, Append, Draft, Head, HeadChange, MessageFilter, Recorded
+from core.records import Alias, MessageFilter, Recorded
 from core.settings import Settings
 
 # Messages whose attempt the former process left open: as many as it had in flight.
@@ -70,8 +71,9 @@ class System:
     ) -> None:
         self._world = world
         self._configured = self._settings = settings
-        self._version = len(diary)
-        self._seed = _seed_in(diary) or int.from_bytes(world.secrets.fresh(8)) >> 1 | 1
+        # Lanes that are served, and what waits in them was not read yet.
+        self._unloaded: list[str] = []
+        self._diary = Diary(diary, log=world.log, clock=world.clock, secrets=world.secrets)
         self._unready = ["the daemon has not recovered its log yet"]
         self._stopping = anyio.Event()
         self._stopped = anyio.Event()
@@ -103,7 +105,7 @@ class System:
             shadows=self.shadows,
             log=log,
             clock=clock,
-            chance=self._world.chance_of(self._seed),
+            chance=self._world.chance_of(self._diary.seed),
             terms_of=self._terms.of,
             is_up=self._is_up,
             window_max=bounds.window_max,
@@ -273,7 +275,7 @@ class System:
     async def _part(self) -> None:
         await self.shadows.part()
         try:
-            await self._diary(e.DaemonStopped(boot=self._version))
+            await self._diary.stopped()
         except LOG_TROUBLE as error:
             # The next start takes it for a crash, which loses nothing; waiting for the store could take for ever.
             self._world.witness.note("stop_unrecorded", error=type(error).__name__)
@@ -289,14 +291,19 @@ class System:
         return [*self._unready, *([] if health == "ok" else [f"the store is failing: {why}"])]
 
     async def reload(self, settings: Settings, channels: Mapping[str, Channel]) -> None:
-        """Goes on under another configuration; every changed policy is an event with a version."""
+        """Goes on under another configuration, or raises what the log does and goes on under the one it had.
+
+        Every changed policy is an event with a version.
+        """
+        self._unloaded += await self._adopt(settings)
         self._configured = settings
-        fresh = await self._adopt(settings)
         self._sender.channels = channels
         self._stale_devices.policy_changed()
-        if fresh:
-            await self.scheduler.load(fresh)
         self.scheduler.limits_changed()
+        # Where the log cannot be read just now, they are read by the next reload.
+        if self._unloaded:
+            await self.scheduler.load(self._unloaded)
+            self._unloaded = []
 
     async def promote(self, lane: str) -> LaneActor:
         """Makes a lane's shadow its policy, from the next decision on."""
@@ -316,38 +323,13 @@ class System:
     # -- recovery, in this order
 
     async def _recover(self) -> None:
-        await self._diary(e.DaemonStarted(boot=self._version + 1, seed=self._seed, release=self._world.release))
+        await self._diary.started(self._world.release)
         lanes = await self._adopt(self._settings)
         await self._read_sys()
-        for head in await self._world.log.heads_of_kind("stray"):
-            if head.status == "waiting":
-                self.receipts.replay(await self._world.log.events_of(head.stream))
+        await self.receipts.recall()
         await self._resolve_interrupted()
         await self._long_windows.recall()
         await self.scheduler.load(lanes)
-
-    async def _diary(self, event: e.Event) -> None:
-        """One event of the installation's own stream."""
-        at_us, shard = self._world.clock.now_us(), shard_of(NO_TENANT, INSTALLATION)
-        head = Head(
-            stream=INSTALLATION,
-            kind="sys",
-            shard=shard,
-            tenant=NO_TENANT,
-            version=self._version + 1,
-            status="diary",
-            changed_us=at_us,
-        )
-        await self._world.log.append(
-            Append(
-                shard=shard,
-                tenant=NO_TENANT,
-                at_us=at_us,
-                drafts=(Draft(stream=INSTALLATION, version=self._version + 1, event=event),),
-                heads=(HeadChange(head=head, was="diary" if self._version else None),),
-            )
-        )
-        self._version += 1
 
     async def _adopt(self, settings: Settings) -> list[str]:
         """Goes on with these lanes; answers those that nobody has served so far.
@@ -386,10 +368,4 @@ class System:
                 await self.roster.wake(head.conversation, head.tenant).settle(head.stream)
             except NONSENSE as error:
                 self._world.witness.note("conversation_parked", conversation=head.conversation, error=str(error))
-        self._world.witness.note("recovered", boot=self._version, interrupted=len(heads))
-
-
-def _seed_in(diary: list[Recorded]) -> int | None:
-    """The seed of every chance of this installation: that of its first start."""
-    started = diary[0].event if diary else None
-    return started.seed if isinstance(started, e.DaemonStarted) else None
+        self._world.witness.note("recovered", boot=self._diary.version, interrupted=len(heads))

@@ -197,7 +197,7 @@ class _Daemon:
         try:
             await self._system.reload(config.settings, self._channels.now)
         except (Refused, AppendUnknown) as error:
-            words = f"The log cannot be written now ({error}); lanes and policies are taken up by the next SIGHUP."
+            words = f"The log cannot be written now ({error}); all lanes stay as they are until the next SIGHUP."
             self._telemetry.say("error", "reload_refused", {"words": words})
             return
         # Their handlers' lanes are there from here on.

@@ -214,8 +214,13 @@ class Log(Protocol):
         """The head rows of several streams in one read; unknown ones are missing."""
         ...
 
-    def heads_of_kind(self, kind: ListedKind) -> Awaitable[list[Head]]:
-        """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
+    def heads_of_kind(
+        self, kind: ListedKind, *, status: str | None = None, after: int = 0, limit: int | None = None
+    ) -> Awaitable[list[Head]]:
+        """Streams of a kind that is neither messages nor conversations, in the order of their ids, beyond `after`.
+
+        All of them unless a status or a limit is given.
+        """
         ...
 
     def silent_devices(self, *, after: tuple[int, int] | None, limit: int) -> Awaitable[list[Head]]:

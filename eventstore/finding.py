@@ -6,6 +6,7 @@ change anything.
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 
 from core.records import (
     FIFO_LINE,
@@ -14,6 +15,7 @@ from core.records import (
     AgendaRow,
     Head,
     LinePage,
+    ListedKind,
     MessageFilter,
     Woken,
 )
@@ -47,6 +49,12 @@ def line_page(durable: Durable, line: tuple[int, int], *, after: tuple[int, int]
     pairs = durable.lines.get(line, [])
     start = bisect_right(pairs, after) if after is not None else 0
     return [durable.heads[stream] for _, stream in pairs[start : start + limit]]
+
+
+def of_kind(durable: Durable, kind: ListedKind, *, status: str | None, after: int, limit: int | None) -> list[Head]:
+    """The heads of a kind, of one status where it is given, in the order of their streams."""
+    heads = (head for stream, head in sorted(durable.heads.items()) if head.kind == kind and stream > after)
+    return list(islice((head for head in heads if status in (None, head.status)), limit))
 
 
 def silent_devices(durable: Durable, *, after: tuple[int, int] | None, limit: int) -> list[Head]:

@@ -36,6 +36,7 @@ from eventstore.finding import (
     ending_messages,
     line_page,
     matching,
+    of_kind,
     position_after,
     silent_devices,
     woken_of,
@@ -243,10 +244,12 @@ class MemoryLog:
         await self._read()
         return list(islice(matching(self.durable, wanted, oldest_first=oldest_first), limit))
 
-    async def heads_of_kind(self, kind: ListedKind) -> list[Head]:
-        """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
+    async def heads_of_kind(
+        self, kind: ListedKind, *, status: str | None = None, after: int = 0, limit: int | None = None
+    ) -> list[Head]:
+        """Streams of a kind that is neither messages nor conversations, in the order of their ids, beyond `after`."""
         await self._read()
-        return sorted((head for head in self.durable.heads.values() if head.kind == kind), key=lambda head: head.stream)
+        return of_kind(self.durable, kind, status=status, after=after, limit=limit)
 
     async def silent_devices(self, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
         """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""

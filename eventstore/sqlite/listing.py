@@ -27,7 +27,8 @@ _WAITS: Final = "due_us IS NOT NULL"
 _RESTS: Final = f"status IN {RESTING}"
 
 _OF_KIND: Final = f"""
-SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN {LISTED} ORDER BY stream"""
+SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN {LISTED} AND stream > ?
+  AND (? IS NULL OR status = ?) ORDER BY stream LIMIT ?"""
 _SILENT: Final = f"""
 SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_silent
   WHERE kind = 'device' AND status = 'active' AND (changed_us, stream) > (?, ?)
@@ -64,9 +65,13 @@ def count(connection: sqlite3.Connection, wanted: MessageFilter, at_most: int) -
     return int(number)
 
 
-def heads_of_kind(connection: sqlite3.Connection, kind: ListedKind) -> list[Head]:
-    """All streams of such a kind, in the order of their ids."""
-    return [rows.head(row) for row in connection.execute(_OF_KIND, (kind,))]
+def heads_of_kind(
+    connection: sqlite3.Connection, kind: ListedKind, *, status: str | None, after: int, limit: int | None
+) -> list[Head]:
+    """Streams of such a kind, in the order of their ids."""
+    # To SQLite a negative limit is none.
+    values = (kind, after, status, status, -1 if limit is None else limit)
+    return [rows.head(row) for row in connection.execute(_OF_KIND, values)]
 
 
 def silent_devices(connection: sqlite3.Connection, after: tuple[int, int] | None, limit: int) -> list[Head]:

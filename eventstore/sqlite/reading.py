@@ -116,9 +116,11 @@ class ReadOnlyLog:
         """Messages that match, newest first unless asked otherwise; `before` and `after` are exclusive."""
         return self._wide.ask(partial(listing.heads, wanted=wanted, limit=limit, oldest_first=oldest_first))
 
-    def heads_of_kind(self, kind: ListedKind) -> Awaitable[list[Head]]:
-        """All streams of a kind that is neither messages nor conversations, in the order of their ids."""
-        return self._wide.ask(partial(listing.heads_of_kind, kind=kind))
+    def heads_of_kind(
+        self, kind: ListedKind, *, status: str | None = None, after: int = 0, limit: int | None = None
+    ) -> Awaitable[list[Head]]:
+        """Streams of a kind that is neither messages nor conversations, in the order of their ids, beyond `after`."""
+        return self._wide.ask(partial(listing.heads_of_kind, kind=kind, status=status, after=after, limit=limit))
 
     def silent_devices(self, *, after: tuple[int, int] | None, limit: int) -> Awaitable[list[Head]]:
         """Devices whose head is active, ordered by (changed, stream), beyond `after`: unheard of for longest first."""

@@ -287,7 +287,7 @@ async def seen(log: Log, author: Author) -> list[object]:
         await log.heads(wanted, limit=limit, oldest_first=oldest_first),
         await log.count(wanted, at_most=limit),
         await log.tallies(wanted.tenant),
-        await log.heads_of_kind(draw.choice(KINDS)),
+        await log.heads_of_kind(draw.choice(KINDS), status=draw.choice((None, "open")), limit=limit),
         await log.silent_devices(after=draw.choice((None, (call.append.at_us, 0))), limit=limit),
         await log.ending_messages(after=draw.choice((None, (call.append.at_us, 0))), limit=limit),
         await log.sealed_of(draw.choice(author.others or [5])),

@@ -225,6 +225,12 @@ async def test_lanes_are_listed_apart_from_messages(log: Log, scribe: Scribe) ->
         await log.append(lane)
     assert await log.heads_of_kind("lane") == [lane.heads[0].head for lane in lanes]
     assert await log.heads_of_kind("sys") == []
+    first, second = (lane.heads[0].head for lane in lanes)
+    assert await log.heads_of_kind("lane", limit=1) == [first]
+    assert await log.heads_of_kind("lane", after=first.stream, limit=1) == [second]
+    assert await log.heads_of_kind("lane", after=second.stream) == []
+    assert await log.heads_of_kind("lane", status=first.status) == [first, second]
+    assert await log.heads_of_kind("lane", status="waiting") == []
     assert len(await log.heads(MessageFilter(), limit=9)) == 1
     assert [tally.count for tally in await log.tallies(None)] == [1]
 

@@ -1,11 +1,15 @@
 """Reloads: another configuration is adopted while everything runs, and is in the log before it counts."""
 
+import pytest
+
 from core import events as e
+from core.errors import AppendUnknown, Refused
 from core.outcomes import Transient
 from core.policies import HOUR_US, SECOND_US, Schedule
+from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
-from tests.promises.house import PLAIN, address, living, settings_of, under
-from tests.promises.other_side import Provider
+from tests.promises.house import PLAIN, address, living, mail, settings_of, under
+from tests.promises.other_side import ObedientDisk, Provider
 
 
 def test_a_changed_policy_is_recorded_and_named_by_each_attempt() -> None:
@@ -24,6 +28,35 @@ def test_a_changed_policy_is_recorded_and_named_by_each_attempt() -> None:
             started = [event for event in house.all_events() if isinstance(event, e.AttemptStarted)]
             assert [event.policy_version for event in started] == [1, 2]
             assert {house.message(stream).status for stream in (first, second)} == {"delivered"}
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("border", ["before_write", "before_sync", "before_answer"])
+@pytest.mark.parametrize("nth", [0, 1])
+def test_a_reload_that_the_log_refuses_changes_no_lane(border: Border, nth: int) -> None:
+    """Whichever lane's policy cannot be recorded, both go by the old one; repeated, the reload holds for both."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        async with living(disk=disk, provider=provider) as house:
+            usual, brief = house.settings, settings_of(under(PLAIN, timeout_us=5 * SECOND_US))
+            disk.fail_later(border, after_commits=nth)
+            with pytest.raises((AppendUnknown, Refused)):
+                await house.reload(brief)
+            house.settings = usual
+            disk.calm()
+            await house.pass_time(60)
+            for to in (address(1), mail(1)):
+                await house.post(to)
+            await house.pass_time(1)
+            await house.reload(brief)
+            for to in (address(1), mail(1)):
+                await house.post(to)
+            await house.pass_time(1)
+            started = [entry for entry in house.durable.events if isinstance(entry.event, e.AttemptStarted)]
+            spans = [(one.event.deadline_us - one.at_us, one.event.policy_version) for one in started]  # type: ignore[attr-defined]
+            assert spans == [(30 * SECOND_US, 1)] * 2 + [(5 * SECOND_US, 2)] * 2
 
     run_virtual(main)
 
