@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from core import events as e
 from core.policies import SECOND_US
 from core.records import Recorded
 from scenarios.capsules.naming import Cast
@@ -17,6 +18,8 @@ from scenarios.laws.evidence import Evidence
 
 # A re-run commits in no time, and starts in none: so much may lie between an event and its double.
 TOLERANCE_US: Final = 2 * SECOND_US
+# What the message to one device tells the push to its user; that push is not in a capsule.
+_TOLD_ELSEWHERE: Final = e.EndTold
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +97,8 @@ def fidelity_of(stretch: Stretch, cast: Cast, evidence: Evidence, tolerance_us: 
 def _told(entries: Iterable[Recorded], start_us: int, stretch: Stretch) -> list[tuple[int, str]]:
     """Events as (instant since the start, kind); the end of the stretch is the end of both stories."""
     whole_us = stretch.until_us - stretch.since_us
-    seen = ((max(0, entry.at_us - start_us), type(entry.event).__name__) for entry in entries)
+    own = (entry for entry in entries if not isinstance(entry.event, _TOLD_ELSEWHERE))
+    seen = ((max(0, entry.at_us - start_us), type(entry.event).__name__) for entry in own)
     return [one for one in seen if one[0] < whole_us]
 
 

@@ -77,3 +77,31 @@ def test_a_slower_first_retry_costs_time_and_saves_attempts(room: Path) -> None:
     both = ET.fromstring((room / "both.svg").read_text())  # noqa: S314  # It is our own.
     titles = [text.text or "" for text in both.iter(f"{_SVG}text")]
     assert len([title for title in titles if title.startswith("A capsule of")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("--since", "yesterday"), 2, "--since yesterday is no instant such as 2026-01-30T08:00:00Z."),
+        ((), 2, "--since is missing: it is no instant"),
+        (("--since", "2026-02-01", "--until", "2026-01-01"), 2, "--since must lie before --until."),
+        (("--since", "2025-02-01", "--until", "2025-03-01"), 1, "The log has no message in that stretch."),
+        (("--check", "incident.toml", "--since", "2026-02-01"), 2, "--check takes the stretch from the capsule"),
+        (("--since", "2026-02-01", "--store", "elsewhere.db"), 1, "elsewhere.db"),
+    ],
+)
+def test_what_cannot_be_cut_is_told(room: Path, arguments: tuple[str, ...], status: int, words: str) -> None:
+    """A bad instant, an empty stretch, options that do not go together, a log that is not there: one clear line."""
+    told = tidings("capsule", *arguments, cwd=room)
+    assert (told.returncode, told.stdout) == (status, "")
+    assert words in told.stderr
+
+
+def test_a_capsule_that_tells_another_story_is_found_out(room: Path) -> None:
+    """Exit 1, the share of messages that are alike, and the first event that differs."""
+    patient = (room / "incident.toml").read_text().replace('code = "503"', 'code = "503", after = "30s"')
+    (room / "other.toml").write_text(patient)
+    told = tidings("capsule", "--check", "other.toml", cwd=room)
+    assert told.returncode == 1
+    assert re.search(r"\d+ of 61 messages tell the same story", told.stdout)
+    assert "The first difference is m" in told.stdout
