@@ -1,34 +1,72 @@
 """`simulate`: scenario files on virtual time, under every law.
 
-This file answers for reading arguments and printing verdicts: 0 where all laws and expectations held, 1 where one did
-not, 2 for a file or an option with a mistake.
+This file answers for reading arguments, and for the status: 0 where all laws and expectations held, 1 where one did
+not, 2 for a file or an option with a mistake. What each way of exploring prints is explore/telling.py's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from adapters.cli.ending import Ended, misused
 from adapters.cli.options import Json
-from adapters.cli.printing import as_json, aside, line, progress
+from adapters.cli.printing import as_json, aside
 
 if TYPE_CHECKING:
     from scenarios.file.scenario import Scenario
     from scenarios.run.outcome import Outcome
+    from scenarios.world.ground import Parts
 
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE...", help="Scenario files", exists=True, dir_okay=False, readable=True)
 ]
 Seed = Annotated[int | None, typer.Option(help="The seed, instead of the file's own; of several, the first", min=0)]
-Runs = Annotated[int, typer.Option(help="So many seeds of each file, in parallel", min=1)]
+Runs = Annotated[int, typer.Option(help="So many seeds of each file, or with --swarm of all together", min=1)]
+Swarm = Annotated[bool, typer.Option("--swarm", help="Worlds around the file: a seed chooses faults, paces and knobs")]
+Sweep = Annotated[bool, typer.Option("--crash-sweep", help="Cut the power once at every boundary of the run")]
+Again = Annotated[bool, typer.Option("--crash-again", help="With --crash-sweep: a second time during each recovery")]
 CrashAt = Annotated[list[int] | None, typer.Option(help="Cut the power at this boundary of the run; may be repeated")]
-Out = Annotated[Path | None, typer.Option("--trace", help="Write the whole log as lines of JSON", dir_okay=False)]
+Marks = Annotated[bool, typer.Option("--marks", help="With --swarm: fail where a mark was never reached")]
+Store = Annotated[str, typer.Option(help="Where the log of a run is: memory, or sqlite (a file that goes afterwards)")]
+Trace = Annotated[Path | None, typer.Option("--trace", help="Write the whole log as lines of JSON", dir_okay=False)]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Write a picture of the run as SVG", dir_okay=False)]
+Written = Annotated[
+    Path | None, typer.Option("--materialise", help="Write the run as a file without chance", dir_okay=False)
+]
+Shrunk = Annotated[
+    Path | None, typer.Option("--shrink", help="Write the smallest file that still fails so", dir_okay=False)
+]
 
-# Failures that read alike are told once, and of the others no more than a person reads.
-_TOLD_MAX = 5
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asked for, beside the files."""
+
+    seed: int | None
+    runs: int
+    swarm: bool
+    sweep: bool
+    again: bool
+    crash_at: tuple[int, ...]
+    marks: bool
+    store: str
+    trace: Path | None
+    plot: Path | None
+    written: Path | None
+    shrunk: Path | None
+
+    @property
+    def is_one_run(self) -> bool:
+        """Whether each file is run but once."""
+        return self.runs == 1 and not self.sweep
+
+    def seed_of(self, scenario: "Scenario") -> int:
+        """The seed, or the first of them."""
+        return scenario.seed if self.seed is None else self.seed
 
 
 def mount(app: typer.Typer) -> None:
@@ -41,34 +79,71 @@ def _simulate(
     *,
     seed: Seed = None,
     runs: Runs = 1,
+    swarm: Swarm = False,
+    crash_sweep: Sweep = False,
+    crash_again: Again = False,
     crash_at: CrashAt = None,
-    trace: Out = None,
+    marks: Marks = False,
+    store: Store = "memory",
+    trace: Trace = None,
     plot: Plot = None,
+    materialise: Written = None,
+    shrink: Shrunk = None,
     json_: Json = False,
 ) -> None:
     """Runs scenarios against the production actors on virtual time, and checks every law and expectation."""
+    wanted = Wanted(
+        seed=seed,
+        runs=runs,
+        swarm=swarm,
+        sweep=crash_sweep,
+        again=crash_again,
+        crash_at=tuple(crash_at or ()),
+        marks=marks,
+        store=store,
+        trace=trace,
+        plot=plot,
+        written=materialise,
+        shrunk=shrink,
+    )
+    _check(wanted, files)
     scenarios = _loaded(files)
-    if runs > 1:
-        if trace is not None or plot is not None or crash_at:
-            raise misused("--trace, --plot and --crash-at show one run, so they do not go with --runs")
-        outcomes = _swarm(scenarios, seed, runs, json_=json_)
-    else:
-        if (trace or plot) is not None and len(scenarios) > 1:
-            raise misused("--trace and --plot show one log, so they take one file")
-        outcomes = [
-            outcome
-            for scenario in scenarios
-            for outcome in _one(
-                scenario, scenario.seed if seed is None else seed, tuple(crash_at or ()), (trace, plot), json_=json_
-            )
-        ]
-    is_sound = all(outcome.is_sound for outcome in outcomes)
+    _check_store(wanted, scenarios)
+    outcomes, is_sound = _explored(scenarios, wanted, quiet=json_)
     if json_:
-        from msgspec import to_builtins
-
-        as_json({"ok": is_sound, "runs": to_builtins(outcomes)})
+        as_json({"ok": is_sound, "runs": msgspec.to_builtins(outcomes)})
     if not is_sound:
         raise Ended
+
+
+def _check(wanted: Wanted, files: Sequence[Path]) -> None:
+    """Options that do not go together."""
+    if not wanted.is_one_run and (wanted.trace is not None or wanted.plot is not None or wanted.crash_at):
+        raise misused("--trace, --plot and --crash-at show one run, so they do not go with --runs or --crash-sweep")
+    if len(files) > 1 and (wanted.trace or wanted.plot) is not None:
+        raise misused("what --trace and --plot show is one log, which takes one file")
+    if wanted.sweep and (wanted.runs > 1 or wanted.swarm):
+        raise misused("--crash-sweep crashes one run of each file everywhere, so it takes neither --runs nor --swarm")
+    if wanted.again and not wanted.sweep:
+        raise misused("--crash-again goes with --crash-sweep")
+    if wanted.marks and not wanted.swarm:
+        raise misused("--marks goes with --swarm")
+    if wanted.written is not None and (len(files) > 1 or not wanted.is_one_run):
+        raise misused("--materialise writes one run, so it takes one file, and neither --runs nor --crash-sweep")
+
+
+def _check_store(wanted: Wanted, scenarios: "Sequence[Scenario]") -> None:
+    if wanted.store not in {"memory", "sqlite"}:
+        raise misused("--store is memory or sqlite")
+    if wanted.store == "memory":
+        return
+    from scenarios.run.on_sqlite import unfit
+
+    if not wanted.is_one_run or wanted.swarm:
+        raise misused("--store sqlite runs each file once, so it goes with none of --runs, --swarm and --crash-sweep")
+    for scenario in scenarios:
+        if words := unfit(scenario):
+            raise misused(f"{scenario.file} cannot be run with --store sqlite: {words}")
 
 
 def _loaded(files: Sequence[Path]) -> "list[Scenario]":
@@ -87,79 +162,39 @@ def _loaded(files: Sequence[Path]) -> "list[Scenario]":
     return loaded
 
 
-def _one(
-    scenario: "Scenario", seed: int, crash_at: tuple[int, ...], outs: tuple[Path | None, Path | None], *, json_: bool
-) -> "list[Outcome]":
-    """One seed of one file, told in full; `outs` are where its log and its picture go."""
-    from scenarios.picture import writing
-    from scenarios.run.judging import judged, runs_of
-    from scenarios.run.running import run_once
-    from scenarios.run.telling import timeline_text
-    from scenarios.run.tracing import write
-
-    found = [run_once(scenario, seed, crash_at=crash_at)] if crash_at else list(runs_of(scenario, seed, twice=True))
-    outcomes = [judged(evidence) for evidence in found]
-    # What is looked at is the run that failed, where one did.
-    shown = next((n for n, outcome in enumerate(outcomes) if not outcome.is_sound), 0)
-    trace, plot = outs
-    if trace is not None:
-        write(found[shown], trace)
-    if plot is not None:
-        writing.write([(f"{scenario.name} (seed {seed})", found[shown])], plot)
-    if not json_:
-        line(f"{scenario.name} (seed {seed})")
-        for row in timeline_text(found[shown]):
-            line(f"  {row}")
-        _verdict(outcomes, outcomes[shown])
-    return outcomes
-
-
-def _verdict(outcomes: "Sequence[Outcome]", shown: "Outcome") -> None:
-    if not shown.is_sound:
-        line(shown.story)
+@contextmanager
+def _store(wanted: Wanted) -> "Iterator[Parts | None]":
+    """What a daemon is built from, where its log is not the usual one."""
+    if wanted.store == "memory":
+        yield None
         return
-    statuses = ", ".join(f"{count} {status}" for status, count in shown.statuses.items())
-    again = f", {shown.duplicates} of them twice" if shown.duplicates else ""
-    line(f"  {statuses}; the other side took {shown.deliveries - shown.duplicates}{again}; {shown.events} events")
-    crashed = f", also after a crash at each of {len(outcomes) - 1} boundaries" if len(outcomes) > 1 else ""
-    line(f"  All laws and expectations hold{crashed}.")
+    from scenarios.run.on_sqlite import parts_on
+
+    with TemporaryDirectory() as directory:
+        yield parts_on(Path(directory))
 
 
-def _swarm(scenarios: "Sequence[Scenario]", seed: int | None, runs: int, *, json_: bool) -> "list[Outcome]":
-    """Many seeds of every file: a line a file, then the failures that differ."""
-    from scenarios.run.swarming import swarm
+def _explored(scenarios: "Sequence[Scenario]", wanted: Wanted, *, quiet: bool) -> "tuple[list[Outcome], bool]":
+    """The outcomes of all runs, and whether everything held that was asked about."""
+    from scenarios.explore import telling, writing
 
-    outcomes: list[Outcome] = []
-    with progress() as bar:
-        task = bar.add_task("seeds", total=runs * len(scenarios))
-        for chunk in swarm([(scenario.file, scenario.seed if seed is None else seed) for scenario in scenarios], runs):
-            outcomes += chunk
-            bar.advance(task, len({outcome.seed for outcome in chunk}))
-    outcomes.sort(key=lambda outcome: (outcome.file, outcome.seed, outcome.crash_at))
-    if not json_:
-        for scenario in scenarios:
-            _summary(scenario, [outcome for outcome in outcomes if outcome.file == scenario.file])
-        _differing([outcome for outcome in outcomes if not outcome.is_sound])
-    return outcomes
-
-
-def _summary(scenario: "Scenario", outcomes: "Sequence[Outcome]") -> None:
-    failed = len({outcome.seed for outcome in outcomes if not outcome.is_sound})
-    seeds = len({outcome.seed for outcome in outcomes})
-    crashes = sum(len(outcome.crash_at) for outcome in outcomes)
-    verdict = f"{failed} of {seeds} seeds FAILED" if failed else f"{seeds} seeds hold"
-    more = f", {crashes} crashes at boundaries" if crashes else ""
-    events = sum(outcome.events for outcome in outcomes)
-    line(f"{scenario.file}: {verdict}{more}; {events:,} events")
-
-
-def _differing(failed: "Sequence[Outcome]") -> None:
-    told: dict[tuple[str, str], Outcome] = {}
-    for outcome in failed:
-        told.setdefault((outcome.file, outcome.failure), outcome)
-    for (file, failure), outcome in list(told.items())[:_TOLD_MAX]:
-        alike = sum(1 for other in failed if (other.file, other.failure) == (file, failure))
-        line(f"\n{file}: {failure} ({alike} runs)")
-        line(outcome.story)
-    if len(told) > _TOLD_MAX:
-        line(f"\nand {len(told) - _TOLD_MAX} failures of other kinds")
+    starts = [(scenario, wanted.seed_of(scenario)) for scenario in scenarios]
+    if wanted.swarm and not wanted.is_one_run:
+        outcomes = telling.swarmed(starts, wanted.runs, marks=wanted.marks, quiet=quiet)
+    elif wanted.sweep:
+        outcomes = telling.swept(starts, again=wanted.again, quiet=quiet)
+    elif wanted.runs > 1:
+        outcomes = telling.seeded(starts, wanted.runs, quiet=quiet)
+    else:
+        shown = telling.Shown(crash_at=wanted.crash_at, swarm=wanted.swarm, trace=wanted.trace, plot=wanted.plot)
+        with _store(wanted) as parts:
+            shown = msgspec.structs.replace(shown, parts=parts)
+            outcomes = [outcome for start in starts for outcome in telling.one(*start, shown, quiet=quiet)]
+    is_sound = all(outcome.is_sound for outcome in outcomes)
+    if wanted.marks and telling.missed(outcomes, quiet=quiet):
+        is_sound = False
+    if wanted.written is not None:
+        writing.write_down(outcomes, wanted.written, quiet=quiet)
+    if wanted.shrunk is not None:
+        writing.shrink(outcomes, wanted.shrunk, quiet=quiet)
+    return outcomes, is_sound

@@ -50,8 +50,8 @@ def _crash_at(crash: Crash, boundary: int, draws: Draws) -> tuple[int, ...]:
     return boundary, boundary + 1 + draws.integer("again at", boundary, below=_AGAIN_WITHIN)
 
 
-def judged(evidence: Evidence) -> Outcome:
-    """A finished run under all laws and all that its file expects."""
+def judged(evidence: Evidence, *, swarm: bool = False) -> Outcome:
+    """A finished run under all laws and all that its file expects; `swarm` says where its world came from."""
     broken, missed = tuple(breaches(evidence)), tuple(unmet(evidence))
     statuses: dict[str, int] = {}
     for head in evidence.durable.heads.values():
@@ -70,5 +70,6 @@ def judged(evidence: Evidence) -> Outcome:
         duplicates=sum(1 for _ in COUNTERS["duplicates"](evidence, 0)),
         breaches=broken,
         unmet=missed,
+        swarm=swarm,
     )
     return bare if bare.is_sound else msgspec.structs.replace(bare, story=story_of(evidence, bare))

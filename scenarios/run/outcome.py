@@ -8,7 +8,8 @@ from scenarios.laws.registry import Breach
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `crash_at` are the boundaries at which its power went out; `story` tells a failure, else it is empty.
 
-    `statuses` counts messages, `digest` is that of the log, in hexadecimal.
+    `statuses` counts messages, `digest` is that of the log, in hexadecimal. `swarm`: the world was one of those that
+    swarm around its file; `marks` are those that it reached, where somebody asked.
     """
 
     file: str
@@ -24,6 +25,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     breaches: tuple[Breach, ...]
     unmet: tuple[str, ...]
     story: str = ""
+    swarm: bool = False
+    marks: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:

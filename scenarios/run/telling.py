@@ -112,7 +112,8 @@ def story_of(evidence: Evidence, outcome: Outcome) -> str:
 def command(outcome: Outcome) -> str:
     """What runs exactly this run again."""
     crash = "".join(f" --crash-at {boundary}" for boundary in outcome.crash_at)
-    return f"tidings simulate {outcome.file} --seed {outcome.seed}{crash}"
+    swarm = " --swarm" if outcome.swarm else ""
+    return f"tidings simulate {outcome.file}{swarm} --seed {outcome.seed}{crash}"
 
 
 def _around(evidence: Evidence, finding: Finding) -> Iterator[str]:

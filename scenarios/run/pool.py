@@ -1,0 +1,51 @@
+"""Work for several processes, and its results as they come.
+
+This file answers for each piece of work being done once, in a process that has nothing from ours. A process does its
+pieces one after another.
+"""
+
+import gc
+import importlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from multiprocessing import get_context
+from typing import Final, TypeVar
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+# Pieces that are handed out ahead, for each process: enough that none waits for us.
+_AHEAD: Final = 4
+# A world is some ten thousand objects that live until it ends: looking for cycles more often finds none.
+_COLLECT_AFTER: Final = 50_000
+
+
+def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: int | None = None) -> Iterator[Result]:
+    """What `task` makes of each piece of work, in whatever order they are done. It must be a function of a module."""
+    count, rest = processes or processors(), iter(work)
+    # Fresh processes: what a fork would bring along (threads, open files) has no business in a simulated run.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_settle, initargs=(task.__module__,)) as pool:
+        under_way: set[Future[Result]] = {pool.submit(task, piece) for piece in islice(rest, _AHEAD * count)}
+        try:
+            while under_way:
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                under_way |= {pool.submit(task, piece) for piece in islice(rest, len(done))}
+                yield from (future.result() for future in done)
+        finally:
+            for future in under_way:
+                future.cancel()
+
+
+def processors() -> int:
+    """How many processes make sense here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _settle(module: str) -> None:
+    importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
