@@ -11,20 +11,18 @@ import anyio
 import msgspec
 
 from actors.doubts import Doubts
+from actors.first_commits import Asked, FirstCommits, Prepared
 from actors.parcels import Parcels
-from actors.peers import Peer, Peers
+from actors.peers import Peers
 from actors.roster import Roster
 from actors.scheduler import Scheduler
-from core import events as e
-from core.contents import PLAIN, Shape, Submission, in_time, sealed_fallbacks, shape_of
-from core.device_names import named_in
+from core.contents import Submission, in_time
 from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable
-from core.ids import Mint, shard_of
-from core.message import Message, accepted, head_of
-from core.policies import MINUTE_US, Policy
+from core.ids import Mint
+from core.message import Message
+from core.policies import MINUTE_US
 from core.ports import Clock, Log, Secrets
-from core.records import Acceptance, Append, Dedup, Draft, HeadChange, Private, Repeated, Sealed, Stored
-from core.sealing import SALT_BYTES, seal
+from core.records import Repeated, Stored
 from core.settings import Lane, Settings
 
 # Contents of messages due within this time are kept in memory for their first send.
@@ -39,25 +37,6 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     due_us: int | None
     duplicate: bool
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A submission that has found its lane, its peer and its conversation."""
-
-    tenant: str
-    submission: Submission
-    lane: Lane
-    policy: Policy
-    peer: Peer
-    lanes: tuple[str, ...] = ()
-
-
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A message about to be written: everything that one commit makes durable, and what follows from it."""
-
-    acceptance: Acceptance
-    message: Message
-    private: Private
 
 
 class Intake:
@@ -85,8 +64,6 @@ class Intake:
         self._noticed = noticed
         self._log = log
         self._clock = clock
-        self._secrets = secrets
-        self._mint = mint
         self._roster = roster
         self._scheduler = scheduler
         self._parcels = parcels
@@ -95,6 +72,7 @@ class Intake:
         # conversations. So many may be on their way.
         known_max = max(settings.bounds.peers_max, settings.bounds.accepting_max)
         self.peers = Peers(log=log, clock=clock, secrets=secrets, mint=mint, known_max=known_max)
+        self._commits = FirstCommits(clock=clock, secrets=secrets, mint=mint, peers=self.peers)
         self._waiting = 0
         self.is_open = False
         self.adopt(settings)
@@ -102,6 +80,7 @@ class Intake:
     def adopt(self, settings: Settings) -> None:
         """Goes on under these lanes and policies."""
         self._bounds = settings.bounds
+        self._commits.dedup_for_us = settings.bounds.dedup_for_us
         self._policies = settings.policies
         self._lanes = {lane.name: lane for lane in settings.lanes}
         # The first lane of a channel is its default.
@@ -123,7 +102,7 @@ class Intake:
             return await self._repeated(repeated)
         self._waiting += 1
         try:
-            prepared = self._prepare(await self._find(tenant, submission, lane))
+            prepared = self._commits.prepare(await self._find(tenant, submission, lane))
             answer = await self._accepted(prepared)
         finally:
             self._waiting -= 1
@@ -187,81 +166,11 @@ class Intake:
             lanes=lanes,
         )
 
-    # -- one commit
-
-    def _prepare(self, asked: Asked) -> Prepared:
-        now_us = self._clock.now_us()
-        stream = self._mint.next(now_us)
-        private = _private(asked.submission)
-        salt = self._secrets.fresh(SALT_BYTES)
-        body, commitment = seal(private, salt)
-        event = self._event(asked, now_us, commitment)
-        sealed = Sealed(
-            stream=stream,
-            tenant=asked.tenant,
-            subject=asked.peer.subject,
-            salt=salt,
-            private=body,
-            reference=self.reference_hash(asked.tenant, asked.submission.reference),
-        )
-        message = accepted(stream, now_us, asked.tenant, event, cause=asked.submission.cause)
-        acceptance = Acceptance(
-            append=_first_append(message, event, asked.peer),
-            sealed=sealed,
-            conversation=asked.peer.conversation,
-            channel=asked.submission.channel,
-            dedup=self._dedup(asked.tenant, asked.submission, now_us),
-        )
-        return Prepared(acceptance=acceptance, message=message, private=private)
-
-    def _event(self, asked: Asked, now_us: int, commitment: bytes) -> e.MessageAccepted:
-        submission = asked.submission
-        shape = _shape_of(submission)
-        return e.MessageAccepted(
-            channel=submission.channel,
-            lane=asked.lane.name,
-            conversation=asked.peer.conversation,
-            due_us=max(now_us, submission.send_at_us or 0),
-            expires_us=submission.expires_at_us,
-            order=submission.order or asked.policy.order,
-            priority=submission.priority,
-            on_ambiguous=submission.on_ambiguous,
-            policy=submission.policy,
-            host=None if submission.host is None else self.peers.host(submission.host),
-            commitment=commitment,
-            size_bytes=len(submission.content),
-            trace=submission.trace,
-            zone=submission.zone,
-            lanes=asked.lanes,
-            fallbacks=len(submission.fallbacks),
-            fallback_by_us=submission.fallback_by_us,
-            has_template=shape.has_template,
-            marketing=shape.marketing,
-            caused_by=submission.caused_by,
-            fans_out=submission.channel == "push" and named_in(submission.to) is None,
-            is_part=submission.key_of == "fanout",
-        )
-
     def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:
         """How a reference is found without being kept."""
-        return None if reference is None else self._secrets.keyed_hash("reference", tenant, reference)
+        return self._commits.reference_hash(tenant, reference)
 
-    def _dedup(self, tenant: str, submission: Submission, now_us: int) -> Dedup | None:
-        key = submission.idempotency_key
-        if key is None:
-            return None
-        # Keys of hooks are their senders', and others our own: no client may take one away from them.
-        purpose = "hook_key" if submission.channel == "hook" else "idempotency_key"
-        if submission.key_of != "client":
-            purpose = f"{submission.key_of}_key"
-        # What comes again under a hook's key is the same event, whatever else has changed: its request never differs.
-        is_constant = submission.channel == "hook"
-        request = submission.request
-        return Dedup(
-            key_hash=self._secrets.keyed_hash(purpose, tenant, key),
-            request_hash=request if is_constant else self._secrets.keyed_hash("request", tenant, request.decode()),
-            expires_us=now_us + self._bounds.dedup_for_us,
-        )
+    # -- one commit
 
     async def _accepted(self, prepared: Prepared) -> Stored | Repeated:
         try:
@@ -311,7 +220,7 @@ class Intake:
 
     async def _repeat_of(self, tenant: str, submission: Submission) -> Repeated | None:
         """What came before under the submission's idempotency key, None where nothing did."""
-        dedup = self._dedup(tenant, submission, self._clock.now_us())
+        dedup = self._commits.dedup(tenant, submission, self._clock.now_us())
         known = None if dedup is None else await self._log.repeated(tenant, dedup.key_hash)
         if dedup is None or known is None:
             return None
@@ -326,32 +235,3 @@ class Intake:
         return Acknowledgement(
             id=head.stream, conversation=head.conversation, status=head.status, due_us=head.due_us, duplicate=True
         )
-
-
-def _private(submission: Submission) -> Private:
-    return Private(
-        to=submission.to,
-        content=submission.content,
-        reference=submission.reference,
-        metadata=submission.metadata,
-        correlation=submission.correlation,
-        idempotency_key=submission.idempotency_key if submission.key_of == "client" else None,
-        fallbacks=sealed_fallbacks(submission.fallbacks),
-    )
-
-
-def _shape_of(submission: Submission) -> Shape:
-    """What of a content decides about its sending."""
-    return PLAIN if submission.channel != "whatsapp" else shape_of(submission.content)
-
-
-def _first_append(message: Message, event: e.MessageAccepted, peer: Peer) -> Append:
-    shard = shard_of(message.tenant, message.conversation)
-    return Append(
-        shard=shard,
-        tenant=message.tenant,
-        at_us=message.accepted_us,
-        drafts=(Draft(stream=message.id, version=1, event=event, cause=message.cause),),
-        heads=(HeadChange(head=head_of(message, shard), was=None),),
-        aliases=peer.names_with(message.id),
-    )
