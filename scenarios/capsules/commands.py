@@ -111,7 +111,10 @@ def _checked(capsule: Path, file: Path) -> "Fidelity":
         return await read_stretch(log, since_us, until_us, heard)
 
     stretch = _read(file, read)
-    return fidelity_of(stretch, cast_of(stretch), run_once(scenario, scenario.seed))
+    with progress() as bar:
+        bar.add_task("running it again", total=None)
+        again = run_once(scenario, scenario.seed)
+    return fidelity_of(stretch, cast_of(stretch), again)
 
 
 def _read(file: Path, ask: "Callable[[ReadOnlyLog, Heard], Awaitable[T]]") -> T:

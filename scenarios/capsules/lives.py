@@ -110,6 +110,8 @@ def _of_messages(stretch: Stretch, cast: Cast) -> Iterator[Order]:
 def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
     """Bulk redrives, and circuits that a person reset."""
     by_conversation = {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
+    # What comes of an attempt or a receipt comes again by itself.
+    decided = {entry.at_us for tale in cast.tales.values() for entry in tale.entries}
     for stream, entries in stretch.others.items():
         for entry in entries:
             event = entry.event
@@ -117,8 +119,8 @@ def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
                 yield from _bulk(entry, event, cast, lanes)
             elif isinstance(event, e.CircuitClosed) and event.by == "operator":
                 yield from _reset(entry, by_conversation.get(stream), cast)
-            elif isinstance(event, e.WindowOpened | e.PeerRestored):
-                cast.left_out["people who wrote to us or wanted messages again"] += 1
+            elif isinstance(event, e.WindowOpened | e.PeerRestored | e.PeerSuppressed) and entry.at_us not in decided:
+                cast.left_out["people who wrote to us, wanted no more or wanted messages again"] += 1
 
 
 def _bulk(entry: Recorded, event: e.RedriveStarted, cast: Cast, lanes: Lanes) -> Iterator[Order]:

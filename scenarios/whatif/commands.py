@@ -11,7 +11,7 @@ import typer
 
 from adapters.cli.ending import Ended, misused
 from adapters.cli.options import Json
-from adapters.cli.printing import as_json, aside, line, span, table
+from adapters.cli.printing import as_json, aside, line, progress, span, table
 
 if TYPE_CHECKING:
     from scenarios.file.scenario import Scenario
@@ -50,8 +50,13 @@ def _whatif(
 
     own, other = _loaded(file, policy)
     chosen = own.seed if seed is None else seed
-    runs = [run_once(own, chosen), run_once(other, chosen)]
-    before, after = (figures_of(evidence) for evidence in runs)
+    runs = []
+    with progress() as bar:
+        task = bar.add_task("runs", total=2)
+        for scenario in (own, other):
+            runs.append(run_once(scenario, chosen))
+            bar.advance(task)
+        before, after = (figures_of(evidence) for evidence in runs)
     if plot is not None:
         write([(f"{own.name}: as it is", runs[0]), (f"{own.name}: {policy.name}", runs[1])], plot)
     if json_:
