@@ -40,6 +40,7 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "page_refused": "warning",
     "record_again": "warning",
     "send_bug": "error",
+    "shadow_unrecorded": "warning",
     "stop_unrecorded": "warning",
     "zone_unknown": "warning",
     "hook_refused": "debug",
