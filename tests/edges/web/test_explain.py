@@ -7,6 +7,8 @@ import pytest
 
 from core.outcomes import Permanent, Transient
 from tests.edges.web.house import House, Json, later
+from tests.edges.web.test_hook_ids import taken
+from tests.edges.web.test_plans import plan
 
 pytestmark = pytest.mark.anyio
 
@@ -92,6 +94,30 @@ async def test_the_chain_goes_from_the_cause_to_what_followed(house: House) -> N
     seen = await _explained(house, last)
     assert [link["id"] for link in _rows(seen["chain"])] == [first["id"], last["id"]]
     assert not seen["chain_goes_on"]
+
+
+async def test_the_chain_begins_with_the_hook_that_caused_it(house: House) -> None:
+    """A message that a handler sent because of a hook is told with that hook, by its own kind of id."""
+    await house.paused("shop")
+    hook = await taken(house)
+    message = await house.accepted(cause=hook["id"])
+    chain = _rows((await _explained(house, message))["chain"])
+    assert [(link["id"], link["channel"], link["how"]) for link in chain] == [
+        (hook["id"], "hook", "request"),
+        (message["id"], "email", "caused"),
+    ]
+    assert [link["id"] for link in _rows((await _explained(house, hook))["chain"])] == [hook["id"], message["id"]]
+
+
+async def test_the_chain_begins_with_the_plan_that_wants_it(house: House) -> None:
+    """A reminder is told with its plan, which has neither channel nor status."""
+    given = await house.ask("PUT /v1/plans/event42", plan("day_before", people=1))
+    (created,) = cast("list[str]", given.json["created"])
+    above, own = _rows((await _explained(house, {"id": created}))["chain"])
+    assert (above["channel"], above["status"], str(above["id"])[:5]) == (None, None, "plan_")
+    assert (own["id"], own["how"], own["cause"]) == (created, "plan", above["id"])
+    other = await house.accepted(reference="event42", send_at=later(days=1))
+    assert [link["how"] for link in _rows((await _explained(house, other))["chain"])] == ["request"]
 
 
 async def test_only_its_own_tenant_hears_of_a_message(house: House) -> None:

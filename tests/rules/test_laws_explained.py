@@ -1,0 +1,93 @@
+"""Law 14 on logs made by hand: what was said of a message, held against what was recorded after it."""
+
+import msgspec
+
+from core import events as e
+from core.explain import Constraint, Kind, Standing
+from core.outcomes import Transient
+from scenarios.laws.explained import explanations_come_true
+from scenarios.world.explaining import Foretold
+from tests.rules.doctored import Doctored
+
+
+def _said(
+    log: Doctored, at_s: float, kind: Kind, *, until_s: float | None = None, next_s: float | None = None
+) -> Foretold:
+    """What was said of message 1 when the log held all that it holds now; `until_s` is when its attempt was to be."""
+    until_us = None if until_s is None else log.us(until_s)
+    next_us = until_us if next_s is None else log.us(next_s)
+    return Foretold(
+        at_us=log.us(at_s),
+        events=len(log.events),
+        stream=1,
+        lane="email",
+        standing=Standing(binding=Constraint(kind=kind, until_us=until_us), earliest_us=until_us, next_us=next_us),
+        settles=False,
+    )
+
+
+def _words(log: Doctored, said: Foretold) -> str:
+    evidence = msgspec.structs.replace(log.evidence(), foretold=(said,))
+    return "\n".join(finding.words for finding in explanations_come_true(evidence))
+
+
+def _retrying() -> Doctored:
+    """A message that failed at once and is due again a minute later."""
+    log = Doctored()
+    log.accept(1, 0)
+    log.start(1, 0)
+    log.fail(1, 0, Transient(code="451"), due_s=60)
+    return log
+
+
+def test_what_was_foretold_and_came_is_sound() -> None:
+    """An attempt at the instant that was named breaks nothing; a second too early does."""
+    log = _retrying()
+    said = _said(log, 10, "retry", until_s=60)
+    log.start(1, 60, attempt=2)
+    assert _words(log, said) == ""
+    early = _retrying()
+    said = _said(early, 10, "retry", until_s=60)
+    early.start(1, 59, attempt=2)
+    assert "was to wait (retry), nothing for 50 s to start it, and began 49 s on" in _words(early, said)
+
+
+def test_an_event_that_moves_it_releases_it() -> None:
+    """What gives it another instant explains an early start; what happens to others does not."""
+    moved = _retrying()
+    said = _said(moved, 10, "retry", until_s=60)
+    moved.add(1, 20, e.LaneChanged(lane="email", due_us=moved.us(20), reason="down"))
+    moved.start(1, 20, attempt=2)
+    assert _words(moved, said) == ""
+    beside = _retrying()
+    said = _said(beside, 10, "retry", until_s=60)
+    beside.accept(2, 20)
+    beside.start(1, 20, attempt=2)
+    assert "was to wait (retry)" in _words(beside, said)
+
+
+def test_only_its_own_sort_of_event_releases_a_constraint() -> None:
+    """A message behind another starts once that one is over; a held one only once a person has let it go."""
+    log = Doctored()
+    log.accept(2, 0)
+    log.start(2, 0)
+    log.accept(1, 1)
+    said = _said(log, 2, "order")
+    log.take(2, 3)
+    log.start(1, 3)
+    assert _words(log, said) == ""
+    held = msgspec.structs.replace(said, standing=Standing(binding=Constraint(kind="parked")))
+    assert "was to wait (parked), nothing but an event to start it" in _words(log, held)
+
+
+def test_an_instant_that_passes_with_nothing_recorded_is_found() -> None:
+    """Where nothing came in between, what was foretold has to be there in time; else nobody can be blamed."""
+    log = _retrying()
+    said = _said(log, 10, "retry", until_s=60)
+    log.start(1, 90, attempt=2)
+    assert "was bound by retry for another 50 s, nothing came in between, and nothing happened" in _words(log, said)
+    paused = _retrying()
+    paused.add(500, 0, e.LaneOpened(name="email", channel="email"))
+    said = _said(paused, 10, "retry", until_s=60)
+    paused.add(500, 30, e.LanePaused(by="operator"))
+    assert _words(paused, said) == ""
