@@ -111,7 +111,8 @@ def test_a_lane_that_was_paused_before_is_paused_from_the_start() -> None:
     """What a stretch finds paused stays so until somebody resumes it."""
     evidence = run(
         '[[arrive]]\nover = "2m"\ncount = 4\nchannel = "email"\nto = "a{n}@example.com"\n'
-        '[[operator]]\nat = "10s"\ndo = "pause"\nlane = "email"\n[[operator]]\nat = "5m"\ndo = "resume"\nlane = "email"\n'
+        '[[operator]]\nat = "10s"\ndo = "pause"\nlane = "email"\n'
+        '[[operator]]\nat = "5m"\ndo = "resume"\nlane = "email"\n'
     )
     world = read_capsule(cut(evidence, since_us=40 * SECOND_US))
     assert [(order.do, order.at_us // SECOND_US) for order in world.operators] == [("pause", 0), ("resume", 260)]
