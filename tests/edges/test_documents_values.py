@@ -235,8 +235,8 @@ def _level_of(name: str) -> str:
 
 def test_the_keys_of_a_scenario_are_told() -> None:
     """Each key of a scenario file, of an arrival, of a selector and of an order stands where it is explained."""
-    parts = {"bounds", "lanes", "hooks", "policies", "disk"}
-    parts |= {"arrive", "provider", "fault", "peer", "device", "plan", "operator", "expect"}
+    parts = {"api", "bounds", "lanes", "hooks", "policies", "disk"}
+    parts |= {"answered", "arrive", "provider", "fault", "peer", "device", "plan", "operator", "expect"}
     assert set(_codes(table_under(SCENARIOS, "The file"))) >= set(_keys(FileTable)) - parts
     asked = {code for row in table_under(SCENARIOS, "`[[arrive]]`: who asks for what") for code in codes_in(row[0])}
     assert asked == set(_keys(Arrive))

@@ -9,7 +9,10 @@ from pathlib import Path
 import aiosqlite
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
+from adapters.cli.ending import Ended
+from scenarios.cli import whole
 from scenarios.file.loading import load
 from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
@@ -115,3 +118,15 @@ def test_a_scenario_about_a_failing_disk_is_no_scenario_for_a_file() -> None:
     """What only a simulated disk can do is refused, with the reason."""
     assert unfit(scenario("")) is None
     assert "cannot be told" in (unfit(scenario('[[fault]]\nfor = "1m"\ndisk = "full"\n')) or "")
+
+
+@pytest.mark.slow
+def test_the_command_keeps_the_log_in_a_file_while_it_runs() -> None:
+    """`--store sqlite` tells the same as without it; another store, or a disk that must fail, is a mistake."""
+    command = CliRunner().invoke(whole(), ["simulate", str(_ROOT / "quiet_day.toml"), "--store", "sqlite"])
+    usual = CliRunner().invoke(whole(), ["simulate", str(_ROOT / "quiet_day.toml")])
+    assert (command.exit_code, command.output) == (0, usual.output)
+    for name, store in (("quiet_day", "postgres"), ("disk_full_and_back", "sqlite")):
+        refused = CliRunner().invoke(whole(), ["simulate", str(_ROOT / f"{name}.toml"), "--store", store])
+        assert isinstance(refused.exception, Ended)
+        assert "--store" in str(refused.exception)

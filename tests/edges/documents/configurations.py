@@ -15,7 +15,10 @@ from tests.edges.documents.pages import Block
 
 # Good as a password and as a signing secret alike.
 SECRET: Final = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
-_OF_SCENARIOS: Final = {"name", "arrive", "provider", "fault", "operator", "expect", "crash", "disk", "schedule"}
+_OF_SCENARIOS: Final = {
+    *("name", "schedule", "crash", "disk"),
+    *("answered", "arrive", "provider", "fault", "operator", "expect"),
+}
 _LANE: Final = '\n[lanes.mail]\nchannel = "email"\nprovider = "sandbox"\n'
 _WORLD: Final = 'name = "A part"\nwhy = "It stands in a document."\nstart = 2026-01-30T08:00:00Z\nruns_for = "6h"\n'
 _ARRIVE: Final = (
