@@ -32,6 +32,7 @@ CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
     "smtp": smtp.run,
     "restart": history.restart,
     "replay": history.replay,  # after restart, whose history it reads too
+    "verify": history.verify,
     "pending": pending.run,
     "idle": idle.run,
     "fair": fair.run,

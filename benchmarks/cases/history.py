@@ -1,10 +1,11 @@
-"""`restart` and `replay`: what a long log costs when a daemon starts on it, and when an auditor reads it.
+"""`restart`, `replay` and `verify`: what a long log costs when a daemon starts on it, and when an auditor reads it.
 
-Answers for: the time from the start of a process to its first delivery, and events folded a second.
+Answers for: the time from the start of a process to its first delivery, events folded a second, and a whole check.
 Must never: let one run prepare the next; each restart follows a SIGKILL with almost all of the messages still open.
 """
 
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -26,6 +27,7 @@ _EVENTS = 1_000_000
 _LOG = Path("data", "tidings.db")
 _SEED_WITHIN_S = 900.0
 _REPLAY_WITHIN_S = 120.0
+_VERIFY_WITHIN_S = 120.0
 
 
 def restart(sitting: Sitting) -> list[Figure]:
@@ -72,6 +74,34 @@ def replay(sitting: Sitting) -> list[Figure]:
             limit="raw SQLite reading rows",
             limits=tuple(rates["raw SQLite"]),
             marks=(Mark(first_line=300_000, aim=450_000, of="value"),),
+        )
+    ]
+
+
+def verify(sitting: Sitting) -> list[Figure]:
+    """Seconds for `tidings verify` on a million events, from its start to its end, beside SQLite reading them twice."""
+    log = _history(sitting, _EVENTS // EVENTS_A_MESSAGE + 1) / _LOG
+    command = [str(Path(sys.executable).parent / "tidings"), "verify", "--store", str(log), "--json"]
+
+    def checked_s() -> float:
+        started_ns = time.monotonic_ns()
+        with party("verify", command, sitting.room()) as running:
+            report = msgspec.json.decode(running.output(within_s=_VERIFY_WITHIN_S))
+        lasted_s = (time.monotonic_ns() - started_ns) / 1e9
+        return lasted_s * _EVENTS / float(report["events"])
+
+    took_s = sitting.alternate(
+        {"verify": checked_s, "raw SQLite": lambda: 2 * _EVENTS / bare(sitting.room(), "rows", log, _EVENTS)}
+    )
+    return [
+        Figure(
+            case="verify",
+            what="a million events checked",
+            unit="s",
+            values=tuple(took_s["verify"]),
+            limit="raw SQLite reading rows twice",
+            limits=tuple(took_s["raw SQLite"]),
+            marks=(Mark(first_line=10, aim=5, of="value", better="less"),),
         )
     ]
 

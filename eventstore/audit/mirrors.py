@@ -97,7 +97,7 @@ _REDRIVE: Final[Mapping[type[e.Event], str]] = {
     e.RedriveStarted: "running", e.RedriveAdvanced: "running", e.RedriveEnded: "ended"
 }  # fmt: skip  # A table of three.
 _DIARY: Final[Mapping[type[e.Event], str]] = {e.DaemonStarted: "diary", e.DaemonStopped: "diary"}
-_PLAIN: Final[Mapping[type[e.Event], tuple[StreamKind, Mapping[type[e.Event], str]]]] = {
+PLAIN: Final[Mapping[type[e.Event], tuple[StreamKind, Mapping[type[e.Event], str]]]] = {
     e.LaneOpened: ("lane", _LANE),
     e.PlanSet: ("plan", _PLAN),
     e.StrayKept: ("stray", _STRAY),
@@ -118,7 +118,7 @@ class PlainMirror:
 
     def take(self, event: e.Event, at_us: int) -> None:
         """One more event."""
-        _, statuses = _PLAIN[type(self._first)]
+        _, statuses = PLAIN[type(self._first)]
         status = statuses.get(type(event))
         if status is None:
             begun = type(self._first).__name__
@@ -127,7 +127,7 @@ class PlainMirror:
 
     def head(self, shard: int) -> Head:
         """The head row."""
-        kind, _ = _PLAIN[type(self._first)]
+        kind, _ = PLAIN[type(self._first)]
         first = self._first
         return Head(
             stream=self._stream,
@@ -150,7 +150,7 @@ def begun(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int) -
     """The state of a stream right after its first event. Raises Impossible where no stream begins with it."""
     if type(event) is e.MessageAccepted:
         return MessageMirror(stream, at_us, tenant, event, cause=cause)
-    if type(event) in _PLAIN:
+    if type(event) in PLAIN:
         return PlainMirror(stream, at_us, tenant, event)
     if isinstance(event, e.DeviceRegistered):
         return DeviceMirror(stream, at_us, tenant, event)

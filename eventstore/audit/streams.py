@@ -92,7 +92,8 @@ class _Stream:
             if row[4] != self._version + 1:
                 self._fault(f"expected version {self._version + 1}: events of this stream are missing", row)
                 can_fold = False
-            self._version = row[4] if are_numbers(row[4]) else self._version + 1
+                self._version = row[4] - 1 if are_numbers(row[4]) else self._version
+            self._version += 1
             if can_fold:
                 can_fold = self._folded(row)
         self._compare_head(row, can_fold=can_fold)

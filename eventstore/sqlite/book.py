@@ -19,6 +19,8 @@ from eventstore.sqlite.queries import conversation_at
 from eventstore.sqlite.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 from eventstore.tallying import Counts
 
+# About 15 MB.
+_ADDRESSES_KEPT: Final = 1 << 16
 _END: Final = (1 << 63) - 1
 _SIZE: Final = "SELECT count(*) FROM event"
 _ARRIVALS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos > ? AND pos <= ? ORDER BY pos"
@@ -42,6 +44,8 @@ class SqliteBook:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        # Messages to one address lie near each other, and in one snapshot its conversation cannot change.
+        self._addresses: dict[tuple[str, str, bytes], int | None] = {}
 
     def size(self) -> int:
         """How many events there are."""
@@ -92,10 +96,15 @@ class SqliteBook:
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
         """The conversation at an address."""
-        try:
-            return conversation_at(self._connection, (tenant, channel, subject))
-        except sqlite3.Error as error:
-            raise _unreadable(error) from error
+        address = tenant, channel, subject
+        if address not in self._addresses:
+            if len(self._addresses) == _ADDRESSES_KEPT:
+                self._addresses.clear()
+            try:
+                self._addresses[address] = conversation_at(self._connection, address)
+            except sqlite3.Error as error:
+                raise _unreadable(error) from error
+        return self._addresses[address]
 
     def misled(self) -> Iterator[Alias]:
         """The aliases of streams that have no event."""
