@@ -25,7 +25,6 @@ def _explain(
     message: Annotated[str, typer.Argument(help="A message's id")],
     *,
     store: Store = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask the log in --data, not its daemon")] = False,
     url: Url = None,
     key: Key = None,
     data: Data = DATA,
@@ -34,9 +33,9 @@ def _explain(
 ) -> None:
     """Tells why a message stands where it stands: what led to it, what was decided, what binds it, what may follow.
 
-    With --store or --offline the log itself is asked: what its daemon would say if it started on it now.
+    With --store the log itself is asked: what its daemon would say if it started on it now.
     """
-    if store is None and not offline:
+    if store is None:
         explanation = reach(url, key, data, tenant).get("v1", "messages", message, "explain")
     else:
         explanation = _from_log(log_file(store, data), message)

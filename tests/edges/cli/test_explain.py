@@ -25,7 +25,7 @@ def test_a_message_is_explained_with_and_without_its_daemon(tmp_path: Path) -> N
         said = served.told("explain", message)
         assert said["says"] == "Lane mail is paused: a person paused it."
         printed = served.ask("explain", message).stdout
-        beside = tidings("explain", message, "--data", str(data), "--offline", "--json")
+        beside = tidings("explain", message, "--store", str(data / "tidings.db"), "--json")
         assert served.stop() == 0
     alone = tidings("explain", message, "--store", str(data / "tidings.db"))
     assert "POST /v1/lanes/mail/resume" in printed
@@ -40,8 +40,8 @@ def test_what_cannot_be_explained_is_said_so(tmp_path: Path) -> None:
         served.told("send", "email", "ann@example.com", "--subject", "s", "--text", "t")
         assert served.ask("explain", "msg_0000000000009").returncode == 1
         assert served.stop() == 0
-    log = ("--data", str(tmp_path / "data"), "--offline")
+    log = ("--store", str(tmp_path / "data" / "tidings.db"))
     assert tidings("explain", "msg_0000000000009", *log).returncode == 1
     assert tidings("explain", "nonsense", *log).returncode == 2
-    nowhere = tidings("explain", "msg_0000000000009", "--data", str(tmp_path), "--offline")
+    nowhere = tidings("explain", "msg_0000000000009", "--store", str(tmp_path / "tidings.db"))
     assert (nowhere.returncode, str(tmp_path / "tidings.db") in nowhere.stderr) == (1, True)
