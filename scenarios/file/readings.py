@@ -46,9 +46,10 @@ def remembered(raw: object) -> int | None:
     """How long the other side knows a message again, in microseconds: for ever where it says true, None for never."""
     if isinstance(raw, bool):
         return FOREVER_US if raw else None
-    if isinstance(raw, str):
+    try:
         return cast("int", _POSITIVE(raw))
-    raise Unfit('true, false, or a duration such as "24h"')
+    except Unfit:
+        raise Unfit('true, false, or a duration such as "24h"') from None
 
 
 def amount(raw: object) -> int:
