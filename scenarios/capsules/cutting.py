@@ -13,7 +13,7 @@ from adapters.config.providers import CHANNELS
 from adapters.moments import moment
 from scenarios.capsules.answers import answered
 from scenarios.capsules.arrivals import HOOK_TYPE, TEMPLATE, TEXT, arrivals, policy_unknown
-from scenarios.capsules.lives import account_troubles, ends_of_lives, orders
+from scenarios.capsules.lives import account_troubles, ends_of_lives, orders, people
 from scenarios.capsules.naming import Cast, cast_of
 from scenarios.capsules.outages import Outage, faults_of, outages, providers
 from scenarios.capsules.pseudonyms import Pseudonyms
@@ -59,6 +59,7 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
         "arrive": list(arrivals(stretch, cast, pseudonyms, lanes)),
         "provider": list(providers(cast)),
         "fault": [*faults_of(found), *ends_of_lives(stretch), *account_troubles(stretch, lanes)],
+        "peer": list(people(stretch, cast)),
         "operator": orders(stretch, cast, lanes),
         "answered": answers,
         "expect": [{"that": "accepted", "count": len(cast.tales)}],

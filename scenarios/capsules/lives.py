@@ -110,8 +110,6 @@ def _of_messages(stretch: Stretch, cast: Cast) -> Iterator[Order]:
 def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
     """Bulk redrives, and circuits that a person reset."""
     by_conversation = {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
-    # What comes of an attempt or a receipt comes again by itself.
-    decided = {entry.at_us for tale in cast.tales.values() for entry in tale.entries}
     for stream, entries in stretch.others.items():
         for entry in entries:
             event = entry.event
@@ -119,8 +117,34 @@ def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
                 yield from _bulk(entry, event, cast, lanes)
             elif isinstance(event, e.CircuitClosed) and event.by == "operator":
                 yield from _reset(entry, by_conversation.get(stream), cast)
-            elif isinstance(event, e.WindowOpened | e.PeerRestored | e.PeerSuppressed) and entry.at_us not in decided:
-                cast.left_out["people who wrote to us, wanted no more or wanted messages again"] += 1
+
+
+def people(stretch: Stretch, cast: Cast) -> Iterator[dict[str, object]]:
+    """What people did of their own accord. What comes of an answer or a receipt comes again by itself."""
+    by_conversation = {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
+    for stream, entries in stretch.others.items():
+        for entry in entries:
+            did = _did(entry.event)
+            if did is None:
+                continue
+            tale = by_conversation.get(stream)
+            if tale is None:
+                cast.left_out["people who acted and got no message in this stretch"] += 1
+                continue
+            at = span(entry.at_us - stretch.since_us)
+            yield {"at": at, "within": "0s", "message": cast.names[tale.stream], **did}
+
+
+def _did(event: e.Event) -> dict[str, object] | None:
+    match event:
+        case e.WindowOpened():
+            return {"did": "wrote"}
+        case e.PeerSuppressed(reason="optout", code="stopped"):
+            return {"did": "stopped", "marketing": event.scope == "marketing" or None}
+        case e.PeerRestored(by="peer"):
+            return {"did": "resumed", "marketing": event.marketing or None}
+        case _:
+            return None
 
 
 def _bulk(entry: Recorded, event: e.RedriveStarted, cast: Cast, lanes: Lanes) -> Iterator[Order]:

@@ -12,7 +12,7 @@ from adapters.config.reading import Required
 from adapters.config.units import choice, fraction, switch
 from core.events import ReceiptStatus
 from core.outcomes import Failure, Permanent
-from core.policies import DAY_US, SECOND_US
+from core.policies import DAY_US, MINUTE_US, SECOND_US
 from scenarios.file.answers import Answer, answer, failure
 from scenarios.file.clocks import Clockwork, clockwork
 from scenarios.file.readings import remembered
@@ -166,9 +166,13 @@ class Answered(Table, frozen=True, kw_only=True):
 
 
 class Peer(Chosen, frozen=True, kw_only=True):
-    """Something that the people do whom messages are for: each of those meant, or a share of them, at an instant."""
+    """Something that the people do whom messages are for: each of those meant, or a share of them.
+
+    Each does it at some instant `within` so long after `at`.
+    """
 
     at_us: Annotated[SpanUs, Required] = field(default=0, name="at")
+    within_us: SpanUs = field(default=MINUTE_US, name="within")
     did: Annotated[Did, choice("wrote", "stopped", "resumed"), Required] = "wrote"
     marketing: Annotated[bool, switch] = False
     share: Share = 1.0

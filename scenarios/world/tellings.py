@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from core.news import LaneNews, News, PeerNews, Receipt
-from core.policies import MINUTE_US
 from scenarios.draws import Draws
 from scenarios.file.scenario import Scenario
 from scenarios.file.sides import ReceiptsTable
@@ -19,9 +18,6 @@ from scenarios.world.choosing import Subject, fits
 from scenarios.world.hooking import Post
 from scenarios.world.meeting import Meeting
 from scenarios.world.nature import Nature
-
-# People do not all act in the same instant.
-_PEOPLE_WITHIN_US = MINUTE_US
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +59,7 @@ def of_people(scenario: Scenario, subjects: Sequence[Subject], draws: Draws) -> 
         for number, ((tenant, channel, to), lane) in enumerate(meant.items()):
             if draws.draw("person", peer.did, peer.at_us, tenant, channel, to) >= peer.share:
                 continue
-            at_us = peer.at_us + draws.integer("person at", peer.did, peer.at_us, to, below=_PEOPLE_WITHIN_US)
+            at_us = peer.at_us + draws.integer("person at", peer.did, peer.at_us, to, below=max(1, peer.within_us))
             news = PeerNews(
                 did=peer.did, channel=channel, address=to, at_us=scenario.start_us + at_us, marketing=peer.marketing
             )

@@ -28,7 +28,6 @@ LEAST: Final = {
     "plan_moved_while_its_reminders_go_out": 0.5,
     "cancelled_while_it_leaves": 0.5,
     "frozen_with_requests_out": 0.8,
-    "people_who_want_no_more": 0.5,
     "webhooks_over_a_broken_wire": 0.5,
 }
 _USUAL: Final = 0.85
