@@ -118,6 +118,8 @@ class Providers:
             body = await request.read()
         except (ConnectionError, RuntimeError):
             return web.Response(status=400)  # The rest of it never comes, and nobody is left to be told.
+        if request.transport is None:
+            return web.Response(status=400)  # Whoever hung up before it was read is not served.
         exchange = exchange_of(request)
         if exchange is None or exchange.has_arrived:
             self._alarm(f"{request.method} {request.path} came twice, or from nobody")

@@ -13,7 +13,10 @@ from tests.promises.simulated import run, scenario
 
 PROGRAM = Path(sys.executable).with_name("tidings")
 # With a crash and a slow disk, with every schedule there is, with clocks and limits.
-FILES = ("crash_at_every_boundary", "same_request_twice", "clock_jumps")
+FILES = (
+    *("crash_at_every_boundary", "same_request_twice", "clock_jumps"),
+    *("every_provider_over_the_wire", "stripe_and_clients_over_the_wire"),
+)
 
 _WORLD = """\
 schedule = "SCHEDULE"
