@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 from core import events as e
 from core.outcomes import Ambiguous, Config, Hold, Rate, Transient, is_unasked
@@ -12,6 +13,10 @@ from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.spans import Span
 from scenarios.laws.waiting import slack_us
+from scenarios.world.disk import SLOW
+
+# Those of other lanes and messages that a commit of a lane may have to wait for.
+_COMMITS: Final = 4
 
 
 def open_circuits_only_probe(evidence: Evidence) -> Iterator[Finding]:
@@ -20,7 +25,13 @@ def open_circuits_only_probe(evidence: Evidence) -> Iterator[Finding]:
         yield from _Circuit(evidence, conversation, entries).judge()
     for lane, recorded in evidence.chronicle.lanes.items():
         attempts = evidence.chronicle.attempts_in(lane)
-        yield from _breakers(lane, recorded, attempts, slack_us(evidence))
+        yield from _breakers(lane, recorded, attempts, _unknown_us(evidence))
+
+
+def _unknown_us(evidence: Evidence) -> int:
+    """How long after its instant nobody may know of an opening: until its commit, and those before it, are durable."""
+    slow = [fault.latency or SLOW for fault in evidence.scenario.faults if fault.disk == "slow"]
+    return slack_us(evidence) + _COMMITS * max((latency.most_us for latency in slow), default=0)
 
 
 class _Circuit:

@@ -118,10 +118,13 @@ class _Walk:
             case e.CircuitOpened():
                 self._open_until_us = entry.event.until_us
             case e.CircuitClosed():
+                if entry.event.by == "operator":
+                    self._blocked_until_us = 0
                 self._open_until_us = None
                 self._freed_us = self._full_until_us = entry.at_us
             case e.ConversationPaused():
-                self._blocked_until_us = entry.event.until_us
+                # Of several answers on their way the shortest wish may come last, and each of them was meant.
+                self._blocked_until_us = max(self._blocked_until_us, entry.event.until_us)
             case _:
                 pass
 

@@ -20,7 +20,7 @@ from scenarios.world.nature import latency_us
 # A store that lost its grip on a file opens it again and looks, which takes up to this long.
 _LOOKS_WITHIN_US: Final = SECOND_US // 2
 # How slow a disk is that is called so.
-_SLOW: Final = LatencyTable(median_us=SECOND_US, p99_us=5 * SECOND_US)
+SLOW: Final = LatencyTable(median_us=SECOND_US, p99_us=5 * SECOND_US)
 # Where a commit's answer is lost: once it is durable, or before anything of it is.
 _LOST_AT: Final[Mapping[str, Border]] = {"lost_reply": "before_answer", "error": "before_sync"}
 
@@ -52,7 +52,7 @@ class SimulatedDisk:
         fault = self._fault() if self._faults else None
         if fault is not None:
             self._fail(fault, border)
-        latency = self._latency if fault is None or fault.disk != "slow" else fault.latency or _SLOW
+        latency = self._latency if fault is None or fault.disk != "slow" else fault.latency or SLOW
         if latency is None or border != "before_sync":
             return None
         wait_us = latency_us(self._draws, latency, "commit", self._now_us())
@@ -80,7 +80,7 @@ class SimulatedDisk:
             raise StoreUnavailable("the disk answers with an I/O error")
         if fault.disk == "slow" and border == "before_sync":
             # Whatever waits for this commit, and for those that queue behind it, is late for a reason.
-            self._troubled((fault.latency or _SLOW).most_us)
+            self._troubled((fault.latency or SLOW).most_us)
         share = 1.0 if fault.share is None else fault.share
         is_lost = fault.store is not None and border == _LOST_AT[fault.store]
         if is_lost and self._draws.draw("store", self._now_us()) < share:
