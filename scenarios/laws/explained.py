@@ -15,8 +15,9 @@ from core.records import Recorded
 from scenarios.laws.chronicle import Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
-from scenarios.laws.spans import FOREVER, Spans
-from scenarios.laws.waiting import everywhere, slack_us
+from scenarios.laws.readiness import Wait
+from scenarios.laws.spans import FOREVER, Spans, hole
+from scenarios.laws.waiting import Constraints, everywhere, slack_us
 from scenarios.world.explaining import Foretold
 
 # How long a provider may take to answer what became of an attempt, and the sender to give up on it (actors/sender.py).
@@ -129,7 +130,7 @@ class _Judge:
             until_us += _INQUIRY_US
         if until_us >= self._ended_us or self._everywhere.end_at(said.at_us) is not None:
             return
-        if self._everywhere.next_start(said.at_us) <= until_us or self._moved(said, until_us):
+        if self._everywhere.next_start(said.at_us) <= until_us or self._stands_between(said, story, until_us):
             return
         for entry in self._evidence.events[said.events :]:
             if entry.at_us > until_us:
@@ -141,6 +142,22 @@ class _Judge:
             " nothing came in between, and nothing happened"
         )
         yield Finding(words=words, at_us=standing.next_us, streams=(story.stream,))
+
+    def _stands_between(self, said: Foretold, story: Story, until_us: int) -> bool:
+        """Whether attempts of others moved, and left no time without a named reason until the message's own event."""
+        if not self._moved(said, until_us):
+            return False
+        own = next(self._later(said, story.entries), None)
+        wait = Wait(
+            story=story,
+            lane=said.lane,
+            ready_us=max(said.standing.next_us or 0, said.at_us),
+            ended_us=self._ended_us if own is None else own.at_us,
+            what="start",
+        )
+        covers = self._evidence.once(Constraints).of(wait)
+        slack_us = until_us - wait.ready_us
+        return wait.ended_us > until_us and hole(wait.ready_us, wait.ended_us, covers, slack_us) is None
 
     def _concerns(self, story: Story, entry: Recorded) -> bool:
         """Whether an event is the message's own, its conversation's, or of any lane."""

@@ -91,3 +91,14 @@ def test_an_instant_that_passes_with_nothing_recorded_is_found() -> None:
     said = _said(paused, 10, "retry", until_s=60)
     paused.add(500, 30, e.LanePaused(by="operator"))
     assert _words(paused, said) == ""
+
+
+def test_attempts_of_others_excuse_nothing_by_themselves() -> None:
+    """Where the lane had room all the time, that others were sent in it is no reason for a message to be late."""
+    log = _retrying()
+    said = _said(log, 10, "retry", until_s=60)
+    log.accept(2, 30, conversation=200)
+    log.start(2, 30)
+    log.take(2, 31)
+    log.start(1, 90, attempt=2)
+    assert "nothing came in between" in _words(log, said)
