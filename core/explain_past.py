@@ -68,10 +68,12 @@ def conclusion_of(entries: Sequence[Recorded], *, has_receipts: bool, may_redriv
     if ended is None:
         return None
     assert message.status in CONCLUDED, f"message {message.id} is {message.status} and has ended"
-    return Conclusion(event=ended, may_still=tuple(_may_still(message, has_receipts, may_redrive)))
+    return Conclusion(
+        event=ended, may_still=tuple(_may_still(message, has_receipts=has_receipts, may_redrive=may_redrive))
+    )
 
 
-def _may_still(message: Message, has_receipts: bool, may_redrive: bool) -> list[Release]:  # noqa: FBT001  # Facts.
+def _may_still(message: Message, *, has_receipts: bool, may_redrive: bool) -> list[Release]:
     found: list[Release] = []
     if message.owes:
         found.append("fallback")
