@@ -6,7 +6,6 @@ colours: each line has a dash of its own. It must never name anything that is no
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import pairwise
 from typing import Final
 
 from adapters.config.units import shown_span
@@ -148,9 +147,9 @@ def _steps(values: Sequence[int], top: int, height: int, most: int) -> str:
     for place, value in enumerate(values):
         y = top + height - height * value / most
         corners += [(_LEFT + _PLOT * place / len(values), y), (_LEFT + _PLOT * (place + 1) / len(values), y)]
-    kept = [corners[0]]
-    kept += [here for here, following in pairwise(corners[1:]) if not here[1] == kept[-1][1] == following[1]]
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in [*kept, corners[-1]])
+    neighbours = zip(corners, corners[1:], corners[2:], strict=False)
+    turns = [here for before, here, after in neighbours if not before[1] == here[1] == after[1]]
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in [corners[0], *turns, corners[-1]])
 
 
 def _round_step(most: int) -> int:

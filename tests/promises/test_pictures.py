@@ -76,6 +76,17 @@ def test_everything_lies_within_the_picture(evidence: Evidence) -> None:
     assert {line.get("class") for line in lines} == {"arrived", "tried", "delivered", "waiting"}
 
 
+def test_lines_go_up_and_down_in_steps(evidence: Evidence) -> None:
+    """From one corner to the next a line goes along or straight up and down: what did not happen is not drawn."""
+    picture = ET.fromstring(drawn(histories([("one", evidence)])))  # noqa: S314  # Our own.
+
+    lines = list(picture.iter(f"{SVG}polyline"))
+    assert len(lines) == 3
+    for line in lines:
+        corners = [tuple(map(float, corner.split(","))) for corner in line.get("points", "").split()]
+        assert all(one[0] == other[0] or one[1] == other[1] for one, other in pairwise(corners))
+
+
 def test_axes_and_shades_are_named(evidence: Evidence) -> None:
     """Each run has its title, its legend and its ticks in whole spans; what was wrong says what and when."""
     picture = ET.fromstring(drawn(histories([("one", evidence), ("two", evidence)])))  # noqa: S314  # Our own.
