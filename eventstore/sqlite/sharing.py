@@ -56,7 +56,7 @@ def shared_check(
     findings, steps = Findings(), Steps(steps_in(book.size()), progress)
     # Not forked: a connection of SQLite must not come along into another process.
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        parts = [pool.submit(_looked, path, part, last) for part in _parts(connection, last)]
+        parts = [pool.submit(_looked, path, part, last) for part in parts_of(connection, last, a_part=EVENTS_A_PART)]
         if not _all_well(parts, findings, steps):
             pool.shutdown(cancel_futures=True)
             return None
@@ -82,10 +82,11 @@ def _all_well(parts: "list[Future[Looked]]", findings: Findings, steps: Steps) -
     return True
 
 
-def _parts(connection: sqlite3.Connection, last: int) -> Iterator[Part]:
+def parts_of(connection: sqlite3.Connection, last: int, *, a_part: int) -> Iterator[Part]:
+    """All parts of a check of a log that ends at an event, of so many events each or a few more."""
     # The engine's own check cannot be split, so it begins first.
     yield Part()
-    bounds = [int(stream) for pos in range(EVENTS_A_PART, last, EVENTS_A_PART) for (stream,) in _at(connection, pos)]
+    bounds = [int(stream) for pos in range(a_part, last, a_part) for (stream,) in _at(connection, pos)]
     first = EVERY_STREAM[0]
     for bound in sorted(set(bounds)):
         yield Part(span=(first, bound - 1))
@@ -93,7 +94,7 @@ def _parts(connection: sqlite3.Connection, last: int) -> Iterator[Part]:
     yield Part(span=(first, EVERY_STREAM[1]))
     start = 0
     for pos in marked(connection):
-        if pos >= start + EVENTS_A_PART:
+        if pos >= start + a_part:
             yield Part(stretch=(start, pos))
             start = pos
     yield Part(stretch=(start, None))

@@ -1,0 +1,113 @@
+"""Answers for a check shared by several processes coming to what one comes to, and for it leaving nothing out."""
+
+import sqlite3
+from collections.abc import Awaitable
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core import devices
+from core import events as e
+from core.conversation import Conversation, evolve
+from core.errors import Impossible
+from core.events import EVENT_TYPES
+from core.message import ALLOWED
+from core.records import Append, Draft, HeadChange, Snapshot
+from eventstore.audit.mirrors import PLAIN, begun
+from eventstore.book import EVERY_STREAM
+from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.checking import verify
+from eventstore.sqlite.marks import EVENTS_A_MARK
+from eventstore.sqlite.sharing import parts_of
+from tests.contracts.scribe import Scribe
+from tests.contracts.test_log_integrity import damaged
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """The file of a log that is three marks long."""
+    path = tmp_path / "tidings.db"
+    log, scribe = await SqliteLog.open(path), Scribe()
+    waiting: list[Awaitable[object]] = [log.accept(scribe.acceptance(f"p{n}")) for n in range(3 * EVENTS_A_MARK + 9)]
+    for answer in waiting:
+        await answer
+    await log.close()
+    return path
+
+
+async def test_the_parts_are_the_whole(path: Path) -> None:
+    """Stretches and spans follow on each other without a gap, from the first event and stream to the last."""
+    with closing(sqlite3.connect(path)) as connection:
+        parts = list(parts_of(connection, 3 * EVENTS_A_MARK + 9, a_part=EVENTS_A_MARK))
+    spans = [part.span for part in parts if part.span is not None]
+    stretches = [part.stretch for part in parts if part.stretch is not None]
+    assert min(len(spans), len(stretches)) > 2
+    assert (spans[0][0], spans[-1][1]) == EVERY_STREAM
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(spans))
+    assert (stretches[0][0], stretches[-1][1]) == (0, None)
+    assert all(after[0] == before[1] for before, after in pairwise(stretches))
+    assert sum(part.span is None and part.stretch is None for part in parts) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "harm",
+    [
+        None,
+        "UPDATE event SET cause = 5 WHERE pos = (SELECT min(pos) + 1 FROM mark)",
+        "UPDATE event SET at_us = at_us - 60000000 WHERE pos = (SELECT min(pos) + 1 FROM mark)",
+        "UPDATE mark SET links = seqs WHERE pos = (SELECT max(pos) FROM mark)",
+        "UPDATE head SET status = 'dead' WHERE stream = (SELECT max(stream) FROM head)",
+        "UPDATE tally SET messages = 1",
+    ],
+)
+async def test_many_find_what_one_finds(path: Path, harm: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is the same, whether the log is sound or harmed at a seam between two parts."""
+    if harm is not None:
+        damaged(path, harm)
+    monkeypatch.setattr("eventstore.sqlite.sharing.EVENTS_A_PART", EVENTS_A_MARK)
+    alone = verify(path, processes=1)
+    assert bool(alone.faults) == (harm is not None)
+    assert verify(path, processes=2) == alone
+
+
+async def test_a_wrong_snapshot_is_found(tmp_path: Path) -> None:
+    """A conversation's snapshot is what its events come to at that version, or the check says so."""
+    path = tmp_path / "tidings.db"
+    log, opened = await SqliteLog.open(path), e.CircuitOpened(until_us=1, streak=3, openings=1)
+    mirror = begun(7, 5, "org1", opened, cause=0)
+    draft, change = Draft(stream=7, version=1, event=opened), HeadChange(head=mirror.head(3), was=None)
+    await log.append(Append(shard=3, tenant="org1", at_us=5, drafts=(draft,), heads=(change,)))
+    states = [evolve(Conversation(id=7, tenant="org1"), opened, at_us) for at_us in (5, 6)]
+    found = []
+    for version, state in ((1, states[0]), (1, states[1]), (9, states[0])):
+        await log.save_snapshot(Snapshot(stream=7, version=version, body=msgspec.msgpack.encode(state)))
+        found.append([fault.what for fault in verify(path).faults])
+    await log.close()
+    right, wrong, beyond = found
+    assert right == []
+    assert "its snapshot is" in wrong[0]
+    assert "its snapshot is of version 9" in beyond[0]
+
+
+def test_every_event_has_a_stream_that_it_belongs_to() -> None:
+    """Whatever kind of event there is, some stream's state is told by it: a new one without a place fails here."""
+    placed = {*ALLOWED, e.MessageAccepted, *devices.NEXT}
+    for _, statuses in PLAIN.values():
+        placed |= statuses.keys()
+    for kind in EVENT_TYPES.values():
+        if kind not in placed:
+            assert _is_of_a_conversation(kind), kind.__name__
+
+
+def _is_of_a_conversation(kind: type[e.Event]) -> bool:
+    fields = dict.fromkeys(kind.__struct_fields__, 0)
+    try:
+        return evolve(Conversation(id=1, tenant=""), kind(**fields), 0).version == 1
+    except Impossible:
+        return False
