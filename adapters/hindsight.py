@@ -6,20 +6,20 @@ never write, and never show more of a message than the log says.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from core import conversation as conversations
 from core import events as e
-from core import message as messages
 from core.conversation import Conversation
 from core.errors import CorruptLog, Impossible
-from core.message import Message
-from core.records import Recorded
+from core.message import Message, accepted, evolve
 from core.views import MessageState, message_state, shown_status
 from eventstore.codec import UnknownEvent
-from eventstore.sqlite.reading import ReadOnlyLog
+from eventstore.sqlite.past import Happened, happened
 
-_PAGE: Final = 10_000
+_PAGE: Final = 1_000
 # Nothing follows these, so that of millions of them a number is kept and no more.
 _OVER: Final = frozenset({"sent", "delivered", "cancelled", "expired"})
 _OF_CONVERSATIONS: Final = (
@@ -41,15 +41,23 @@ class Hindsight:
         self._over: Counter[tuple[str, str]] = Counter()
         self._of = of
 
-    def fold(self, entries: Iterable[Recorded]) -> None:
+    def fold(self, happened: Iterable[Happened]) -> None:
         """Takes events further, in the order in which they were recorded. Raises CorruptLog where one cannot be."""
-        for entry in entries:
+        messages = self.messages
+        for stream, at_us, tenant, cause, event in happened:
+            known = messages.get(stream)
             try:
-                self._fold(entry)
+                # Almost all events are those of messages that are under way.
+                if known is not None and type(event) is not UnknownEvent and stream not in self.parked:
+                    self._put(evolve(known, event, at_us))
+                elif isinstance(event, e.MessageAccepted):
+                    self._put(accepted(stream, at_us, tenant, event, cause=cause))
+                else:
+                    self._fold(stream, at_us, tenant, event)
             except (Impossible, KeyError) as error:
-                raise CorruptLog(f"shard {entry.shard}, seq {entry.seq}: {error}; run `tidings verify`") from error
+                raise CorruptLog(f"event {self.events + 1}: {error}; run `tidings verify`") from error
             self.events += 1
-            self.at_us = entry.at_us
+            self.at_us = at_us
 
     def counts(self) -> dict[str, Counter[str]]:
         """How many messages of each lane have each status at this instant."""
@@ -69,18 +77,13 @@ class Hindsight:
             if message.conversation == conversation
         ]
 
-    def _fold(self, entry: Recorded) -> None:
-        event, stream = entry.event, entry.stream
+    def _fold(self, stream: int, at_us: int, tenant: str, event: e.Event) -> None:
         if isinstance(event, UnknownEvent) or stream in self.parked:
             # Written by a newer release: the stream ends here for this one.
             self.parked.add(stream)
-        elif stream in self.messages:
-            self._put(messages.evolve(self.messages[stream], event, entry.at_us))
-        elif isinstance(event, e.MessageAccepted):
-            self._put(messages.accepted(stream, entry.at_us, entry.tenant, event))
         elif isinstance(event, _OF_CONVERSATIONS):
-            known = self.conversations.get(stream) or Conversation(id=stream, tenant=entry.tenant)
-            self.conversations[stream] = conversations.evolve(known, event, entry.at_us)
+            known = self.conversations.get(stream) or Conversation(id=stream, tenant=tenant)
+            self.conversations[stream] = conversations.evolve(known, event, at_us)
         elif isinstance(event, e.LaneOpened):
             self.lanes[stream] = event.name
         elif isinstance(event, e.LanePaused):
@@ -97,16 +100,11 @@ class Hindsight:
         self.messages[message.id] = message
 
 
-async def seen_at(log: ReadOnlyLog, at_us: int | None, of: int | None, heard: Callable[[int], None]) -> Hindsight:
+def seen_at(file: Path, at_us: int | None, of: int | None, heard: Callable[[int], None]) -> Hindsight:
     """Everything as of `at_us` (None: as of the last event). `heard` is told how many events were read so far."""
-    hindsight, position = Hindsight(of), dict[int, int]()
-    while True:
-        page, position = await log.log_page(position, tenant=None, limit=_PAGE)
-        # Instants never decrease in the order of arrival, so the first later one ends it.
-        past = [entry for entry in page if at_us is None or entry.at_us <= at_us]
-        hindsight.fold(past)
+    hindsight, events = Hindsight(of), happened(file, at_us)
+    while page := list(islice(events, _PAGE)):
+        hindsight.fold(page)
         heard(hindsight.events)
-        if not page or len(past) < len(page):
-            break
     hindsight.at_us = hindsight.at_us if at_us is None else at_us
     return hindsight

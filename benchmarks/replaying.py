@@ -1,15 +1,16 @@
 """`python -m benchmarks.replaying LOG EVENTS`: the state of every conversation from the first EVENTS of a log.
 
-Answers for: reading through the store's port, decoding and folding by the core, as an audit does; printed as JSON.
+Answers for: reading as `tidings replay` does, decoding and folding by the core; printed as JSON.
 Must never: use heads or snapshots, which are what a replay is there to check.
 """
 
 import sys
 import time
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
-import uvloop
 
 from core.conversation import Conversation
 from core.conversation import evolve as evolve_conversation
@@ -22,10 +23,8 @@ from core.events import (
     MessageAccepted,
 )
 from core.message import Message, accepted, evolve
-from core.records import Recorded
-from eventstore.sqlite.reading import ReadOnlyLog
+from eventstore.sqlite.past import Happened, happened
 
-_PAGE = 10_000
 _OF_CONVERSATIONS = (FailureCounted, FailuresCleared, CircuitOpened, CircuitClosed, ConversationPaused)
 
 
@@ -36,37 +35,32 @@ class _States:
         self.messages: dict[int, Message] = {}
         self.conversations: dict[int, Conversation] = {}
 
-    def fold(self, page: list[Recorded]) -> None:
-        """Takes a page further. Streams of other kinds say nothing about a conversation."""
-        messages, conversations = self.messages, self.conversations
-        for entry in page:
-            stream, event = entry.stream, entry.event
+    def fold(self, events: Iterable[Happened]) -> int:
+        """Takes events further; answers how many. Streams of other kinds say nothing about a conversation."""
+        messages, conversations, folded = self.messages, self.conversations, 0
+        for stream, at_us, tenant, cause, event in events:
+            folded += 1
             known = messages.get(stream)
             if known is not None:
-                messages[stream] = evolve(known, event, entry.at_us)
+                messages[stream] = evolve(known, event, at_us)
             elif isinstance(event, MessageAccepted):
-                message = messages[stream] = accepted(stream, entry.at_us, entry.tenant, event)
+                message = messages[stream] = accepted(stream, at_us, tenant, event, cause=cause)
                 if message.conversation not in conversations:
-                    conversations[message.conversation] = Conversation(id=message.conversation, tenant=entry.tenant)
+                    conversations[message.conversation] = Conversation(id=message.conversation, tenant=tenant)
             elif isinstance(event, _OF_CONVERSATIONS):
-                conversations[stream] = evolve_conversation(conversations[stream], event, entry.at_us)
+                conversations[stream] = evolve_conversation(conversations[stream], event, at_us)
+        return folded
 
 
-async def replay(file: Path, events: int) -> dict[str, float]:
+def replay(file: Path, events: int) -> dict[str, float]:
     """Events folded a second, and how many conversations they came to."""
-    log = await ReadOnlyLog.read(file)
-    states, after, folded = _States(), dict[int, int](), 0
-    started = time.monotonic()
-    while folded < events:
-        page, after = await log.log_page(after, tenant=None, limit=min(_PAGE, events - folded))
-        if not page:
-            raise SystemExit(f"the log has {folded} events only, {events} were asked for")
-        states.fold(page)
-        folded += len(page)
+    states, started = _States(), time.monotonic()
+    folded = states.fold(islice(happened(file, None), events))
+    if folded < events:
+        raise SystemExit(f"the log has {folded} events only, {events} were asked for")
     lasted_s = time.monotonic() - started
-    await log.close()
     return {"rate": folded / lasted_s, "conversations": len(states.conversations), "messages": len(states.messages)}
 
 
 if __name__ == "__main__":
-    print(msgspec.json.encode(uvloop.run(replay(Path(sys.argv[1]), int(sys.argv[2])))).decode())
+    print(msgspec.json.encode(replay(Path(sys.argv[1]), int(sys.argv[2]))).decode())

@@ -160,6 +160,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def told(self) -> Told | None:
         """The furthest that its provider told of it. A failure is about its own attempt; a success is about all."""
+        if not self.receipts:
+            return None  # Asked at each event, and most messages never hear anything.
         counted = (one for one in self.receipts if one.status != "failed" or one.attempt == self.attempt)
         return max(counted, key=lambda one: RANK[one.status], default=None)
 

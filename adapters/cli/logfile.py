@@ -50,21 +50,11 @@ def _replay(
 
 
 def _seen(file: Path, at_us: int | None, of: int | None) -> "Hindsight":
-    import anyio
-
     from adapters.hindsight import seen_at
-    from eventstore.sqlite.reading import ReadOnlyLog
-
-    async def seen(heard: Callable[[int], None]) -> "Hindsight":
-        log = await ReadOnlyLog.read(file)
-        try:
-            return await seen_at(log, at_us, of, heard)
-        finally:
-            await log.close()
 
     with refusals_told(), progress() as bar:
         task = bar.add_task("events", total=None)
-        return anyio.run(seen, lambda events: bar.update(task, completed=events))
+        return seen_at(file, at_us, of, lambda events: bar.update(task, completed=events))
 
 
 def _print_whole(hindsight: "Hindsight", *, json_: bool) -> None:

@@ -1,0 +1,36 @@
+"""The events of a log as a replay takes them: from the first one on, as fast as they can be read.
+
+This file answers for the order of arrival and for nothing beside events having a part in it. It must never write.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from core.errors import CorruptLog
+from core.events import Event
+from eventstore.codec import decode
+from eventstore.sqlite.opening import open_to_read
+
+# Stream, instant, tenant, cause, event: what folding asks for. A plain tuple, and no more columns than these: a replay
+# of millions is bounded by what is made for each of them.
+Happened = tuple[int, int, str, int, Event]
+
+_EVENTS: Final = "SELECT stream, at_us, tenant, cause, type, schema_version, body FROM event ORDER BY pos"
+
+
+def happened(path: Path, until_us: int | None) -> Iterator[Happened]:
+    """Every event up to an instant (None: to the end), also beside a daemon. Raises StoreRefused or CorruptLog."""
+    with closing(open_to_read(path)) as connection:
+        try:
+            for stream, at_us, tenant, cause, name, schema_version, body in connection.execute(_EVENTS):
+                # Instants never decrease in the order of arrival, so the first later one ends it.
+                if until_us is not None and at_us > until_us:
+                    return
+                yield stream, at_us, tenant, cause, decode(name, schema_version, body)
+        except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CorruptLog(f"{path} cannot be read on: {error}; run `tidings verify`") from error
