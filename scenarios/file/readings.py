@@ -18,6 +18,8 @@ FOREVER_US: Final = 1 << 60
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = span()
 _POSITIVE = span(least_us=1_000)
+# Up to ten million letters: more than any door lets in.
+_FILLER: Final = re.compile(r"\{fill:(\d{1,7})\}", re.ASCII)
 _TEMPLATE: Final = re.compile(r"\{n(?:(//|%)([1-9]\d{0,8}))?(?::0(\d{1,2}))?\}", re.ASCII)
 
 
@@ -84,7 +86,9 @@ def content(raw: object) -> Mapping[str, object]:
 
 
 def filled(text: str, number: int) -> str:
-    """A template with the number of an arrival in it."""
+    """A template with the number of an arrival in it, and with as much text as it asks for: {fill:20000}."""
+    if "{fill:" in text:
+        text = _FILLER.sub(lambda found: "x" * int(found[1]), text)
     return _TEMPLATE.sub(lambda found: _part(number, found).zfill(int(found[3] or 0)), text)
 
 

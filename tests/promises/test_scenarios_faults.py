@@ -137,6 +137,13 @@ def test_receipts_of_others_are_strays_and_made_up_ones_are_turned_away() -> Non
     assert {status for key, status in statuses(evidence).items() if key.startswith("texts/")} == {"delivered"}
 
 
+def test_a_huge_body_arrives_whole() -> None:
+    """A content of two hundred thousand letters is carried like any other."""
+    text = '[[arrive]]\ncount = 2\nchannel = "webhook"\nto = "https://shop.example/orders"\n'
+    evidence = run(f'{text}content = {{ type = "order", data = {{ all = "{{fill:200000}}" }} }}\n')
+    assert [len(handed.content) > 200_000 for handed in evidence.books.deliveries()] == [True, True]
+
+
 def test_faults_are_over_when_the_run_is_and_everything_comes_to_rest() -> None:
     """Safety first, then liveness: what fails without an end does so until `runs_for`, and then all gets through."""
     endless = '[[fault]]\nanswer = { status = 503 }\n[[fault]]\nat = "1m"\nfor = "1h"\nclock = { drift = 0.001 }\n'

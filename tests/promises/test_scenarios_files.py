@@ -221,6 +221,7 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
         ("{n%10:03}", 42, "002"),
         ("shop{n//10}", 42, "shop4"),
         ("{m} {n } {}", 42, "{m} {n } {}"),
+        ("{fill:5}{n}", 42, "xxxxx42"),
     ],
 )
 def test_a_template_holds_the_number_of_its_arrival(template: str, number: int, text: str) -> None:
