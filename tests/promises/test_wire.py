@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from scenarios.file.loading import read
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.registry import breaches
 from scenarios.run.running import run_once
+from scenarios.wire.providers import DIALECTS, Seen
 from scenarios.world.ground import Parts
 from tests.promises.simulated import HEAD, run, scenario, statuses
 
@@ -165,6 +167,25 @@ def test_a_client_that_repeats_a_doubt_by_itself_is_caught() -> None:
     world = scenario(f'{_HOOKS}[[fault]]\nlane = "hooks"\nanswer = {{ lost_reply = true, share = 0.5 }}\n')
     found = [breaches(run_once(world, seed, parts=Parts(channel_of=_Insistent))) for seed in range(6)]
     assert any(found)
+
+
+class _Watched(_Insistent):
+    """A channel whose parcels are looked at."""
+
+    seen: ClassVar[list[Parcel]] = []
+
+    async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
+        """Sends it as it is."""
+        self.seen.append(parcel)
+        return await self._channel.send(parcel, handed_over)
+
+
+@pytest.mark.parametrize("provider", DIALECTS)
+def test_a_stand_in_understands_no_request_but_its_own(provider: str) -> None:
+    """What does not say whose it is, for whom, and by whose leave, is not understood by any provider's stand-in."""
+    run_once(scenario(_HOOKS), 1, parts=Parts(channel_of=_Watched))
+    stranger = Seen(method="POST", path="/", headers={}, body=b"{}")
+    assert not DIALECTS[provider].understands(stranger, _Watched.seen[-1])
 
 
 def _mistakes(text: str) -> list[str]:

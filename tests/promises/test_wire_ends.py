@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
+from scenarios.loop.boundary import BoundaryError
 from scenarios.loop.run import run_virtual
 from scenarios.wire.line import Line
+from scenarios.wire.loop import WireLoop
 
 
 class _Side(asyncio.Protocol):
@@ -123,3 +127,17 @@ def test_a_writer_is_held_up_while_too_much_is_under_way() -> None:
         assert client.end.get_write_buffer_size() == 0
 
     run_virtual(main)
+
+
+def test_what_is_no_connection_stays_refused() -> None:
+    """A loop with a wire resolves and connects, and refuses all else like any other virtual loop."""
+
+    async def served() -> None:
+        await asyncio.get_running_loop().create_server(_Side, "127.0.0.1", 0)
+
+    async def named() -> None:
+        await asyncio.get_running_loop().getnameinfo(("127.0.0.1", 80))
+
+    for main in (served, named):
+        with pytest.raises(BoundaryError):
+            run_virtual(main, kind=WireLoop)
