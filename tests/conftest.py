@@ -1,13 +1,17 @@
-"""Answers for what every test shares: the loop that waiting tests run on, whom they trust, how properties are searched.
+"""Answers for what every test shares: the loop that waiting tests run on, whom they trust, how properties are searched,
+and the PostgreSQL server of those that ask for one.
 
 It must never hold fixtures of a single room; those live in the room's own conftest.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests.postgres_server import Server, shared_server
 
 # No deadline: a test never judges by the time it took, since the machine is shared and the figures have `make bench`.
 # The blob in a failure's report replays it, which random search needs to be worth anything.
@@ -25,3 +29,18 @@ os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 def anyio_backend() -> str:
     """Tests that wait run on plain asyncio; what runs on uvloop is the daemon that edge tests start as a process."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A PostgreSQL server, the same for all workers of the run."""
+    room = tmp_path_factory.getbasetemp()
+    with shared_server(room.parent if "PYTEST_XDIST_WORKER" in os.environ else room) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """The URL of an empty database of a test's own."""
+    with postgres_server.fresh() as url:
+        yield url
