@@ -9,7 +9,7 @@ import pytest
 
 from scenarios.run.running import run_once
 from scenarios.run.tracing import trace
-from tests.promises.simulated import run, scenario
+from tests.promises.simulated import HEAD, run, scenario
 
 PROGRAM = Path(sys.executable).with_name("tidings")
 # With a crash and a slow disk, with every schedule there is, with clocks and limits.
@@ -47,11 +47,11 @@ daemon = "crash"
 """
 
 
-def _traced(file: str, root: Path, outs: list[Path]) -> list[bytes]:
+def _traced(file: str | Path, root: Path, outs: list[Path]) -> list[bytes]:
     """The traces of one file by as many processes at once, each with a hash seed of its own."""
     processes = [
         subprocess.Popen(
-            [str(PROGRAM), "simulate", f"scenarios/{file}.toml", "--seed", "5", "--trace", str(out)],
+            [str(PROGRAM), "simulate", str(file), "--seed", "5", "--trace", str(out)],
             cwd=root,
             env={**os.environ, "PYTHONHASHSEED": str(number)},
             stdout=subprocess.DEVNULL,
@@ -66,9 +66,21 @@ def _traced(file: str, root: Path, outs: list[Path]) -> list[bytes]:
 @pytest.mark.parametrize("file", FILES)
 def test_two_processes_write_the_same_log(file: str, pytestconfig: pytest.Config, tmp_path: Path) -> None:
     """Two processes with different hash seeds trace one file alike, byte for byte."""
-    one, other = _traced(file, pytestconfig.rootpath, [tmp_path / "one", tmp_path / "other"])
+    one, other = _traced(f"scenarios/{file}.toml", pytestconfig.rootpath, [tmp_path / "one", tmp_path / "other"])
     assert one.count(b"\n") > 40
     assert one == other
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["fifo", "walk", "pct"])
+def test_twelve_processes_write_one_log(schedule: str, tmp_path: Path) -> None:
+    """Twelve processes at once, each with a hash seed of its own, trace one world alike under each order of steps."""
+    file = tmp_path / "world.toml"
+    file.write_text(f'{HEAD}runs_for = "2h"\n{_WORLD.replace("SCHEDULE", schedule)}', encoding="utf-8")
+    outs = [tmp_path / f"log-{number}" for number in range(12)]
+    logs = set(_traced(file, tmp_path, outs))
+    assert len(logs) == 1
+    assert logs.pop().count(b"\n") > 100
 
 
 @pytest.mark.parametrize("schedule", ["fifo", "walk", "pct"])
