@@ -15,6 +15,7 @@ from benchmarks.cases import (
     limits,
     live,
     pending,
+    simulate,
     smtp,
     steady,
 )
@@ -37,4 +38,5 @@ CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
     "idle": idle.run,
     "fair": fair.run,
     "limits": limits.run,
+    "simulate": simulate.run,
 }
