@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from core.records import Alias, Head, Sealed, Snapshot
+from eventstore import rows
 from eventstore.book import Place, Span, Unreadable
 from eventstore.codec import EventRow
+from eventstore.marking import packed
 from eventstore.numbering import Numbering
-from eventstore.sqlite import rows
-from eventstore.sqlite.marks import packed
+from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 from eventstore.sqlite.queries import conversation_at
-from eventstore.sqlite.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 from eventstore.tallying import Counts
 
 # About 15 MB.

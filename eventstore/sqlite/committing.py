@@ -11,11 +11,12 @@ from core.errors import AppendUnknown, StoreUnavailable, StreamConflict
 from core.records import Repeated, Stored
 from eventstore.batches import Answer, Entry
 from eventstore.numbering import Numbering
+from eventstore.sheet import Sheet
 from eventstore.sqlite.bulk import Bulk
 from eventstore.sqlite.connection import wrote_nothing
 from eventstore.sqlite.marks import write_mark
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
-from eventstore.sqlite.sheet import Sheet
+from eventstore.sqlite.sheet import write
 
 # Expired dedup rows go along with commits, so many at a time at most.
 EXPIRED_ROWS_MAX: Final = 512
@@ -99,7 +100,7 @@ class Committing:
                 answers.append(Stored() if entry.acceptance is not None else None)
             else:
                 answers.append(repeated)
-        sheet.write(connection)
+        write(connection, sheet)
         return answers
 
     def _write_apart(self, connection: sqlite3.Connection, batch: list[Entry]) -> tuple[list[Answer], Numbering]:

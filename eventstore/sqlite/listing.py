@@ -11,11 +11,11 @@ from itertools import dropwhile, islice
 from typing import Final
 
 from core.records import Head, ListedKind, MessageFilter, Recorded, Tally
+from eventstore import rows
 from eventstore.codec import EventRow, recorded
 from eventstore.paging import LOOKED_AT_MAX, page_of
-from eventstore.sqlite import rows
+from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS
 from eventstore.sqlite.marks import start_of
-from eventstore.sqlite.rows import EVENT_COLUMNS, HEAD_COLUMNS
 from eventstore.tallying import Counts, tallies_of
 
 # The statuses that the agenda's index holds, and those that the index by status holds: each of the latter has its rows

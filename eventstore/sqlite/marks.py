@@ -5,18 +5,10 @@ event would pay for. It must never be trusted over the events: verification comp
 """
 
 import sqlite3
-from struct import Struct
 from typing import Final
 
-from core.ids import SHARDS
-from eventstore.chain import FIRST_LINK
+from eventstore.marking import EVENTS_A_MARK, has_seen, is_at, is_due, packed, seqs_of, unpacked
 from eventstore.numbering import Numbering
-
-# Denser marks make each page begin faster and the file larger: 10 KiB for each.
-EVENTS_A_MARK: Final = 1_024
-
-_SEQS: Final = Struct(f">{SHARDS}q")
-_LINK_BYTES: Final = len(FIRST_LINK)
 
 _INSERT: Final = "INSERT INTO mark VALUES (?, ?, ?)"
 _LAST: Final = "SELECT pos, seqs, links FROM mark ORDER BY pos DESC LIMIT 1"
@@ -29,23 +21,18 @@ _SEEN: Final = "SELECT shard, max(seq) FROM event WHERE pos > ? AND pos <= ? GRO
 
 def write_mark(connection: sqlite3.Connection, before: int, now: Numbering) -> None:
     """Leaves a mark where events from the position `before` on led past the next thousand."""
-    if before // EVENTS_A_MARK != now.pos // EVENTS_A_MARK:
+    if is_due(before, now):
         connection.execute(_INSERT, (now.pos, *packed(now)))
-
-
-def packed(numbering: Numbering) -> tuple[bytes, bytes]:
-    """The numbers and the links of all shards, as a mark holds them."""
-    return _SEQS.pack(*numbering.seqs), b"".join(numbering.links)
 
 
 def last_mark(connection: sqlite3.Connection) -> Numbering:
     """The numbering as of the last mark, or that of an empty log."""
-    return _read(connection.execute(_LAST).fetchone())
+    return unpacked(connection.execute(_LAST).fetchone())
 
 
 def mark_at(connection: sqlite3.Connection, pos: int) -> Numbering:
     """The numbering as of the mark at a position, and the instant there."""
-    numbering = _read(connection.execute(_AT, (pos,)).fetchone())
+    numbering = unpacked(connection.execute(_AT, (pos,)).fetchone())
     (numbering.at_us,) = connection.execute(_INSTANT, (pos,)).fetchone()
     return numbering
 
@@ -53,15 +40,6 @@ def mark_at(connection: sqlite3.Connection, pos: int) -> Numbering:
 def marked(connection: sqlite3.Connection) -> list[int]:
     """The positions of all marks, in order."""
     return [pos for (pos,) in connection.execute(_PLACES)]
-
-
-def _read(row: tuple[int, bytes, bytes] | None) -> Numbering:
-    numbering = Numbering()
-    if row is not None:
-        numbering.pos, seqs, links = row
-        numbering.seqs = list(_SEQS.unpack(seqs))
-        numbering.links = [links[at : at + _LINK_BYTES] for at in range(0, SHARDS * _LINK_BYTES, _LINK_BYTES)]
-    return numbering
 
 
 def start_of(connection: sqlite3.Connection, after: dict[int, int]) -> int:
@@ -72,8 +50,8 @@ def start_of(connection: sqlite3.Connection, after: dict[int, int]) -> int:
     """
     reached = sum(after.values())
     for pos, packed_seqs in connection.execute(_UP_TO, (reached,)):
-        seqs = dict(enumerate(_SEQS.unpack(packed_seqs)))
-        if any(seq > after.get(shard, 0) for shard, seq in seqs.items()):
+        seqs = seqs_of(packed_seqs)
+        if not has_seen(seqs, after):
             continue
         return reached + 1 if _leads_to(connection, seqs, after, span=(pos, reached)) else pos + 1
     return reached + 1 if _leads_to(connection, {}, after, span=(0, reached)) else 1
@@ -84,5 +62,4 @@ def _leads_to(
 ) -> bool:
     if span[1] - span[0] > 2 * EVENTS_A_MARK:
         return False
-    seen = seqs | dict(connection.execute(_SEEN, span).fetchall())
-    return all(seen.get(shard, 0) == after.get(shard, 0) for shard in range(SHARDS))
+    return is_at(seqs | dict(connection.execute(_SEEN, span).fetchall()), after)

@@ -23,9 +23,9 @@ from core.records import (
     Snapshot,
     Woken,
 )
+from eventstore import rows
 from eventstore.codec import readable, recorded
-from eventstore.sqlite import rows
-from eventstore.sqlite.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
+from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 
 _EVENTS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = ? AND version > ? ORDER BY version"
 _EVENTS_OF_MANY: Final = (

@@ -23,13 +23,13 @@ from eventstore.audit.mirrors import Mirror, begun
 from eventstore.codec import EventRow, UnknownEvent, recorded
 from eventstore.integrity import Progress
 from eventstore.numbering import Numbering
+from eventstore.rows import EVENT_COLUMNS, HeadRow, head_row
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.connection import writing
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.marks import write_mark
 from eventstore.sqlite.opening import open_to_read, open_to_write, refusing
 from eventstore.sqlite.queries import head_of as stored_head
-from eventstore.sqlite.rows import EVENT_COLUMNS, HeadRow, head_row
 from eventstore.sqlite.schema import create
 from eventstore.tallying import Counts, add, key_of
 

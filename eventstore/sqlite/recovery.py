@@ -8,12 +8,10 @@ verification is for.
 import sqlite3
 from typing import Final
 
-from core.errors import CorruptLog
-from eventstore.chain import Content, link_of
-from eventstore.codec import EventRow
+from eventstore.following import follow
 from eventstore.numbering import Numbering
+from eventstore.rows import EVENT_COLUMNS
 from eventstore.sqlite.marks import last_mark
-from eventstore.sqlite.rows import EVENT_COLUMNS
 
 _BEHIND: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos > ? ORDER BY pos"
 _LAST_INSTANT: Final = "SELECT ifnull((SELECT at_us FROM event ORDER BY pos DESC LIMIT 1), 0)"
@@ -30,24 +28,6 @@ def numbering_of(connection: sqlite3.Connection) -> Numbering:
     (numbering.at_us,) = connection.execute(_LAST_INSTANT).fetchone()
     (numbering.largest,) = connection.execute(_LARGEST).fetchone()
     return numbering
-
-
-def follow(numbering: Numbering, row: EventRow) -> None:
-    """Moves on by one event. Raises CorruptLog where its number or link does not follow on the one before it."""
-    pos, shard, seq, stream, version, name, schema_version, at_us, tenant, cause, body, link = row
-    expected = numbering.seqs[shard] + 1
-    content: Content = (shard, seq, stream, version, name, schema_version, at_us, tenant, cause, body)
-    if seq != expected or pos != numbering.pos + 1:
-        raise CorruptLog(
-            f"shard {shard}, seq {seq} (stream {stream}, version {version}): a gap, expected seq {expected} at position"
-            f" {numbering.pos + 1}, not {pos}; the file was damaged or changed: run `tidings verify`, restore a copy"
-        )
-    if link_of(numbering.links[shard], content) != link:
-        raise CorruptLog(
-            f"shard {shard}, seq {seq} (stream {stream}, version {version}): its link does not follow on the one before"
-            " it; the file was damaged or changed: run `tidings verify`, restore a copy"
-        )
-    numbering.pos, numbering.seqs[shard], numbering.links[shard] = pos, seq, link
 
 
 def oldest_expiry_us(connection: sqlite3.Connection) -> int | None:

@@ -24,9 +24,9 @@ from eventstore.chain import FIRST_LINK
 from eventstore.codec import EventRow
 from eventstore.integrity import Progress, Steps
 from eventstore.numbering import Numbering
+from eventstore.rows import EVENT_COLUMNS
 from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.opening import open_to_read
-from eventstore.sqlite.rows import EVENT_COLUMNS
 
 _LAST: Final = "SELECT ifnull(max(pos), 0), ifnull((SELECT at_us FROM event ORDER BY pos DESC LIMIT 1), 0) FROM event"
 _LINKS: Final = "SELECT pos, shard, seq, link FROM event WHERE pos > ? AND pos <= ? ORDER BY pos"

@@ -16,8 +16,8 @@ import msgspec
 from core.errors import CorruptLog
 from core.records import Recorded
 from eventstore.codec import recorded
+from eventstore.rows import EVENT_COLUMNS
 from eventstore.sqlite.opening import open_to_read
-from eventstore.sqlite.rows import EVENT_COLUMNS
 
 _EVENTS: Final = ", ".join(f"event.{column}" for column in EVENT_COLUMNS.split(", "))
 _OF_CONVERSATION: Final = (

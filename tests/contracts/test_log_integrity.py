@@ -17,11 +17,11 @@ from core.sealing import commitment_of
 from eventstore.audit.findings import FAULTS_MAX, Report
 from eventstore.codec import UnknownEvent
 from eventstore.integrity import check
+from eventstore.marking import EVENTS_A_MARK
 from eventstore.memory import MemoryLog
 from eventstore.memory_book import MemoryBook
 from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
-from eventstore.sqlite.marks import EVENTS_A_MARK
 from eventstore.sqlite.reading import ReadOnlyLog
 from eventstore.sqlite.rebuilding import rebuild
 from tests.contracts.scribe import Scribe, alias, vault_row

@@ -12,11 +12,11 @@ from core.ports import Log
 from core.records import Append, MessageFilter
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
+from eventstore.rows import head_row, sealed_row
 from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.reading import ReadOnlyLog
 from eventstore.sqlite.rebuilding import rebuild
-from eventstore.sqlite.rows import head_row, sealed_row
 from eventstore.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from tests.contracts.scribe import Scribe, alias, digest, vault_row
 

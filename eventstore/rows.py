@@ -1,4 +1,4 @@
-"""Rows of the SQLite log and the values they stand for.
+"""Rows of a log in tables, and the values they stand for.
 
 This file answers for the order of columns. It must never hold a question: statements are in writing and queries.
 """

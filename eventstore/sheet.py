@@ -1,0 +1,81 @@
+"""A batch as rows, gathered from its calls for a store to write a table at a time.
+
+This file answers for a batch and its calls one by one coming to the same rows. It must never write any.
+"""
+
+from core.errors import StreamConflict
+from core.records import Acceptance, Append, Head, Snapshot
+from eventstore.batches import Entry, check_versions
+from eventstore.codec import EventRow
+from eventstore.numbering import Numbering
+from eventstore.rows import AliasRow, SealedRow, alias_row, sealed_row
+from eventstore.tallying import Counts, count
+
+
+class Sheet:
+    """The rows of one batch. A store may write them in any order of tables."""
+
+    def __init__(self) -> None:
+        self.events: list[EventRow] = []
+        # The stream's last version in this batch; what its head must show in the store before; the head it comes to.
+        self._versions: dict[int, int] = {}
+        self._before: dict[int, int] = {}
+        self._heads: dict[int, Head] = {}
+        # New vault rows, and those that take the place of others.
+        self.sealed: dict[int, SealedRow] = {}
+        self.resealed: dict[int, SealedRow] = {}
+        # The conversation of each (tenant, channel, subject).
+        self.addresses: dict[tuple[str, str, bytes], int] = {}
+        # Whether a name leads to a stream once all is written.
+        self._aliases: dict[AliasRow, bool] = {}
+        self.counts: Counts = {}
+        self.snapshots: dict[int, Snapshot] = {}
+
+    def add(self, entry: Entry, numbering: Numbering) -> None:
+        """Takes in one call. Raises StreamConflict where it contradicts itself or another of the batch."""
+        if entry.snapshot is not None:
+            known = self.snapshots.get(entry.snapshot.stream)
+            if known is None or known.version <= entry.snapshot.version:
+                self.snapshots[entry.snapshot.stream] = entry.snapshot
+            return
+        assert entry.append is not None, "an entry is an append, an acceptance or a snapshot"
+        for stream, version, *_ in entry.parts:
+            self._before.setdefault(stream, version - 1)
+        check_versions(entry, self._versions)
+        self.events += numbering.number(entry)
+        for change in entry.append.heads:
+            self._heads[change.head.stream] = change.head
+        count(entry.append, self.counts)
+        if entry.acceptance is not None:
+            self._add_private(entry.acceptance)
+        self._add_beside(entry.append)
+
+    def fresh(self) -> list[Head]:
+        """The heads of streams that begin in this batch."""
+        return [head for stream, head in self._heads.items() if self._before[stream] == 0]
+
+    def moved(self) -> list[tuple[Head, int]]:
+        """The heads of streams that go on, each with the version that the store must show before."""
+        return [(head, self._before[stream]) for stream, head in self._heads.items() if self._before[stream] != 0]
+
+    def aliases(self, *, leads: bool) -> list[AliasRow]:
+        """The names that lead to a stream once all is written, or those that no longer do."""
+        return [row for row, now in self._aliases.items() if now is leads]
+
+    def _add_private(self, acceptance: Acceptance) -> None:
+        sealed = acceptance.sealed
+        if sealed.stream in self.sealed or sealed.stream in self.resealed:
+            raise StreamConflict(f"stream {sealed.stream}: its vault row is there already")
+        self.sealed[sealed.stream] = sealed_row(sealed)
+        address = acceptance.append.tenant, acceptance.channel, sealed.subject
+        known = self.addresses.setdefault(address, acceptance.conversation)
+        if known != acceptance.conversation:
+            raise StreamConflict(f"stream {sealed.stream}: its peer belongs to conversation {known}")
+
+    def _add_beside(self, append: Append) -> None:
+        for sealed in append.sealed:
+            # One that this batch brings is new to the store, whatever took its place since.
+            rows = self.sealed if sealed.stream in self.sealed else self.resealed
+            rows[sealed.stream] = sealed_row(sealed)
+        self._aliases.update((alias_row(alias), False) for alias in append.dropped)
+        self._aliases.update((alias_row(alias), True) for alias in append.aliases)
