@@ -6,6 +6,7 @@ This file answers for the order of arrival and for nothing beside events having 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +28,10 @@ def happened(path: Path, until_us: int | None) -> Iterator[Happened]:
     """Every event up to an instant (None: to the end), also beside a daemon. Raises StoreRefused or CorruptLog."""
     with closing(open_to_read(path)) as connection:
         try:
-            for stream, at_us, tenant, cause, name, schema_version, body in connection.execute(_EVENTS):
-                # Instants never decrease in the order of arrival, so the first later one ends it.
-                if until_us is not None and at_us > until_us:
-                    return
+            # Instants never decrease in the order of arrival, so the first later one ends it.
+            events = connection.execute(_EVENTS)
+            rows = events if until_us is None else takewhile(lambda row: row[1] <= until_us, events)
+            for stream, at_us, tenant, cause, name, schema_version, body in rows:
                 yield stream, at_us, tenant, cause, decode(name, schema_version, body)
         except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptLog(f"{path} cannot be read on: {error}; run `tidings verify`") from error
