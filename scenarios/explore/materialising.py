@@ -38,7 +38,9 @@ def materialised(tree: Mapping[str, object], evidence: Evidence) -> Tree:
     found["arrive"] = list(_arrivals(found, evidence))
     faults = [fault for fault in tables(found, "fault") if "answer" not in fault]
     found["fault"] = [*faults, *_crashes(evidence, down)]
-    found["answered"] = [_answered(meeting, evidence) for meeting in evidence.books.met]
+    # Where a broken daemon takes one call for two messages, both of them meet what is said of their name.
+    met = {(meeting.key, meeting.attempt): meeting for meeting in reversed(evidence.books.met)}
+    found["answered"] = [_answered(meeting, evidence) for meeting in reversed(met.values())]
     return {key: value for key, value in found.items() if value != []}
 
 
