@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final
 
 from core import events as e
 from core.outcomes import Ambiguous, Config, Hold, Rate, Transient, is_unasked
@@ -12,11 +11,7 @@ from scenarios.laws.chronicle import Attempt
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.spans import Span
-from scenarios.laws.waiting import slack_us
-from scenarios.world.disk import SLOW
-
-# Those of other lanes and messages that a commit of a lane may have to wait for.
-_COMMITS: Final = 4
+from scenarios.laws.waiting import noticed_us
 
 
 def open_circuits_only_probe(evidence: Evidence) -> Iterator[Finding]:
@@ -25,13 +20,7 @@ def open_circuits_only_probe(evidence: Evidence) -> Iterator[Finding]:
         yield from _Circuit(evidence, conversation, entries).judge()
     for lane, recorded in evidence.chronicle.lanes.items():
         attempts = evidence.chronicle.attempts_in(lane)
-        yield from _breakers(lane, recorded, attempts, _unknown_us(evidence))
-
-
-def _unknown_us(evidence: Evidence) -> int:
-    """How long after its instant nobody may know of an opening: until its commit, and those before it, are durable."""
-    slow = [fault.latency or SLOW for fault in evidence.scenario.faults if fault.disk == "slow"]
-    return slack_us(evidence) + _COMMITS * max((latency.most_us for latency in slow), default=0)
+        yield from _breakers(lane, recorded, attempts, noticed_us(evidence))
 
 
 class _Circuit:

@@ -17,7 +17,7 @@ from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.pace import grown_us, refusals_before
 from scenarios.laws.spans import Span
-from scenarios.laws.waiting import slack_us, throttles_of
+from scenarios.laws.waiting import noticed_us, throttles_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -69,7 +69,7 @@ def pauses_are_kept(evidence: Evidence) -> Iterator[Finding]:
         attempts = evidence.chronicle.attempts_in(lane) if throttles else ()
         for host, since_us, until_us in throttles:
             # A permit that was out when the pause was recorded may still begin.
-            yield from _throttled(host, attempts, (since_us + slack_us(evidence), until_us))
+            yield from _throttled(host, attempts, (since_us + noticed_us(evidence), until_us))
 
 
 def _throttled(host: int, attempts: Sequence[Attempt], pause: Span) -> Iterator[Finding]:

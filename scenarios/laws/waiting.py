@@ -19,10 +19,13 @@ from scenarios.laws.finding import Finding
 from scenarios.laws.readiness import Wait, waits
 from scenarios.laws.scopes import Member, scopes_of
 from scenarios.laws.spans import FOREVER, Span, Spans, full, hole
+from scenarios.world.disk import SLOW
 
 # What a sound daemon needs from leave to start: nothing on virtual time, but for commits and what they queue behind.
 _SLACK_US: Final = SECOND_US // 20
 _COMMITS: Final = 20
+# Those of other lanes and messages that a commit of a lane may have to wait for on a disk that is slow for a while.
+_AHEAD: Final = 4
 # After trouble with the log everybody looks again within this time (actors/sender.py, actors/scheduler.py).
 _TROUBLE_US: Final = 6 * SECOND_US
 # A breaker that closed lets one attempt a second pass, and twice as many every ten seconds (DESIGN: slow start).
@@ -41,6 +44,12 @@ def slack_us(evidence: Evidence) -> int:
     """How late a start may be without any reason."""
     disk = evidence.scenario.disk_latency
     return _SLACK_US if disk is None else _SLACK_US + _COMMITS * (disk.p99_us or disk.median_us)
+
+
+def noticed_us(evidence: Evidence) -> int:
+    """How long after its instant what a lane recorded may be unknown: until it is durable, as what is before it."""
+    slow = [fault.latency or SLOW for fault in evidence.scenario.faults if fault.disk == "slow"]
+    return slack_us(evidence) + _AHEAD * max((latency.most_us for latency in slow), default=0)
 
 
 def idle_waits(evidence: Evidence) -> list[IdleWait]:
