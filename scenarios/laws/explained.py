@@ -26,6 +26,8 @@ _INQUIRY_US: Final = 25 * SECOND_US
 _ANEW: Final = (
     e.MessageRescheduled, e.MessageReleased, e.MessageRedriven, e.LaneChanged, e.AttemptFailed, e.AttemptAborted,
 )  # fmt: skip  # What gives a message another due instant, or another lane.
+# What begins and what ends the wait for evidence.
+_OF_DOUBTS: Final = (e.ReconcileStarted, e.AmbiguityResolved, e.AttemptProved, e.AttemptStarted)
 _OF_LANE: Final[frozenset[Kind]] = frozenset(
     {"lane_gone", "lane_paused", "lane_throttled", "breaker", "ramp", "host_throttled", "host_breaker", "host_ramp"}
 )
@@ -126,8 +128,8 @@ class _Judge:
         if standing.next_us is None or said.settles:
             return
         until_us = max(standing.next_us, said.at_us) + self._slack_us
-        if standing.binding.kind == "doubt":
-            until_us += _INQUIRY_US
+        if self._in_doubt(said, story):
+            until_us += _INQUIRY_US  # At the end of a doubt the provider is asked first, whatever it was that bound.
         if until_us >= self._ended_us or self._everywhere.end_at(said.at_us) is not None:
             return
         if self._everywhere.next_start(said.at_us) <= until_us or self._stands_between(said, story, until_us):
@@ -159,14 +161,23 @@ class _Judge:
         slack_us = until_us - wait.ready_us
         return wait.ended_us > until_us and hole(wait.ready_us, wait.ended_us, covers, slack_us) is None
 
+    def _in_doubt(self, said: Foretold, story: Story) -> bool:
+        """Whether evidence was awaited for its last attempt when it was asked of."""
+        of_doubts = [entry for entry in story.entries
+                     if isinstance(entry.event, _OF_DOUBTS) and self._is_known(said, entry)]  # fmt: skip
+        return bool(of_doubts) and isinstance(of_doubts[-1].event, e.ReconcileStarted)
+
     def _concerns(self, story: Story, entry: Recorded) -> bool:
         """Whether an event is the message's own, its conversation's, or of any lane."""
         if entry.stream in {story.stream, story.accepted.conversation} or self._is_beside(story, entry):
             return True
         return isinstance(entry.event, e.LanePaused | e.LaneResumed | e.LaneThrottled | e.BreakerOpened)
 
+    def _is_known(self, said: Foretold, entry: Recorded) -> bool:
+        return self._places[entry.stream, entry.version] < said.events
+
     def _later(self, said: Foretold, entries: Sequence[Recorded]) -> Iterator[Recorded]:
-        return (entry for entry in entries if self._places[entry.stream, entry.version] >= said.events)
+        return (entry for entry in entries if not self._is_known(said, entry))
 
 
 def _span(span_us: int) -> str:

@@ -4,7 +4,7 @@ import msgspec
 
 from core import events as e
 from core.explain import Constraint, Kind, Standing
-from core.outcomes import Transient
+from core.outcomes import Ambiguous, Transient
 from scenarios.laws.explained import explanations_come_true
 from scenarios.world.explaining import Foretold
 from tests.rules.doctored import Doctored
@@ -91,6 +91,20 @@ def test_an_instant_that_passes_with_nothing_recorded_is_found() -> None:
     said = _said(paused, 10, "retry", until_s=60)
     paused.add(500, 30, e.LanePaused(by="operator"))
     assert _words(paused, said) == ""
+
+
+def test_a_provider_may_take_its_time_to_say_what_became_of_a_doubt() -> None:
+    """Whatever bound a message in doubt, at the end of that its provider is asked first; not for ever, though."""
+    for told_s, words in ((66, ""), (90, "m/1 was bound by breaker for another 50 s, nothing came in between")):
+        log = Doctored()
+        log.accept(1, 0)
+        log.start(1, 0)
+        log.fail(1, 0, Ambiguous(code="disconnected"), due_s=40)
+        log.add(1, 0, e.ReconcileStarted(attempt=1, until_us=log.us(40)))
+        said = _said(log, 10, "breaker", until_s=60)
+        log.add(1, told_s, e.AttemptProved(attempt=1, evidence="look_up", provider_id="id", code="found"))
+        log.accept(2, 95, conversation=200)
+        assert _words(log, said).removesuffix(", and nothing happened") == words
 
 
 def test_attempts_of_others_excuse_nothing_by_themselves() -> None:
