@@ -108,14 +108,14 @@ def _due_kind(view: View) -> Kind:
 
 def _starts_us(view: View) -> int | None:
     """From when on its conversation would have it started; None while others are in its way."""
-    # Its end, and its stepping aside, are other matters than its start.
-    message = replace(view.message, expires_us=None, fallbacks=0)
+    # Ends, and stepping aside, are other matters than a start: of each lane, a conversation tells the first instant only.
+    messages = [replace(message, expires_us=None, fallbacks=0) for message in (view.message, *view.beside)]
 
     def policy_of(other: Message) -> Policy:
         return replace(view.policy_of(other), poison=Poison())
 
-    wanted = dues(view.conversation, (message, *view.beside), policy_of)
-    return next((due.due_us for due in wanted if due.message == message.id), None)
+    wanted = dues(view.conversation, messages, policy_of)
+    return next((due.due_us for due in wanted if due.message == view.message.id), None)
 
 
 def _behind(view: View) -> Constraint:

@@ -78,6 +78,13 @@ def test_the_message_before_it_binds() -> None:
     assert _standing(first, second).binding.kind == "retry"
 
 
+def test_the_end_of_one_behind_it_is_no_instant_of_its_own() -> None:
+    """Where the second of a line ends before the first is tried again, that says nothing of the first's start."""
+    first, second = _failed(waiting(1)), waiting(2, expires_us=NOW_US + SECOND_US)
+    standing = _standing(first, second)
+    assert (standing.binding.kind, standing.binding.until_us) == ("retry", _LATER_US)
+
+
 def test_attempts_beside_it_bind_where_order_is_free() -> None:
     """With as many attempts out as its conversation may have, the next one waits for one of them."""
     flying = then(waiting(1, order="any"), _STARTED)
