@@ -15,7 +15,7 @@ from core.records import Acceptance, Append, Repeated, Snapshot, Stored
 from eventstore.sqlite.committing import Committing
 from eventstore.sqlite.connection import Connection
 from eventstore.sqlite.locking import Lock
-from eventstore.sqlite.opening import open_to_write, refusing
+from eventstore.sqlite.opening import open_again, open_to_write, refusing
 from eventstore.sqlite.reader import Reader
 from eventstore.sqlite.reading import ReadOnlyLog, readers
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
@@ -44,7 +44,7 @@ class SqliteLog(ReadOnlyLog):
             connection = await Connection.start(partial(open_to_write, path, lock))
             undo.push_async_callback(connection.close)
             committing = await connection.run(partial(_recovered, path))
-            hot, wide = await readers(path)
+            hot, wide = await readers(path, open_again)
             undo.pop_all()
         return SqliteLog(connection, committing, lock, hot=hot, wide=wide)
 

@@ -47,6 +47,15 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not (path.is_file() and path.stat().st_size):
         raise StoreRefused(f"there is no log at {path}")
     _is_short(path)
+    return open_again(path)
+
+
+def open_again(path: Path) -> sqlite3.Connection:
+    """One more reading connection of a file that this process has open already.
+
+    It asks SQLite alone: whoever opens the file by hand and closes it drops the locks that tell other programs that
+    somebody is there, and the next one that leaves takes the write-ahead log with it.
+    """
     return refusing(path, lambda: _read(path, oldest=SCHEMA_VERSION))
 
 

@@ -4,7 +4,8 @@ This file answers for reading a log beside the daemon that writes it, or without
 and never write.
 """
 
-from collections.abc import Awaitable, Sequence
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from core.records import (
 from eventstore.numbering import Numbering
 from eventstore.sqlite import listing, queries
 from eventstore.sqlite.connection import Connection
-from eventstore.sqlite.opening import open_to_read
+from eventstore.sqlite.opening import open_again, open_to_read
 from eventstore.sqlite.reader import Reader
 from eventstore.sqlite.recovery import numbering_of
 
@@ -41,7 +42,7 @@ class ReadOnlyLog:
     @staticmethod
     async def read(path: Path) -> "ReadOnlyLog":
         """Opens the log in this file for reading. Raises StoreRefused or CorruptLog."""
-        hot, wide = await readers(path)
+        hot, wide = await readers(path, open_to_read)
         return ReadOnlyLog(await hot.ask(numbering_of), hot=hot, wide=wide)
 
     # -- one stream, one conversation
@@ -160,11 +161,11 @@ class ReadOnlyLog:
         await self._wide.close()
 
 
-async def readers(path: Path) -> tuple[Reader, Reader]:
-    """Two readers of a file."""
+async def readers(path: Path, opening: Callable[[Path], sqlite3.Connection]) -> tuple[Reader, Reader]:
+    """Two readers of a file; `opening` gives the first."""
     async with AsyncExitStack() as undo:
-        hot = await Connection.start(partial(open_to_read, path))
+        hot = await Connection.start(partial(opening, path))
         undo.push_async_callback(hot.close)
-        wide = await Connection.start(partial(open_to_read, path))
+        wide = await Connection.start(partial(open_again, path))
         undo.pop_all()
     return Reader(hot), Reader(wide)

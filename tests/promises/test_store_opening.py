@@ -1,10 +1,12 @@
 """What a log's file may be when it is opened, and the clear answer to each: nothing is changed and nothing is lost."""
 
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import anyio
 import pytest
 
 from core.errors import CorruptLog, StoreRefused
@@ -59,6 +61,19 @@ async def test_a_second_daemon_is_refused(path: Path) -> None:
     await first.close()
     second = await SqliteLog.open(path)
     await second.close()
+
+
+async def test_a_stranger_leaves_the_write_ahead_log_where_it_is(path: Path) -> None:
+    """Another program that reads the file beside its daemon (a backup) takes nothing along as it leaves."""
+    log, scribe = await SqliteLog.open(path), Scribe("org2", slot=1)
+    await log.accept(scribe.acceptance())
+    wal = path.with_name(f"{path.name}-wal")
+    before = wal.stat().st_ino
+    backup = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', sys.argv[2:])"
+    await anyio.run_process([sys.executable, "-c", backup, str(path), str(path.with_name("backup.db"))])
+    assert wal.is_file(), "the daemon goes on writing into a file that is gone"
+    assert wal.stat().st_ino == before
+    await log.close()
 
 
 async def test_a_newer_schema_is_refused(path: Path) -> None:
