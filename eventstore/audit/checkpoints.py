@@ -7,7 +7,7 @@ Each is one line of JSON in a file beside the log, so that sealing never writes 
 from collections.abc import Iterable
 from hashlib import sha256
 from struct import Struct
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -26,7 +26,13 @@ _PURPOSE: Final = b"tidings checkpoint 1\0"
 _NUMBERS: Final = Struct(">QqQQ")
 _SHARD: Final = Struct(">Hq")
 
-Shards = dict[int, tuple[int, str]]
+# What a file may say: whoever it comes from, no more than a log can hold, and no instant behind the year 9999.
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Signature = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{128}\Z")]
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Instant = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]
+Shard = Annotated[int, msgspec.Meta(ge=0, lt=SHARDS)]
+Shards = dict[Shard, tuple[Number, Hash]]
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +42,14 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     `shards` is the digest of where every shard then stood, `previous` that of the checkpoint before.
     """
 
-    number: int
-    at_us: int
-    after: int
-    up_to: int
-    root: str
-    shards: str
-    previous: str
-    signature: str = ""
+    number: Number
+    at_us: Instant
+    after: Number
+    up_to: Number
+    root: Hash
+    shards: Hash
+    previous: Hash
+    signature: Signature = ""
 
     @property
     def signed(self) -> bytes:
@@ -113,7 +119,7 @@ def is_signed(seal: Seal, public_key: bytes) -> bool:
     """Whether the owner of a key signed this."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(seal.signature), seal.signed)
-    except (InvalidSignature, ValueError, OverflowError):
+    except (InvalidSignature, ValueError):
         return False
     return True
 

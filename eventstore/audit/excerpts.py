@@ -4,39 +4,42 @@ This file answers for a check that needs the excerpt and a public key, and nothi
 another stream but hashes.
 """
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from core import ids
 from core.errors import CorruptLog
-from eventstore.audit.checkpoints import Seal, is_signed
+from eventstore.audit.checkpoints import Hash, Instant, Number, Seal, Shard, is_signed
 from eventstore.audit.merkle import Step, root_over
 from eventstore.chain import Content, link_of
 from eventstore.codec import EventRow
+
+_Body = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{2})*\Z")]
+_SchemaVersion = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """How an event leads to a checkpoint's root: what to hash its link with on the way, from the leaf upwards."""
 
-    checkpoint: int
-    path: list[tuple[Literal["left", "right"], str]]
+    checkpoint: Number
+    path: list[tuple[Literal["left", "right"], Hash]]
 
 
 class Proved(msgspec.Struct, frozen=True, kw_only=True):
     """An event as its link was made over it, the link before it in its shard, and its way to a root."""
 
-    shard: int
-    seq: int
-    stream: int
-    version: int
+    shard: Shard
+    seq: Number
+    stream: Number
+    version: Number
     type: str
-    schema_version: int
-    at_us: int
+    schema_version: _SchemaVersion
+    at_us: Instant
     tenant: str
-    cause: int
-    body: str
-    previous_link: str
+    cause: Number
+    body: _Body
+    previous_link: Hash
     proof: Proof
 
     @property
@@ -115,16 +118,13 @@ def wrong_in(excerpt: Excerpt, public_key: bytes) -> list[str]:
 
 
 def _names_of(stream: int) -> set[str]:
-    return {ids.encode("msg", stream), ids.encode("hook", stream)} if 0 <= stream < 1 << 63 else set()
+    return {ids.encode("msg", stream), ids.encode("hook", stream)}
 
 
 def _leads_to(event: Proved, seal: Seal) -> bool:
-    try:
-        link = link_of(bytes.fromhex(event.previous_link), event.content)
-        path: list[Step] = [(side, bytes.fromhex(other)) for side, other in event.proof.path]
-        return root_over(link, path).hex() == seal.root
-    except (ValueError, OverflowError):
-        return False
+    link = link_of(bytes.fromhex(event.previous_link), event.content)
+    path: list[Step] = [(side, bytes.fromhex(other)) for side, other in event.proof.path]
+    return root_over(link, path).hex() == seal.root
 
 
 _DECODER: Final = msgspec.json.Decoder(Excerpt)

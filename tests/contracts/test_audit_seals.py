@@ -1,5 +1,6 @@
 """Answers for what seals find that the chain alone cannot: a log made anew, one cut short, and checkpoints changed."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from core.errors import CorruptLog, StoreRefused
 from core.ids import encode
 from eventstore.audit.checkpoints import Checkpoint, public_key_of
+from eventstore.audit.checkpoints import decoded as known
 from eventstore.audit.excerpts import Excerpt, decoded, encoded, wrong_in
 from eventstore.chain import FIRST_LINK, link_of
 from eventstore.sqlite import SqliteLog
@@ -95,6 +97,12 @@ async def test_changed_checkpoints_are_found(path: Path) -> None:
     assert "signature" in wrong(path, [first, replace(second, seal=replace(second.seal, up_to=1))])[0]
     assert "shards" in wrong(path, [replace(first, shards={**first.shards, 3: (9, "00" * 32)})])[0]
     assert "signature" in verify_sealed(path, [first], public_key_of(bytes(32)))[0].what
+    for damage in (b'"number":-1', b'"number":9223372036854775808'):
+        with pytest.raises(CorruptLog, match="line 1 of the checkpoints is none"):
+            known(seals_path(path).read_bytes().replace(b'"number":1', damage, 1).splitlines())
+    for damage in (b'"shards":{"256":[1,"00"]}', b'"shards":{"1":[1,"zz"]}'):
+        with pytest.raises(CorruptLog, match="line 1 of the checkpoints is none"):
+            known([re.sub(rb'"shards":\{[^}]*\}', damage, seals_path(path).read_bytes().splitlines()[0])])
     seals_path(path).write_bytes(seals_path(path).read_bytes().replace(b'"up_to":17', b'"up_to":16', 1))
     with pytest.raises(CorruptLog, match="signature"):
         seal(path, SEED, NOW_US)
@@ -147,7 +155,6 @@ async def test_a_changed_excerpt_does_not(path: Path) -> None:
         replace(made, events=[replace(first, at_us=first.at_us + 1), *rest]),
         replace(made, events=[replace(first, body=first.body[:-2] + "00"), *rest]),
         replace(made, events=[replace(first, previous_link="11" * 32), *rest]),
-        replace(made, events=[replace(first, previous_link="none"), *rest]),
         replace(made, events=[replace(first, proof=replace(first.proof, path=first.proof.path[1:])), *rest]),
         replace(made, events=[replace(first, proof=replace(first.proof, checkpoint=9)), *rest]),
         replace(made, events=rest),
@@ -155,8 +162,20 @@ async def test_a_changed_excerpt_does_not(path: Path) -> None:
         replace(made, message=encode("msg", 5)),
     ):
         assert wrong_in(changed, PUBLIC), changed
-    with pytest.raises(CorruptLog, match="no excerpt"):
-        decoded(b"{}")
+
+
+async def test_what_no_log_could_hold_is_no_excerpt(path: Path) -> None:
+    """An excerpt comes from anybody: numbers, instants and hashes beyond what a log can hold are refused in words."""
+    made = excerpt_of(path, 4)
+    first, seal_ = made.events[0], made.checkpoints[0]
+    beyond = {"shard": 256, "seq": 1 << 63, "stream": -1, "cause": 1 << 63, "at_us": 1 << 62, "schema_version": 1 << 32}
+    events = [replace(first, **{name: value}) for name, value in beyond.items()]
+    events += [replace(first, body="7"), replace(first, previous_link="none")]
+    seals = [replace(seal_, number=-1), replace(seal_, at_us=1 << 62), replace(seal_, root="zz")]
+    changed = [replace(made, events=[event]) for event in events] + [replace(made, checkpoints=[one]) for one in seals]
+    for content in (b"{}", b"", b"\xff", *map(encoded, changed)):
+        with pytest.raises(CorruptLog, match="no excerpt"):
+            decoded(content)
 
 
 async def test_what_is_not_sealed_cannot_be_exported(path: Path) -> None:
