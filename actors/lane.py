@@ -79,6 +79,8 @@ class LaneActor:
         self._hosts: dict[int, _Host] = {}
         # Hears that the lane went down or came up, so that nobody has to look again and again.
         self.stirred: Callable[[], None] = lambda: None
+        # Hears that the lane has to ask the log where it stands.
+        self.lost: Callable[[], None] = lambda: None
 
     # -- what the scheduler asks
 
@@ -269,6 +271,15 @@ class LaneActor:
         room_us = self.room_at(now_us)
         return self.breaker.open_until_us is not None and room_us != UNKNOWN and room_us <= now_us
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the log may hold more of it than it knows."""
+        return self._is_lost
+
+    async def look(self) -> None:
+        """Has it know what the log holds: what was recorded after all is in force from here on."""
+        await self._record(lambda _: [])
+
     # -- record, then fold
 
     async def _record(self, decide: Callable[[int], list[e.Event]]) -> None:
@@ -297,6 +308,7 @@ class LaneActor:
 
     def _forget(self) -> None:
         self._is_lost = True
+        self.lost()
 
     def _head(self, more: int, at_us: int) -> Head:
         return Head(

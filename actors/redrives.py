@@ -102,8 +102,11 @@ class Redrives:
                 raise Overloaded(f"{RUNNING_MAX} redrives run at once already: cancel one, or let one end first")
             return started
 
-        await self._record(stream, tenant, begun)
-        self._launch(stream)
+        try:
+            await self._record(stream, tenant, begun)
+        finally:
+            # Where nobody can tell whether it was recorded, it may have begun all the same.
+            self._launch(stream, tenant)
         return stream
 
     async def job(self, tenant: str | None, job: int) -> RedriveState:
@@ -147,26 +150,30 @@ class Redrives:
             self._group = group
             for stream, job in self._jobs.items():
                 if job.state.status == "running":
-                    self._launch(stream)
+                    self._launch(stream, job.state.tenant)
             try:
                 await anyio.sleep_forever()
             finally:
                 # A job that is asked for while we stop is recorded, and carried out after the next start.
                 self._group = None
 
-    def _launch(self, stream: int) -> None:
+    def _launch(self, stream: int, tenant: str | None) -> None:
         if self._group is not None:
-            self._group.start_soon(self._work, stream)
+            self._group.start_soon(self._work, stream, tenant)
 
-    async def _work(self, stream: int) -> None:
-        while self._is_running(stream):
-            rest_us = self._rest_us(stream)
+    async def _work(self, stream: int, tenant: str | None) -> None:
+        while stream in self._lost or self._is_running(stream):
+            rest_us = 0
             try:
-                await self._move_chunk(stream)
+                if stream in self._lost:
+                    await self._record(stream, tenant, lambda _: None)
+                if self._is_running(stream):
+                    rest_us = self._rest_us(stream)
+                    await self._move_chunk(stream)
             except LOG_TROUBLE as error:
                 self._witness.note("redrive_refused", job=stream, error=type(error).__name__)
                 rest_us = max(rest_us, _TROUBLE_PAUSE_US)
-            if self._is_running(stream):
+            if stream in self._lost or self._is_running(stream):
                 await self._clock.sleep_until(self._clock.now_us() + rest_us)
 
     def _is_running(self, stream: int) -> bool:

@@ -254,6 +254,7 @@ class System:
     async def _work(self, task_status: TaskStatus[None]) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self.scheduler.run)
+            group.start_soon(self._lanes.run)
             group.start_soon(self.intake.settle_doubts)
             group.start_soon(self.redrives.run)
             group.start_soon(self.receipts.run)

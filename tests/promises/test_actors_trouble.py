@@ -8,6 +8,7 @@ from core.errors import AppendUnknown, Refused
 from core.outcomes import Transient, name_of
 from core.policies import SECOND_US, Schedule
 from core.records import MessageFilter
+from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
 from tests.promises.house import PLAIN, TIGHT, House, address, living, under
 from tests.promises.other_side import ObedientDisk, Provider
@@ -68,6 +69,48 @@ def test_an_unpaced_redrive_waits_for_a_failing_store() -> None:
             await house.pass_time(10)
             assert house.statuses() == {"delivered": 5}
             assert (await house.system.redrives.job("org1", job)).status == "done"
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(("border", "statuses"), [("before_answer", {"delivered": 1}), ("before_sync", {"queued": 1})])
+def test_a_resumption_that_nobody_answered_for_lets_messages_go_if_it_landed(
+    border: Border, statuses: dict[str, int]
+) -> None:
+    """A lane that cannot tell what became of its last append finds out by itself, and nothing waits for the next."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        async with living(disk=disk) as house:
+            await house.system.errands.pause("calls")
+            await house.post(address(1))
+            disk.fail_later(border)
+            with pytest.raises(AppendUnknown):
+                await house.system.errands.resume("calls")
+            await house.pass_time(2)
+            assert house.statuses() == statuses
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(("border", "statuses"), [("before_answer", {"delivered": 3}), ("before_sync", {"dead": 3})])
+def test_a_redrive_that_nobody_answered_for_is_carried_out_if_it_landed(
+    border: Border, statuses: dict[str, int]
+) -> None:
+    """A job that is in the log after all begins now, not with the next start."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        async with living(policy=under(PLAIN, retry=Schedule(after_us=())), disk=disk, provider=provider) as house:
+            for number in range(3):
+                provider.answers[address(number)].append(Transient())
+                await house.post(address(number))
+            await house.pass_time(1)
+            disk.fail_later(border)
+            with pytest.raises(AppendUnknown):
+                await house.system.redrives.start("org1", MessageFilter(), None)
+            await house.pass_time(3)
+            assert house.statuses() == statuses
 
     run_virtual(main)
 
