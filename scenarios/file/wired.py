@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.config.positions import KeyPath
 from adapters.config.reading import Reader, one_of, shown
+from core.policies import DAY_US
 from scenarios.file.answers import BYTES
 from scenarios.file.scenario import Scenario
 from scenarios.file.selecting import Chosen
@@ -24,6 +25,9 @@ CHANNEL_OF: Final[Mapping[str, str]] = {
     "webhook": "webhook",
 }
 """The providers that the wire has a stand-in for, and what each carries."""
+
+KNOWS_AGAIN_US: Final[Mapping[str, int]] = {"resend": DAY_US}
+"""Those that take a request of the same key only once, and for how long (Resend's Idempotency-Key: 24 hours)."""
 
 SPOKEN: Final = frozenset({"timeout", "reset", "lost_reply", "refused", "status", "slow", *BYTES})
 """The kinds of answers that can be told in bytes."""

@@ -138,7 +138,10 @@ class Providers:
 
 
 def _taken(dialect: Dialect, exchange: Exchange) -> web.Response:
-    name = exchange.meeting.provider_id or f"wire-{exchange.parcel.message}-{exchange.parcel.attempt}"
+    parcel, meeting = exchange.parcel, exchange.meeting
+    # One that knows a message again calls it by the name that it gave it first.
+    nth = 1 if meeting.is_idempotent else parcel.attempt
+    name = meeting.provider_id or f"wire-{parcel.message}-{nth}"
     headers = {} if dialect.names_in is None else {dialect.names_in: name}
     said = msgspec.json.encode(dialect.says(name))
     return web.Response(status=dialect.status, headers=headers, body=said, content_type="application/json")

@@ -21,6 +21,7 @@ from scenarios.file.readings import FOREVER_US
 from scenarios.file.scenario import Scenario
 from scenarios.file.selecting import LatencyTable
 from scenarios.file.sides import Answered, Fault, Provider, ReceiptsTable
+from scenarios.file.wired import KNOWS_AGAIN_US
 from scenarios.world.books import Handed
 from scenarios.world.capacity import Room
 from scenarios.world.choosing import Subject, fits
@@ -47,6 +48,11 @@ class Nature:
             place: Room(provider.capacity, draws, f"{provider.lane} {provider.channel} {provider.at_us}")
             for place, provider in enumerate(scenario.providers)
             if provider.capacity is not None
+        }
+        self._known_again_us = {
+            lane.name: KNOWS_AGAIN_US[lane.provider]
+            for lane in scenario.settings.lanes
+            if lane.name in scenario.wired and lane.provider in KNOWS_AGAIN_US
         }
         self._answered = {(one.message, one.attempt): one for one in scenario.answered}
         self._faults: Sequence[tuple[Fault, Answer]] = [
@@ -76,6 +82,7 @@ class Nature:
             fails = None  # A closed window keeps free text out, and nothing else.
         whole_us = self._whole_us(subject, attempt, at_us)
         connects_us = round(self._draws.draw("connecting", subject.key, attempt) * _CONNECTING * whole_us)
+        knows_for_us = self._knows_for_us(provider, subject)
         slow_us = fails.slow_us if fails is not None else 0
         return Meeting(
             key=subject.key,
@@ -83,11 +90,15 @@ class Nature:
             fails=fails,
             connects_us=connects_us,
             answers_us=whole_us - connects_us + slow_us,
-            is_idempotent=provider.idempotent is not None,
-            knows_for_us=provider.idempotent or FOREVER_US,
+            is_idempotent=knows_for_us is not None,
+            knows_for_us=knows_for_us or FOREVER_US,
             provider_id="" if provider.receipts is None else self._name(provider, subject, attempt),
             receipts=provider.receipts,
         )
+
+    def _knows_for_us(self, provider: Provider, subject: Subject) -> int | None:
+        """How long a message is known again; None for never. What is on the wire is as its provider really is."""
+        return self._known_again_us.get(subject.lane) if provider.idempotent is None else provider.idempotent
 
     def _whole_us(self, subject: Subject, attempt: int, at_us: int) -> int:
         return latency_us(self._draws, self._provider(subject, at_us).latency, "latency", subject.key, attempt)
@@ -203,7 +214,7 @@ class Nature:
 
     def _name(self, provider: Provider, subject: Subject, attempt: int) -> str:
         # One that knows a message again calls it by the name that it gave it first.
-        attempt = 0 if provider.idempotent is not None else attempt
+        attempt = attempt if self._knows_for_us(provider, subject) is None else 0
         return f"id{self._draws.integer('provider id', subject.lane, subject.key, attempt, below=1 << 53):x}"
 
     def _fails(self, subject: Subject, attempt: int, at_us: int) -> Answer | None:

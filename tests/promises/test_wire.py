@@ -129,6 +129,18 @@ def test_a_mail_is_in_doubt_from_its_final_dot_on(seed: int) -> None:
     assert isinstance(later, Transient)
 
 
+def test_resend_takes_a_message_once_without_being_told_to() -> None:
+    """Its client trusts in the key that it repeats, so the one who answers it on the wire keeps that promise too."""
+    text = _MAILS.replace('"smtp"', '"resend"')
+    evidence = run(f'{text}[[fault]]\nlane = "mail"\nattempt = 1\nanswer = "lost_reply"\n')
+    first, second = (attempt.outcome for attempt in evidence.chronicle.attempts)
+    assert first == Transient(code="disconnected same_key")
+    assert isinstance(second, Taken)
+    assert second.provider_id.endswith("-1")
+    assert (len(evidence.books.handed), len(evidence.books.deliveries())) == (2, 1)
+    assert breaches(evidence) == []
+
+
 def test_clients_and_senders_come_in_over_the_real_door() -> None:
     """Messages and hooks are taken over HTTP, keys of clients are in the log, and what is forged is turned away."""
     evidence = run(_DOOR.replace("CUT", ""))
