@@ -64,6 +64,7 @@ class Hooks:
     async def take(self, tenant: str, submissions: Iterable[Submission], *, count: int) -> list[Acknowledgement]:
         """Takes charge of a message for each update, in their order; all `count` are durable when this returns.
 
+        So many go to the log together as the door has room for: of any hook something is taken each time that it comes.
         Raises as `Intake.accept` does: then some of them may have been taken.
         """
         if count == 1:
@@ -74,7 +75,7 @@ class Hooks:
         async def take(place: int, submission: Submission) -> None:
             taken[place] = await self._intake.accept(tenant, submission)
 
-        for together in _portions(submissions):
+        for together in _portions(submissions, self._intake.room):
             # Started in their order, so that none overtakes another of its conversation; then they share commits.
             calls = [partial(take, place, one) for place, one in together]
             await _all_of(calls, at_once=len(calls))
@@ -128,14 +129,15 @@ def _about(news: News) -> object:
             return LaneNews
 
 
-def _portions(submissions: Iterable[Submission]) -> Iterator[list[tuple[int, Submission]]]:
-    """The submissions with their places, so many together as their bytes allow; at least one."""
+def _portions(submissions: Iterable[Submission], room: Callable[[], int]) -> Iterator[list[tuple[int, Submission]]]:
+    """The submissions with their places, so many together as there is `room` and their bytes allow; at least one."""
     together: list[tuple[int, Submission]] = []
-    size_bytes = 0
+    size_bytes, count_max = 0, room()
     for place, submission in enumerate(submissions):
-        if together and size_bytes + len(submission.content) > _TOGETHER_BYTES_MAX:
+        is_full = len(together) >= count_max or size_bytes + len(submission.content) > _TOGETHER_BYTES_MAX
+        if together and is_full:
             yield together
-            together, size_bytes = [], 0
+            together, size_bytes, count_max = [], 0, room()
         together.append((place, submission))
         size_bytes += len(submission.content)
     if together:

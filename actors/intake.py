@@ -111,13 +111,17 @@ class Intake:
         self.peers.has_message(tenant, submission.channel, submission.subject)
         return self._arrived(prepared)
 
+    def room(self) -> int:
+        """How many more may wait for their commit now."""
+        return self._bounds.accepting_max - self._waiting
+
     # -- checks
 
     def check(self, submission: Submission) -> Lane:
         """The lane that a submission would begin in; raises Invalid or Refused where it could not be taken now."""
         if not self.is_open:
             raise StoreUnavailable("the daemon is stopping and takes nothing new", retry_after_s=5)
-        if self._waiting >= self._bounds.accepting_max:
+        if self.room() <= 0:
             raise Overloaded(f"{self._bounds.accepting_max} requests wait for the store already")
         if submission.policy is not None and submission.policy not in self._policies:
             known = ", ".join(sorted(self._policies))

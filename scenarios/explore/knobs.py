@@ -21,8 +21,7 @@ _BOUNDS: Final[Mapping[str, tuple[object, ...]]] = {
     "mail_max": (1, 3),
     "parcels_max": ("1B",),
     "peers_max": (1, 2),
-    # A hook brings several at once, and comes again as a whole where one of them found no room.
-    "accepting_max": (10, 20),
+    "accepting_max": (1, 2, 10),
     "stop_within": ("10ms", "1s"),
 }
 _POLICY: Final[Mapping[str, tuple[object, ...]]] = {

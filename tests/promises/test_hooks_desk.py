@@ -1,6 +1,7 @@
 """What senders of hooks rely on in bad times: an answer means durable, and nothing that comes again counts twice."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import pytest
@@ -211,18 +212,40 @@ def test_a_full_disk_takes_nothing_and_forgets_nothing() -> None:
     run_virtual(main)
 
 
-def test_too_much_at_once_is_put_off_whole() -> None:
-    """A hook with more messages than may wait is refused; what of it was taken all the same is a repeat next time."""
+def test_a_hook_with_more_messages_than_may_wait_is_taken_all_the_same() -> None:
+    """They go to the log in portions, in their order: such a hook is not refused each time that it comes."""
+
+    async def main() -> None:
+        disk, handler = ObedientDisk(), Handler()
+        disk.commit_us = 1_000
+        async with living(settings=settings(bounds=Bounds(accepting_max=2)), disk=disk, provider=handler) as house:
+            taken = await house.system.hooks.take("org1", hooks(*range(5)), count=5)
+            assert [receipt.duplicate for receipt in taken] == [False] * 5
+            await house.pass_time(5)
+            assert handler.keys == [f"evt_{number}" for number in range(5)]
+
+    run_virtual(main)
+
+
+def test_a_hook_is_put_off_while_others_fill_the_door() -> None:
+    """Its sender is told to come again; what of it was taken all the same is a repeat next time."""
 
     async def main() -> None:
         disk = ObedientDisk()
         disk.commit_us = 1_000
-        bounds = Bounds(accepting_max=2)
-        async with living(settings=settings(bounds=bounds), disk=disk, provider=Handler()) as house:
-            with pytest.raises(Overloaded):
-                await house.system.hooks.take("org1", hooks(1, 2, 3), count=3)
-            taken = [receipt for n in (1, 2, 3) for receipt in await house.system.hooks.take("org1", hooks(n), count=1)]
-            assert [receipt.duplicate for receipt in taken] == [True, True, False]
+        async with living(settings=settings(bounds=Bounds(accepting_max=2)), disk=disk, provider=Handler()) as house:
+            desk, refused = house.system.hooks, list[int]()
+
+            async def take(*numbers: int) -> None:
+                try:
+                    await desk.take("org1", hooks(*numbers), count=len(numbers))
+                except Overloaded:
+                    refused.append(len(numbers))
+
+            await house.all_at_once([partial(take, 1), partial(take, 2), partial(take, 3, 4, 5)])
+            assert refused == [3]
+            taken = await desk.take("org1", hooks(1, 2, 3, 4, 5), count=5)
+            assert [receipt.duplicate for receipt in taken] == [True, True, False, False, False]
 
     run_virtual(main)
 
