@@ -104,12 +104,14 @@ def _check(file: Path, place: Path, given: str | None, *, json_: bool) -> None:
     with refusals_told():
         found = decoded(place.read_bytes())
         wrong = wrong_in(found, public_key(file, given))
+        # What is not proved may be no event at all.
+        events = [] if wrong else _told(found)
     if json_:
-        as_json({"message": found.message, "events": _told(found), "wrong": wrong, "proved": not wrong})
+        as_json({"message": found.message, "events": events, "wrong": wrong, "proved": not wrong})
     else:
         for what in wrong:
             line(what)
-        for event in _told(found):
+        for event in events:
             line(f"{event['at']}  {event['version']:>3}  {event['type']}")
         until = max((seal.at_us for seal in found.checkpoints), default=0)
         verdict = f"{len(wrong)} fault(s)" if wrong else f"proved, as sealed at {moment(until):%Y-%m-%d %H:%M:%S} UTC"
@@ -121,8 +123,10 @@ def _check(file: Path, place: Path, given: str | None, *, json_: bool) -> None:
 def _told(found: "Excerpt") -> list[dict[str, object]]:
     from msgspec import to_builtins
 
-    from adapters.web.telling import told
+    from adapters.cloudevents import shown
     from eventstore.codec import recorded
+    from eventstore.sqlite.searching import Found
 
     channel = "hook" if found.message.startswith("hook_") else ""
-    return [to_builtins(told(recorded(event.row), channel)) for event in found.events]
+    events = (Found(recorded=recorded(event.row), channel=channel, conversation=0) for event in found.events)
+    return [to_builtins(shown(event)) for event in events]

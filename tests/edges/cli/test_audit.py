@@ -1,6 +1,7 @@
 """Answers for the commands of an auditor: seal, check, search, export, rebuild, each as a process on a real log."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -93,6 +94,10 @@ def test_an_excerpt_is_checked_with_the_public_key_alone(logged: Logged, tmp_pat
     checked = tidings("seal", "--check", str(place), "--public-key", public, "--data", outside)
     assert checked.returncode == 0, checked.stderr
     assert f"{message}: 5 events: proved" in checked.stdout
+    body = re.search(r'"body": "([0-9a-f]+)"', shown)
+    assert body is not None
+    place.write_text(shown.replace(body[1], "7b", 1))
+    assert "was not in the log that was sealed" in logged.refused("seal", "--check", str(place), "--public-key", public)
     place.write_text(shown.replace('"at_us": 17', '"at_us": 18', 1))
     changed = tidings("seal", "--check", str(place), "--public-key", public, "--data", outside)
     assert changed.returncode == 1
