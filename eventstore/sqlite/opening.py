@@ -44,10 +44,15 @@ def open_to_write(path: Path, lock: Lock) -> sqlite3.Connection:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """A reading connection of such a file, also beside a daemon. Raises StoreRefused or CorruptLog."""
-    if not (path.is_file() and path.stat().st_size):
-        raise StoreRefused(f"there is no log at {path}")
+    refuse_absent(path)
     _is_short(path)
     return open_again(path)
+
+
+def refuse_absent(path: Path) -> None:
+    """Raises StoreRefused where there is no log, for what must not begin one."""
+    if not (path.is_file() and path.stat().st_size):
+        raise StoreRefused(f"there is no log at {path}")
 
 
 def open_again(path: Path) -> sqlite3.Connection:

@@ -28,7 +28,7 @@ from eventstore.sqlite.checking import verify
 from eventstore.sqlite.connection import writing
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.marks import write_mark
-from eventstore.sqlite.opening import open_to_read, open_to_write, refusing
+from eventstore.sqlite.opening import open_to_read, open_to_write, refuse_absent, refusing
 from eventstore.sqlite.queries import head_of as stored_head
 from eventstore.sqlite.schema import create
 from eventstore.tallying import Counts, add, key_of
@@ -70,6 +70,7 @@ def rebuild(path: Path, progress: Progress | None = None) -> Rebuilt:
     They are made in a file beside the log, which takes its place only if nothing is wrong in it. Raises CorruptLog,
     and leaves the log as it is, where the events themselves are damaged.
     """
+    refuse_absent(path)
     lock = Lock(path)
     copy = path.with_name(f"{path.name}.rebuilt")
     try:

@@ -92,13 +92,15 @@ async def test_a_copy_that_was_left_behind_is_in_nobodys_way(path: Path) -> None
 
 
 async def test_nothing_is_made_where_there_is_no_log(tmp_path: Path) -> None:
-    """A log that was here once and is missing is not replaced by an empty one."""
-    path = tmp_path / "tidings.db"
+    """A log that was here once and is missing is not replaced by an empty one, and no name is taken for a log's."""
+    path, mistyped = tmp_path / "tidings.db", tmp_path / "tydings" / "tidings.db"
     await (await SqliteLog.open(path)).close()
     path.unlink()
-    with pytest.raises(StoreRefused, match="missing or empty"):
-        rebuild(path)
+    for place in (path, mistyped):
+        with pytest.raises(StoreRefused, match="there is no log at"):
+            rebuild(place)
     assert not path.exists()
+    assert not mistyped.parent.exists()
 
 
 @pytest.mark.slow
