@@ -105,11 +105,15 @@ class PlanWorks:
         todo = iter([key for key, mark in work.marks.items() if mark.todo])
         troubles: list[TidingsError] = []
         async with anyio.create_task_group() as group:
-            for _ in range(min(_AT_ONCE, sum(1 for mark in work.marks.values() if mark.todo))):
+            for _ in range(min(self._at_once(), sum(1 for mark in work.marks.values() if mark.todo))):
                 group.start_soon(self._work, work, done, todo, troubles)
         if troubles:
             raise troubles[0]
         return done
+
+    def _at_once(self) -> int:
+        """So many that the door does not refuse some of them, each time anew: half of the room is for others."""
+        return max(1, min(_AT_ONCE, self._intake.room() // 2))
 
     async def _work(self, work: Work, done: Done, todo: Iterator[Key], troubles: list[TidingsError]) -> None:
         for key in todo:

@@ -211,7 +211,6 @@ class Plans:
         """Goes on with every revision that was cut short, by the former process or in this one, until cancelled."""
         is_recalled = False
         while True:
-            wake_us: int | None = None
             try:
                 if not is_recalled:
                     self._unfinished |= await self._streams.pending()
@@ -219,8 +218,10 @@ class Plans:
                 await self._go_on()
             except LOG_TROUBLE as error:
                 self._witness.note("plan_refused", error=type(error).__name__)
-                wake_us = self._clock.now_us() + _AGAIN_US
-            await self._bell.wait(wake_us)
+                # Whatever was left rings, and so does what was left just now: heard at once, it would go on for ever.
+                await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
+            else:
+                await self._bell.wait(None)
 
     async def _go_on(self) -> None:
         for stream in sorted(self._unfinished):

@@ -5,6 +5,7 @@ from collections import Counter
 import anyio
 import pytest
 
+from core.settings import Bounds
 from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
 from tests.promises.house import House, address, living
@@ -74,6 +75,37 @@ def test_a_full_disk_holds_a_plan_up() -> None:
             await house.pass_time(5)
             assert (await show(house)).is_applied
             assert house.statuses() == {"scheduled": 600}
+
+    run_virtual(main)
+
+
+def test_a_plan_for_more_than_may_wait_at_once_is_carried_out() -> None:
+    """Its messages go through a small door one after another, and the plan is not refused each time anew."""
+
+    async def main() -> None:
+        async with living(bounds=Bounds(accepting_max=1)) as house:
+            assert counts(await put(house, BEFORE)) == (16, 0, 0, 0)
+            assert counts(await put(house, AFTER)) == (10, 3, 10, 3)
+
+    run_virtual(main)
+
+
+def test_a_plan_before_a_door_that_is_full_is_tried_again_now_and_then() -> None:
+    """Others keep its messages out for a while: its client is refused, and it goes on by itself without haste."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        disk.commit_us = 1_000_000
+        async with living(disk=disk, bounds=Bounds(accepting_max=1)) as house:
+            refused: list[str] = []
+            async with anyio.create_task_group() as group:
+                group.start_soon(note_refusal, house, plan("hour_before"), refused)
+                await house.pass_time(0.5)
+                await house.post(address(9))
+            assert refused == ["1 requests wait for the store already"]
+            await house.pass_time(20)
+            assert (await show(house)).is_applied
+            assert 0 < house.notes.count("plan_refused") <= 5
 
     run_virtual(main)
 
