@@ -5,11 +5,14 @@ on the stream of events.
 """
 
 import threading
+from datetime import datetime
 from typing import Final, cast
 
 from adapters.cli.remote import Answer
 from tests.edges.cli.processes import PATIENCE_S, Served
 
+# A next try that is due so soon is still on its way; nobody who reads on is faster.
+_SOON_S: Final = 1.0
 _ENDS: Final = {"MessageDead", "MessageExpired"}
 _ON_THE_WAY: Final = {"AttemptStarted", "MessageReleased", "MessageRedriven", "RedriveStarted", "RedriveAdvanced"}
 
@@ -56,7 +59,7 @@ class Rest:
             self._lane_of[stream] = str(data["lane"])
             self._owing |= {stream} if data["fallbacks"] else set()
         is_due = kind == "MessageAccepted" and str(data["due"]) <= str(event["at"])
-        if is_due or kind in _ON_THE_WAY or (kind in _ENDS and stream in self._owing):
+        if is_due or _follows_soon(event, data) or kind in _ON_THE_WAY or (kind in _ENDS and stream in self._owing):
             self._moving.add(stream)
         if kind == "LaneOpened":
             self._names[stream] = str(data["name"])
@@ -64,3 +67,11 @@ class Rest:
             self._paused.add(self._names[stream])
         elif kind == "LaneResumed":
             self._paused.discard(self._names[stream])
+
+
+def _follows_soon(event: Answer, data: Answer) -> bool:
+    """Whether an attempt failed and the next one comes at once."""
+    if event["type"] != "AttemptFailed" or data["due"] is None:
+        return False
+    failed_at, due = (datetime.fromisoformat(str(instant)) for instant in (event["at"], data["due"]))
+    return (due - failed_at).total_seconds() <= _SOON_S
