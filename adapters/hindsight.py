@@ -5,7 +5,7 @@ never write, and never show more of a message than the log says.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -17,20 +17,23 @@ from core.errors import CorruptLog, Impossible
 from core.message import Message, accepted, evolve
 from core.views import MessageState, message_state, shown_status
 from eventstore.codec import UnknownEvent
-from eventstore.sqlite.past import Happened, happened
+from eventstore.sqlite.past import Happened, happened, receipts
 
 _PAGE: Final = 1_000
-# Nothing follows these, so that of millions of them a number is kept and no more.
-_OVER: Final = frozenset({"sent", "delivered", "cancelled", "expired"})
+# Nothing but receipts changes these, so that of millions of them a number is kept and no more.
+_OVER: Final = frozenset({"sent", "delivered", "read", "cancelled", "expired"})
 _OF_CONVERSATIONS: Final = (
     e.FailureCounted, e.FailuresCleared, e.CircuitOpened, e.CircuitClosed, e.ConversationPaused
 )  # fmt: skip  # One row: the events of a conversation.
 
 
 class Hindsight:
-    """What the events so far come to. `of` keeps every message of one conversation; None keeps open and dead ones."""
+    """What the events so far come to. `of` keeps every message of one conversation; None keeps open and dead ones.
 
-    def __init__(self, of: int | None = None) -> None:
+    `receipts` are how many of them each message has in the whole log: it is kept until the last has come.
+    """
+
+    def __init__(self, receipts: Mapping[int, int], of: int | None = None) -> None:
         self.events = 0
         self.at_us = 0
         self.messages: dict[int, Message] = {}
@@ -39,6 +42,7 @@ class Hindsight:
         self.paused: dict[str, str] = {}
         self.parked: set[int] = set()
         self._over: Counter[tuple[str, str]] = Counter()
+        self._receipts = receipts
         self._of = of
 
     def fold(self, happened: Iterable[Happened]) -> None:
@@ -65,8 +69,7 @@ class Hindsight:
         for (lane, status), count in self._over.items():
             found.setdefault(lane, Counter())[status] += count
         for message in self.messages.values():
-            if message.status not in _OVER:
-                found.setdefault(message.lane, Counter())[shown_status(message, self.at_us, self.paused)[0]] += 1
+            found.setdefault(message.lane, Counter())[shown_status(message, self.at_us, self.paused)[0]] += 1
         return found
 
     def of_conversation(self, conversation: int) -> list[MessageState]:
@@ -92,17 +95,20 @@ class Hindsight:
             self.paused.pop(self.lanes[stream], None)
 
     def _put(self, message: Message) -> None:
-        if message.status in _OVER:
+        if message.status in _OVER and message.conversation != self._of and self._has_heard_all(message):
             self._over[message.lane, message.status] += 1
-            if message.conversation != self._of:
-                self.messages.pop(message.id, None)
-                return
-        self.messages[message.id] = message
+            self.messages.pop(message.id, None)
+        else:
+            self.messages[message.id] = message
+
+    def _has_heard_all(self, message: Message) -> bool:
+        return len(message.receipts) >= self._receipts.get(message.id, 0)
 
 
 def seen_at(file: Path, at_us: int | None, of: int | None, heard: Callable[[int], None]) -> Hindsight:
     """Everything as of `at_us` (None: as of the last event). `heard` is told how many events were read so far."""
-    hindsight, events = Hindsight(of), happened(file, at_us)
+    last, told = receipts(file)
+    hindsight, events = Hindsight(told, of), happened(file, at_us, up_to=last)
     while page := list(islice(events, _PAGE)):
         hindsight.fold(page)
         heard(hindsight.events)

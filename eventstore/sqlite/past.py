@@ -21,15 +21,35 @@ from eventstore.sqlite.opening import open_to_read
 # of millions is bounded by what is made for each of them.
 Happened = tuple[int, int, str, int, Event]
 
-_EVENTS: Final = "SELECT stream, at_us, tenant, cause, type, schema_version, body FROM event ORDER BY pos"
+_EVENTS: Final = """
+SELECT stream, at_us, tenant, cause, type, schema_version, body FROM event WHERE pos <= ? ORDER BY pos"""
+_LAST: Final = "SELECT ifnull(max(pos), 0) FROM event"
+_RECEIPTS: Final = "SELECT stream, count(*) FROM event WHERE type = 'ReceiptSeen' AND pos <= ? GROUP BY stream"
+# No log has more events.
+_ALL: Final = (1 << 63) - 1
 
 
-def happened(path: Path, until_us: int | None) -> Iterator[Happened]:
-    """Every event up to an instant (None: to the end), also beside a daemon. Raises StoreRefused or CorruptLog."""
+def receipts(path: Path) -> tuple[int, dict[int, int]]:
+    """How many events there are, and how many receipts each stream has among them: who knows what is still to come for
+    a message keeps no other. Raises StoreRefused or CorruptLog.
+    """
+    with closing(open_to_read(path)) as connection:
+        try:
+            (last,) = connection.execute(_LAST).fetchone()
+            return last, dict(connection.execute(_RECEIPTS, (last,)))
+        except sqlite3.DatabaseError as error:
+            raise CorruptLog(f"{path} cannot be read: {error}; run `tidings verify`") from error
+
+
+def happened(path: Path, until_us: int | None, *, up_to: int = _ALL) -> Iterator[Happened]:
+    """Every event up to an instant (None: to the end) and to a position, also beside a daemon.
+
+    Raises StoreRefused or CorruptLog.
+    """
     with closing(open_to_read(path)) as connection:
         try:
             # Instants never decrease in the order of arrival, so the first later one ends it.
-            events = connection.execute(_EVENTS)
+            events = connection.execute(_EVENTS, (up_to,))
             rows = events if until_us is None else takewhile(lambda row: row[1] <= until_us, events)
             for stream, at_us, tenant, cause, name, schema_version, body in rows:
                 yield stream, at_us, tenant, cause, decode(name, schema_version, body)
