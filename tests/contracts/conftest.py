@@ -7,12 +7,16 @@ import pytest
 
 from core.ports import Log
 from tests.contracts.scribe import Scribe
-from tests.contracts.stores import STORES, Store
+from tests.contracts.stores import STORES, PostgresStore, Store
+
+POSTGRES = "postgres"
 
 
-@pytest.fixture(params=sorted(STORES))
+@pytest.fixture(params=[*sorted(STORES), pytest.param(POSTGRES, marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store of each kind."""
+    if request.param == POSTGRES:
+        return PostgresStore(request.getfixturevalue("postgres_url"))
     return STORES[request.param](tmp_path)
 
 

@@ -4,12 +4,14 @@ It must never know what is promised.
 """
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Final, Protocol
 
 from core.ports import Log
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
+from eventstore.postgres.opening import open_log
 from eventstore.sqlite import SqliteLog
 
 
@@ -39,6 +41,17 @@ class SqliteStore:
 
     async def open(self) -> Log:
         return await SqliteLog.open(self.path)
+
+
+class PostgresStore:
+    """A log in one database, opened by one process after another."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._identities = count(1)
+
+    async def open(self) -> Log:
+        return await open_log(self.url, identity=next(self._identities))
 
 
 STORES: Final[dict[str, Callable[[Path], Store]]] = {"memory": MemoryStore, "sqlite": SqliteStore}

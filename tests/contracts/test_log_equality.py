@@ -6,17 +6,20 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from anyio import to_thread
 from msgspec.structs import replace
 
 from core import events as e
 from core.message import WAITING, head_of
 from core.ports import Log
 from core.records import Acceptance, Alias, Append, Head, HeadChange, ListedKind, MessageFilter, Snapshot, Stored
+from eventstore.audit.findings import Report
 from eventstore.integrity import check
 from eventstore.memory_book import MemoryBook
+from eventstore.postgres.checking import verify as verify_server
 from eventstore.sqlite.checking import verify
 from tests.contracts.scribe import DEDUP_FOR_US, Scribe, alias, digest, vault_row
-from tests.contracts.stores import MemoryStore, SqliteStore, Store
+from tests.contracts.stores import MemoryStore, PostgresStore, SqliteStore, Store
 from tests.seeds import seeds
 
 pytestmark = pytest.mark.anyio
@@ -306,12 +309,8 @@ async def seen(log: Log, author: Author) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("seed", seeds(4))
-async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Path, seed: int) -> None:
-    """Hundreds of random calls, alone and at once, with restarts between: answers, pages and links are equal."""
-    author = Author(seed)
-    memory, sqlite = MemoryStore(tmp_path), SqliteStore(tmp_path)
-    stores: list[Store] = [memory, sqlite]
+async def outlived(stores: list[Store], author: Author) -> set[object]:
+    """The kinds of answers that hundreds of random calls got: the same from every store, as all that is seen is."""
     logs = [await store.open() for store in stores]
     made = 0
     kinds: set[object] = set()
@@ -319,14 +318,14 @@ async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Pa
         calls = author.group()
         made += len(calls)
         answers = [await carried_out(log, calls) for log in logs]
-        assert answers[0] == answers[1], f"after {made} calls of seed {seed}: {calls}"
+        assert answers[0] == answers[1], f"after {made} calls: {calls}"
         author.learn(calls, answers[0])
         kinds.update(answer if isinstance(answer, type) else type(answer) for answer in answers[0])
         if author.draw.random() < 0.3:
             state = author.draw.getstate()
             first = await seen(logs[0], author)
             author.draw.setstate(state)
-            assert await seen(logs[1], author) == first, f"after {made} calls of seed {seed}"
+            assert await seen(logs[1], author) == first, f"after {made} calls"
         if author.draw.random() < 0.02:
             for log in logs:
                 await log.close()
@@ -334,18 +333,43 @@ async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Pa
 
     pages = [await log.log_page({}, tenant=None, limit=10_000) for log in logs]
     assert pages[0] == pages[1]
+    for log in logs:
+        await log.close()
+    return kinds
+
+
+def judge(memory: MemoryStore, kinds: set[object], report: Report) -> None:
+    """The other store is as well as the reference, and the draws left nothing out."""
     assert {kind.__name__ for kind in kinds if isinstance(kind, type)} == {
         "NoneType",
         "Stored",
         "Repeated",
         "StreamConflict",
     }
-    for log in logs:
-        await log.close()
-    reports = check(MemoryBook(memory.durable)), verify(sqlite.path)
-    assert reports[0] == reports[1]
-    assert reports[0].faults == ()
-    assert reports[0].messages > 50
+    assert check(MemoryBook(memory.durable)) == report
+    assert report.faults == ()
+    assert report.messages > 50
     durable = memory.durable
-    drawn = reports[0].parked, durable.aliases, durable.caused, durable.owing, durable.silent
+    drawn = report.parked, durable.aliases, durable.caused, durable.owing, durable.silent
     assert all(drawn), "the draws left something out"
+
+
+@pytest.mark.parametrize("seed", seeds(4))
+async def test_every_store_gives_the_same_answers_to_the_same_calls(tmp_path: Path, seed: int) -> None:
+    """Hundreds of random calls, alone and at once, with restarts between: answers, pages and links are equal."""
+    memory, sqlite = MemoryStore(tmp_path), SqliteStore(tmp_path)
+    kinds = await outlived([memory, sqlite], Author(seed))
+    report = verify(sqlite.path)
+    judge(memory, kinds, report)
+    assert report.messages > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", seeds(3))
+async def test_a_server_gives_the_same_answers_as_a_file(tmp_path: Path, postgres_url: str, seed: int) -> None:
+    """The same calls through PostgreSQL give what every store gives, and its tables verify like any other."""
+    memory = MemoryStore(tmp_path)
+    kinds = await outlived([memory, PostgresStore(postgres_url)], Author(seed))
+    report = await to_thread.run_sync(verify_server, postgres_url)
+    judge(memory, kinds, report)
+    assert report.messages > 50

@@ -1,0 +1,1 @@
+"""The log in one PostgreSQL database, for one daemon at a time."""
