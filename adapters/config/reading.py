@@ -134,6 +134,8 @@ class Reader:
         except Unfit as unfit:
             if isinstance(raw, FromEnvironment) and (plain := _as_toml(raw)) is not None:
                 return self._leaf(reading, plain, path, also=also)
+            if unfit.within is not None and isinstance(raw, dict):
+                path, raw = (*path, unfit.within), raw[unfit.within]
             self.mistake(path, shown(raw), str(unfit) + also)
             return _BROKEN
 

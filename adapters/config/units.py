@@ -29,7 +29,11 @@ _SPAN_MAX_US: Final = 3_650 * DAY_US
 
 
 class Unfit(Exception):
-    """The value does not fit; the text says what was expected."""
+    """The value does not fit; the text says what was expected. In a table, `within` is the key of what does not fit."""
+
+    def __init__(self, expected: str, *, within: str | None = None) -> None:
+        super().__init__(expected)
+        self.within = within
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ This file answers for the closed set of answers. A value that is none of them ra
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Literal, cast, get_args
 
 import msgspec
@@ -79,11 +80,13 @@ def answer(raw: object) -> Answer:
     if not isinstance(raw, dict):
         raise Unfit(_EXPECTED)
     rest = {str(name): value for name, value in raw.items()}
-    share = rest.pop("share", None)
+    share = cast("float | None", _part(rest, "share", _SHARE))
     found = _detailed(rest)
-    if found is None or rest:
+    if found is None:
         raise Unfit(_EXPECTED)
-    return found if share is None else msgspec.structs.replace(found, share=cast("float", _SHARE(share)))
+    if rest:
+        raise Unfit(f"none beside {' and '.join(key for key in raw if key not in rest)}", within=min(rest))
+    return msgspec.structs.replace(found, share=share)
 
 
 def failure(raw: object) -> o.Failure:
@@ -94,67 +97,77 @@ def failure(raw: object) -> o.Failure:
     return found.outcome
 
 
+def _part(rest: dict[str, object], key: str, reading: Callable[[object], object]) -> object:
+    """One value of the table, which is taken out of it; None where it is not there."""
+    if key not in rest:
+        return None
+    try:
+        return reading(rest.pop(key))
+    except Unfit as unfit:
+        raise Unfit(str(unfit), within=unfit.within or key) from None
+
+
 def _detailed(rest: dict[str, object]) -> Answer | None:
     """The answer in a table, from which everything that belongs to it is taken out; None where there is none."""
     if "status" in rest:
-        status = cast("int", _STATUS(rest.pop("status")))
-        return Answer(kind="status", status=status, headers=_headers(rest), body=_body(rest))
+        status = cast("int", _part(rest, "status", _STATUS))
+        headers = cast("dict[str, str] | None", _part(rest, "headers", _headers))
+        return Answer(
+            kind="status", status=status, headers=headers or {}, body=cast("str", _part(rest, "body", _body) or "")
+        )
     if "slow" in rest:
-        return Answer(kind="slow", slow_us=cast("int", _POSITIVE(rest.pop("slow"))))
+        return Answer(kind="slow", slow_us=cast("int", _part(rest, "slow", _POSITIVE)))
     if rest.get("reorder", True) is not True:
-        return Answer(kind="reorder", within_us=cast("int", _POSITIVE(rest.pop("reorder"))))
+        return Answer(kind="reorder", within_us=cast("int", _part(rest, "reorder", _POSITIVE)))
     for word in WORDS:
-        if rest.get(word) is True:
-            del rest[word]
+        if word in rest:
+            _part(rest, word, _true)
             return Answer(kind=word)
     for name, reading in _OUTCOMES.items():
         if name in rest:
-            return Answer(kind="outcome", outcome=_with_code(reading(rest.pop(name), rest), rest))
+            outcome = cast("o.Failure", _part(rest, name, partial(reading, rest)))
+            code = _part(rest, "code", text)
+            return Answer(
+                kind="outcome",
+                outcome=outcome if code is None else msgspec.structs.replace(outcome, code=cast("str", code)),
+            )
     return None
 
 
-def _with_code(outcome: o.Failure, rest: dict[str, object]) -> o.Failure:
-    code = rest.pop("code", None)
-    return outcome if code is None else msgspec.structs.replace(outcome, code=text(code))
-
-
-def _rate(raw: object, rest: dict[str, object]) -> o.Failure:
+def _rate(rest: dict[str, object], raw: object) -> o.Failure:
     scope = cast("o.RateScope", choice("pair", "sender", "account", "lane")(raw))
-    growth = rest.pop("growth", 1)
-    return o.Rate(code="rate", scope=scope, after_us=_after_us(rest), growth=cast("int", whole(1, 100)(growth)))
+    growth = cast("int | None", _part(rest, "growth", whole(1, 100)))
+    return o.Rate(code="rate", scope=scope, after_us=_after_us(rest), growth=growth or 1)
 
 
-def _transient(raw: object, rest: dict[str, object]) -> o.Failure:
-    if raw is not True:
-        raise Unfit(_EXPECTED)
-    most = rest.pop("retries_max", None)
-    retries_max = None if most is None else cast("int", whole(0, 1_000)(most))
+def _transient(rest: dict[str, object], raw: object) -> o.Failure:
+    _true(raw)
+    retries_max = cast("int | None", _part(rest, "retries_max", whole(0, 1_000)))
     return o.Transient(code="transient", after_us=_after_us(rest), retries_max=retries_max)
 
 
-def _hold(raw: object, _rest: dict[str, object]) -> o.Failure:
+def _hold(_rest: dict[str, object], raw: object) -> o.Failure:
     return o.Hold(code="hold", after_us=cast("int", _POSITIVE(raw)))
 
 
-def _recipient(raw: object, _rest: dict[str, object]) -> o.Failure:
+def _recipient(_rest: dict[str, object], raw: object) -> o.Failure:
     return o.Recipient(code="recipient", soft=_is(raw, "soft"))
 
 
-def _optout(raw: object, _rest: dict[str, object]) -> o.Failure:
+def _optout(_rest: dict[str, object], raw: object) -> o.Failure:
     return o.OptOut(code="optout", marketing=_is(raw, "marketing"))
 
 
-def _plain(outcome: o.Failure) -> Callable[[object, dict[str, object]], o.Failure]:
-    def read(raw: object, _rest: dict[str, object]) -> o.Failure:
-        if raw is not True:
-            raise Unfit(_EXPECTED)
+def _plain(outcome: o.Failure) -> Callable[[dict[str, object], object], o.Failure]:
+    def read(_rest: dict[str, object], raw: object) -> o.Failure:
+        _true(raw)
         return outcome
 
     return read
 
 
 # The key of each in a table, with what its value narrows.
-_OUTCOMES: Final[Mapping[str, Callable[[object, dict[str, object]], o.Failure]]] = {
+_OUTCOMES: Final[Mapping[str, Callable[[dict[str, object], object], o.Failure]]] = {
     "rate": _rate,
     "transient": _transient,
     "hold": _hold,
@@ -166,8 +179,13 @@ _OUTCOMES: Final[Mapping[str, Callable[[object, dict[str, object]], o.Failure]]]
 
 def _after_us(rest: dict[str, object]) -> int | None:
     """How long it asks to wait, None where it does not."""
-    after = rest.pop("after", None)
-    return None if after is None else cast("int", _POSITIVE(after))
+    return cast("int | None", _part(rest, "after", _POSITIVE))
+
+
+def _true(raw: object) -> bool:
+    if raw is not True:
+        raise Unfit("true")
+    return True
 
 
 def _is(raw: object, word: str) -> bool:
@@ -176,15 +194,13 @@ def _is(raw: object, word: str) -> bool:
     return raw == word
 
 
-def _headers(rest: dict[str, object]) -> dict[str, str]:
-    found = rest.pop("headers", {})
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+def _headers(raw: object) -> dict[str, str]:
+    if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
         raise Unfit('headers as a table of texts, such as { Retry-After = "30" }')
-    return {str(name).lower(): value for name, value in found.items()}
+    return {str(name).lower(): value for name, value in raw.items()}
 
 
-def _body(rest: dict[str, object]) -> str:
-    found = rest.pop("body", "")
-    if not isinstance(found, str):
+def _body(raw: object) -> str:
+    if not isinstance(raw, str):
         raise Unfit("a body as a text")
-    return found
+    return raw

@@ -16,7 +16,7 @@ from core.device_names import device_name
 from core.errors import Invalid
 from core.plan_requests import read_plan
 from scenarios.file.arriving import body_of
-from scenarios.file.readings import filled
+from scenarios.file.readings import Lasting, filled
 from scenarios.file.scenario import Hook, Scenario
 from scenarios.file.selecting import Chosen, LatencyTable
 from scenarios.file.sides import Answered, Fault, Provider
@@ -156,7 +156,7 @@ def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyP
             read(body_of(arrive, number, scenario.start_us, arrive.at_us))
         except Invalid as invalid:
             keys: KeyPath = tuple(key for key in invalid.at.split("/") if key)
-            reader.mistake((*path, *keys), f"what message {number} asks for", invalid.detail)
+            _refuse(reader, (*path, *keys), f"what message {number} asks for", invalid)
             return
 
 
@@ -195,14 +195,14 @@ def _check_arriving_hook(reader: Reader, scenario: Scenario, arrive: Arrive, pat
 
 
 def _check_plan(reader: Reader, scenario: Scenario, plan: Plan, path: KeyPath) -> None:
-    if not reader.sound(path):
+    if not reader.sound(path) or not reader.sound(("start",)):
         return
     try:
         read_plan(plan_body(plan, scenario.start_us), is_zone=scenario.zones.__contains__)
         for _, body in messages_of(plan):
             read(body)
     except Invalid as invalid:
-        reader.mistake(path, f"what it asks for at {invalid.at}", invalid.detail)
+        _refuse(reader, path, f"what it asks for at {invalid.at}", invalid)
 
 
 def _check_device(reader: Reader, device: Device, path: KeyPath) -> None:
@@ -211,7 +211,15 @@ def _check_device(reader: Reader, device: Device, path: KeyPath) -> None:
     try:
         device_name(filled(device.user, 1), filled(device.device, 1))
     except Invalid as invalid:
-        reader.mistake((*path, invalid.at.strip("{}")), "a name that no device can have", invalid.detail)
+        _refuse(reader, (*path, invalid.at.strip("{}")), "a name that no device can have", invalid)
+
+
+def _refuse(reader: Reader, path: KeyPath, what: str, invalid: Invalid) -> None:
+    """Some refusals say what was expected, and some what is wrong."""
+    expected = invalid.detail.removeprefix("expected ")
+    if expected == invalid.detail:
+        what, expected = f"{what} {invalid.detail}", "what the API takes"
+    reader.mistake(path, what, expected)
 
 
 def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
@@ -296,6 +304,7 @@ def _check_expect(reader: Reader, expect: Expect, path: KeyPath) -> None:
     bounds = (expect.count, expect.at_least, expect.at_most, expect.not_before_us, *shares)
     if all(bound is None for bound in bounds):
         reader.mistake(path, "nothing that is expected", "count, at_least, at_most or not_before, or a share")
+    _check_amounts(reader, expect, path)
     if shares != (None, None) and expect.that in {*MEASURED, *OF_NO_MESSAGE}:
         reader.mistake(path, f"a share of {expect.that}", "none, since it does not count messages")
     if expect.held_by is not None and expect.that != "held":
@@ -306,6 +315,17 @@ def _check_expect(reader: Reader, expect: Expect, path: KeyPath) -> None:
         reader.mistake((*path, "not_before"), "an instant", f"none with {expect.that}, which is a measure")
     if None not in (expect.since_us, expect.by_us) and (expect.since_us or 0) > (expect.by_us or 0):
         reader.mistake((*path, "since"), shown_span(expect.since_us or 0), "nothing later than by")
+
+
+def _check_amounts(reader: Reader, expect: Expect, path: KeyPath) -> None:
+    """Only lateness lasts; a number without a unit would pass for microseconds of it, and a duration for a count."""
+    for key, amount in (("count", expect.count), ("at_least", expect.at_least), ("at_most", expect.at_most)):
+        if amount is None or isinstance(amount, Lasting) == (expect.that == "lateness"):
+            continue
+        if isinstance(amount, Lasting):
+            reader.mistake((*path, key), shown_span(amount), f"a whole number, as {expect.that} does not last")
+        else:
+            reader.mistake((*path, key), shown(amount), 'at_least or at_most as a duration such as "5s"')
 
 
 def _check_end(reader: Reader, scenario: Scenario) -> None:

@@ -23,6 +23,10 @@ _FILLER: Final = re.compile(r"\{fill:(\d{1,7})\}", re.ASCII)
 _TEMPLATE: Final = re.compile(r"\{n(?:(//|%)([1-9]\d{0,8}))?(?::0(\d{1,2}))?\}", re.ASCII)
 
 
+class Lasting(int):
+    """Microseconds that were written as a duration where a count could stand as well."""
+
+
 def instant(raw: object) -> int:
     """A TOML date and time with an offset, in microseconds since 1970; ids count from 2025 on, so not before that."""
     if isinstance(raw, datetime) and raw.tzinfo is not None:
@@ -59,7 +63,7 @@ def amount(raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
         return raw
     if isinstance(raw, str):
-        return cast("int", _SPAN(raw))
+        return Lasting(cast("int", _SPAN(raw)))
     raise Unfit('a whole number, or a duration such as "5s"')
 
 

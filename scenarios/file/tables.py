@@ -14,7 +14,7 @@ from adapters.config.kinds import Count, PositiveUs, SpanUs, Table, Text
 from adapters.config.providers import CHANNELS
 from adapters.config.reading import Required
 from adapters.config.tables import LanePolicyTable, NamedPolicyTable
-from adapters.config.units import choice, fraction, switch, text, whole, zone
+from adapters.config.units import Unfit, choice, fraction, switch, text, whole, zone
 from core.events import OnAmbiguous, Order
 from core.policies import DAY_US, SECOND_US
 from scenarios.file.readings import amount, content, instant, pace, template
@@ -185,7 +185,11 @@ class Crash(Table, frozen=True, kw_only=True):
 
 
 def _crash(raw: object) -> object:
-    return {"boundaries": "every"} if raw == "every boundary" else raw
+    if isinstance(raw, dict):
+        return raw
+    if raw == "every boundary":
+        return {"boundaries": "every"}
+    raise Unfit('"every boundary", or a table such as { boundaries = "every", at_most = 20 }')
 
 
 def _kept(raw: object) -> object:
