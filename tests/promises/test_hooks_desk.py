@@ -227,6 +227,13 @@ def test_a_hook_with_more_messages_than_may_wait_is_taken_all_the_same() -> None
     run_virtual(main)
 
 
+async def _note_refusal(house: House, refused: list[int], *numbers: int) -> None:
+    try:
+        await house.system.hooks.take("org1", hooks(*numbers), count=len(numbers))
+    except Overloaded:
+        refused.append(len(numbers))
+
+
 def test_a_hook_is_put_off_while_others_fill_the_door() -> None:
     """Its sender is told to come again; what of it was taken all the same is a repeat next time."""
 
@@ -234,17 +241,11 @@ def test_a_hook_is_put_off_while_others_fill_the_door() -> None:
         disk = ObedientDisk()
         disk.commit_us = 1_000
         async with living(settings=settings(bounds=Bounds(accepting_max=2)), disk=disk, provider=Handler()) as house:
-            desk, refused = house.system.hooks, list[int]()
-
-            async def take(*numbers: int) -> None:
-                try:
-                    await desk.take("org1", hooks(*numbers), count=len(numbers))
-                except Overloaded:
-                    refused.append(len(numbers))
-
-            await house.all_at_once([partial(take, 1), partial(take, 2), partial(take, 3, 4, 5)])
+            refused: list[int] = []
+            note = partial(_note_refusal, house, refused)
+            await house.all_at_once([partial(note, 1), partial(note, 2), partial(note, 3, 4, 5)])
             assert refused == [3]
-            taken = await desk.take("org1", hooks(1, 2, 3, 4, 5), count=5)
+            taken = await house.system.hooks.take("org1", hooks(1, 2, 3, 4, 5), count=5)
             assert [receipt.duplicate for receipt in taken] == [True, True, False, False, False]
 
     run_virtual(main)
