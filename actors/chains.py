@@ -44,13 +44,16 @@ class Chains:
 
     async def _above(self, head: Head, tenant: str) -> tuple[list[Link], bool]:
         found: list[Link] = []
+        known = {head.stream}
         while head.cause and len(found) < _UP_MAX:
             cause = await self._log.head_of(head.cause)
-            if cause is None or cause.tenant != tenant:
-                break  # Nothing of another tenant is told, nor of what was erased.
+            # Nothing of another tenant is told, nor of what was erased; and two may name one another.
+            if cause is None or cause.tenant != tenant or cause.stream in known:
+                return found, False
             found.insert(0, await self._link(cause))
+            known.add(cause.stream)
             head = cause
-        return found, len(found) == _UP_MAX
+        return found, bool(head.cause)
 
     async def _below(self, head: Head, tenant: str) -> tuple[list[Link], bool]:
         found: list[Link] = []
@@ -84,8 +87,8 @@ class Chains:
 
     async def _how(self, head: Head) -> Literal["caused", "fallback", "device"]:
         recorded = await self._log.events_of(head.cause)
-        if not recorded or not isinstance(recorded[0].event, MessageAccepted):
-            return "caused"  # Callers may name what was never here.
+        if not recorded or recorded[0].tenant != head.tenant or not isinstance(recorded[0].event, MessageAccepted):
+            return "caused"  # Callers may name what was never here, or is another tenant's.
         if fold(recorded).fallback == head.stream:
             return "fallback"
         # A push to a user is followed by one to each of their devices.

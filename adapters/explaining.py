@@ -116,7 +116,7 @@ RELEASES: Final[Mapping[Release, tuple[str, str | None]]] = {
     "probe": ("a probe that succeeds", None),
     "room": ("an attempt that comes back", None),
     "reload": ("another configuration", None),
-    "reschedule": ("a person moves it", "POST /v1/reschedule"),
+    "reschedule": ("a person moves what bears its reference", "POST /v1/reschedule"),
     "cancel": ("a person cancels {message}", "POST /v1/messages/{message}/cancel"),
     "store": ("a store that works again", None),
     "redrive": ("a person has it tried again", "POST /v1/messages/{message}/redrive"),

@@ -61,7 +61,8 @@ async def _explainer(log: Log, clock: Clock) -> Explainer:
     settings = Settings(lanes=tuple(actor.lane for actor in lanes.values()), policies=PRESETS)
     terms = TermsBook(settings, _zone)
     terms.adopt(settings, {name: actor.policy_version for name, actor in lanes.items()})
-    started = (await log.events_of(INSTALLATION))[0].event
+    began = await log.events_of(INSTALLATION)
+    started = began[0].event if began else None
 
     def is_up(name: str) -> bool:
         return name in lanes and lanes[name].is_up

@@ -88,7 +88,7 @@ def _told(explanation: Answer) -> Iterator[str]:
 def _link(link: Mapping[str, object], own: str) -> str:
     how = {
         "request": "asked for",
-        "caused": f"caused by {link['cause']}",
+        "caused": "caused by what is not told" if link["cause"] is None else f"caused by {link['cause']}",
         "fallback": f"took the place of {link['cause']}",
         "device": f"of {link['cause']}, for one device",
         "plan": f"wanted by {link['cause']}",

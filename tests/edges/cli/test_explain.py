@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import anyio
 import pytest
 
+from eventstore.sqlite import SqliteLog
 from tests.edges.cli.processes import serving, tidings
 
 pytestmark = pytest.mark.slow
@@ -43,5 +45,13 @@ def test_what_cannot_be_explained_is_said_so(tmp_path: Path) -> None:
     log = ("--store", str(tmp_path / "data" / "tidings.db"))
     assert tidings("explain", "msg_0000000000009", *log).returncode == 1
     assert tidings("explain", "nonsense", *log).returncode == 2
+    anyio.run(_begun, tmp_path / "empty.db")
+    empty = tidings("explain", "msg_0000000000009", "--store", str(tmp_path / "empty.db"))
+    assert (empty.returncode, "no such message" in empty.stderr) == (1, True)
     nowhere = tidings("explain", "msg_0000000000009", "--store", str(tmp_path / "tidings.db"))
     assert (nowhere.returncode, str(tmp_path / "tidings.db") in nowhere.stderr) == (1, True)
+
+
+async def _begun(path: Path) -> None:
+    """A log that no daemon ever started on."""
+    await (await SqliteLog.open(path)).close()
