@@ -94,6 +94,8 @@ def _sealed(file: Path, seals: Path | None, given: str | None) -> "tuple[int, li
     from eventstore.sqlite.sealing import read_seals, seals_path
 
     checkpoints = read_seals(seals or seals_path(file))
+    if seals is not None and not checkpoints:
+        raise Ended(f"{seals} holds no checkpoint: nothing is known of what was sealed.")
     return len(checkpoints), verify_sealed(file, checkpoints, public_key(file, given)) if checkpoints else []
 
 

@@ -66,6 +66,8 @@ def _log(
     if question.narrows or store is not None or format_ == "cloudevents":
         if follow or after is not None:
             raise misused("--follow and --after ask a daemon: they go with no filter, --store or --format.")
+        if not source.strip():
+            raise misused("--source is empty: expected a URI, such as https://tidings.example.com.")
         _read(log_file(store, data), question, limit, None if format_ == "lines" else source, json_=json_)
         return
     daemon = reach(url, key, data, tenant)

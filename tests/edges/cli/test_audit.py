@@ -80,6 +80,8 @@ def test_a_seal_is_made_kept_and_checked(logged: Logged) -> None:
     logged.changed("DELETE FROM event WHERE pos = (SELECT max(pos) FROM event)")
     (logged.data / "tidings.db.seals").unlink()
     assert "checkpoint 1 seals 34 events" in logged.refused("verify", "--seals", str(kept), "--public-key", public)
+    kept.write_text("")
+    assert "holds no checkpoint" in logged.refused("verify", "--seals", str(kept), "--public-key", public)
 
 
 def test_an_excerpt_is_checked_with_the_public_key_alone(logged: Logged, tmp_path: Path) -> None:
@@ -141,6 +143,7 @@ def test_the_log_is_exported_as_cloud_events(logged: Logged) -> None:
         assert isinstance(event["data"], dict)
         assert all(name.isascii() and name.islower() and name.isalnum() for name in event)
     assert "peer" not in json.dumps(events)
+    assert "--source" in logged.refused("log", "--format", "cloudevents", "--source", "", status=2)
 
 
 def test_a_rebuild_replaces_the_file_whole(logged: Logged) -> None:
