@@ -1,10 +1,16 @@
-"""The installation's own stream: when it was started and stopped, and the seed of every chance it draws.
+"""The installation's own stream: its starts and stops, the seed of every chance it draws, policies that messages name.
 
 This file answers for that stream alone. It must never tell anything of messages.
 """
 
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.certainty import certain_or
 from core import events as e
 from core.ids import INSTALLATION, shard_of
+from core.policies import PRESETS, Policy
 from core.ports import Clock, Log, Secrets
 from core.records import NO_TENANT, Append, Draft, Head, HeadChange, Recorded
 
@@ -16,39 +22,82 @@ class Diary:
         """`recorded` is the stream as it was found."""
         self._log = log
         self._clock = clock
-        self.version = len(recorded)
+        self._is_lost = False
+        self._read(recorded)
+        self.boot = 0
         # Chance is that of the first start, for good: so a replay draws alike.
         self.seed = _seed_in(recorded) or int.from_bytes(secrets.fresh(8)) >> 1 | 1
 
     async def started(self, release: str) -> None:
         """A process took over the log."""
-        await self._write(e.DaemonStarted(boot=self.version + 1, seed=self.seed, release=release))
+        self.boot = self._version + 1
+        await self._write(e.DaemonStarted(boot=self.boot, seed=self.seed, release=release))
 
     async def stopped(self) -> None:
         """It ends in an orderly way."""
-        await self._write(e.DaemonStopped(boot=self.version))
+        await self._recall()
+        await self._write(e.DaemonStopped(boot=self.boot))
 
-    async def _write(self, event: e.Event) -> None:
+    async def adopt(self, policies: Mapping[str, Policy]) -> dict[str, int]:
+        """Goes on with the policies that messages may name; answers the version of each. What has changed is an event.
+
+        Version 0 is what the release has built in.
+        """
+        await self._recall()
+        changed = [
+            e.PolicySet(name=name, version=self._version_of(name) + 1, body=body)
+            for name, body in ((name, msgspec.json.encode(policy)) for name, policy in sorted(policies.items()))
+            if body != self._body_of(name)
+        ]
+        if changed:
+            await self._write(*changed)
+            self._policies |= {event.name: event for event in changed}
+        return {name: self._version_of(name) for name in policies}
+
+    def _version_of(self, name: str) -> int:
+        known = self._policies.get(name)
+        return 0 if known is None else known.version
+
+    def _body_of(self, name: str) -> bytes | None:
+        known = self._policies.get(name)
+        if known is not None:
+            return known.body
+        return msgspec.json.encode(PRESETS[name]) if name in PRESETS else None
+
+    async def _write(self, *events: e.Event) -> None:
         at_us, shard = self._clock.now_us(), shard_of(NO_TENANT, INSTALLATION)
         head = Head(
             stream=INSTALLATION,
             kind="sys",
             shard=shard,
             tenant=NO_TENANT,
-            version=self.version + 1,
+            version=self._version + len(events),
             status="diary",
             changed_us=at_us,
         )
-        await self._log.append(
-            Append(
-                shard=shard,
-                tenant=NO_TENANT,
-                at_us=at_us,
-                drafts=(Draft(stream=INSTALLATION, version=self.version + 1, event=event),),
-                heads=(HeadChange(head=head, was="diary" if self.version else None),),
-            )
+        drafts = tuple(
+            Draft(stream=INSTALLATION, version=version, event=event)
+            for version, event in enumerate(events, self._version + 1)
         )
-        self.version += 1
+        change = HeadChange(head=head, was="diary" if self._version else None)
+        with certain_or(self._forget):
+            await self._log.append(Append(shard=shard, tenant=NO_TENANT, at_us=at_us, drafts=drafts, heads=(change,)))
+        self._version += len(events)
+
+    def _forget(self) -> None:
+        self._is_lost = True
+
+    async def _recall(self) -> None:
+        """Reads the log where what was written last may be there or not."""
+        if self._is_lost:
+            self._read(await self._log.events_of(INSTALLATION))
+            self._is_lost = False
+
+    def _read(self, recorded: list[Recorded]) -> None:
+        self._version = len(recorded)
+        self._policies: dict[str, e.PolicySet] = {
+            entry.event.name: entry.event for entry in recorded if isinstance(entry.event, e.PolicySet)
+        }
 
 
 def _seed_in(recorded: list[Recorded]) -> int | None:

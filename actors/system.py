@@ -337,13 +337,14 @@ class System:
 
         Lanes that are no longer configured keep their messages and wait.
         """
+        named = await self._diary.adopt(settings.policies)
         actors = self._lanes.actors
         fresh = [lane.name for lane in settings.lanes if lane.name not in actors]
         self._settings = settings = await self._lanes.adopt(settings)
         for lane in settings.lanes:
             self._governor.adopt(lane.name, lane.policy.limits)
             self.scheduler.serve(actors[lane.name])
-        self._terms.adopt(settings, self._lanes.versions())
+        self._terms.adopt(settings, self._lanes.versions(), named)
         self._terms.cast(self.shadows.adopt())
         self.intake.adopt(settings)
         self.plans.adopt(settings)
@@ -369,4 +370,4 @@ class System:
                 await self.roster.wake(head.conversation, head.tenant).settle(head.stream)
             except NONSENSE as error:
                 self._world.witness.note("conversation_parked", conversation=head.conversation, error=str(error))
-        self._world.witness.note("recovered", boot=self._diary.version, interrupted=len(heads))
+        self._world.witness.note("recovered", boot=self._diary.boot, interrupted=len(heads))

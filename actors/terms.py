@@ -20,15 +20,17 @@ class TermsBook:
         self._known: dict[tuple[str, str | None, str | None, bool], Terms] = {}
         self._lanes: dict[str, Lane] = {}
         self._versions: Mapping[str, int] = {}
+        self._named: Mapping[str, int] = {}
         self._shadows: Mapping[str, Policy] = {}
-        self.adopt(settings, {})
+        self.adopt(settings, {}, {})
 
-    def adopt(self, settings: Settings, versions: Mapping[str, int]) -> None:
-        """Goes on under these settings; `versions` are the policy versions by lane."""
+    def adopt(self, settings: Settings, versions: Mapping[str, int], named: Mapping[str, int]) -> None:
+        """Goes on under these settings; `versions` are the policy versions by lane, `named` those of named policies."""
         # A lane that was taken out may have attempts in flight: they end under the policy that they began under.
         self._lanes |= {lane.name: lane for lane in settings.lanes}
         self._policies = settings.policies
         self._versions = versions
+        self._named = named
         self._known.clear()
 
     def cast(self, shadows: Mapping[str, Policy]) -> None:
@@ -50,12 +52,14 @@ class TermsBook:
         policy = self._policies.get(message.policy) if message.policy is not None else None
         shadow = self._shadows.get(message.lane) if policy is None else None
         lane = self._lanes.get(message.lane)
+        version = self._named.get(message.policy or "", 0)
         if policy is None:
             policy = lane.policy if lane is not None else self._policies[message.channel]
+            version = self._versions.get(message.lane, 0)
         zone = message.zone or (policy.quiet_hours.zone if policy.quiet_hours is not None else "UTC")
         return Terms(
             policy=policy,
-            version=self._versions.get(message.lane, 0),
+            version=version,
             zone=self._zone_of(zone),
             has_receipts=lane is not None and lane.has_receipts,
             # Each device's message has a key of its own: however often a push fans out, it makes them once.

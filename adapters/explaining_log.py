@@ -60,7 +60,7 @@ async def _explainer(log: Log, clock: Clock) -> Explainer:
     await LongWindows(governor, log=log, clock=clock).recall()
     settings = Settings(lanes=tuple(actor.lane for actor in lanes.values()), policies=PRESETS)
     terms = TermsBook(settings, _zone)
-    terms.adopt(settings, {name: actor.policy_version for name, actor in lanes.items()})
+    terms.adopt(settings, {name: actor.policy_version for name, actor in lanes.items()}, {})
     began = await log.events_of(INSTALLATION)
     started = began[0].event if began else None
 

@@ -21,27 +21,37 @@ _BY_POLICY: Final = (
 def decisions_of(entries: Sequence[Recorded], lanes: Mapping[str, Sequence[Recorded]]) -> tuple[Decision, ...]:
     """A message's events in order, each with the version of the policy that decided it.
 
-    `lanes` are the events of the lanes it went through, by name: which version was in force when.
+    `lanes` are the events of the lanes it went through, by name: which version was in force when. Of a policy that the
+    message names, its attempts say so.
     """
     found: list[Decision] = []
     lane = ""
+    names_policy, named = False, None
     for entry in entries:
         event = entry.event
-        if isinstance(event, e.MessageAccepted):
-            lane = event.lane
-        found.append(Decision(event=entry, policy_version=_version(entry, lanes.get(lane, ()))))
+        match event:
+            case e.MessageAccepted():
+                lane, names_policy = event.lane, event.policy is not None
+            case e.AttemptStarted():
+                named = event.policy_version
+            case _:
+                pass
+        version = named if names_policy else _in_force(entry, lanes.get(lane, ()))
+        found.append(Decision(event=entry, policy_version=version if _is_by_policy(event) else None))
         if isinstance(event, e.LaneChanged):
             lane = event.lane
     return tuple(found)
 
 
-def _version(entry: Recorded, lane: Sequence[Recorded]) -> int | None:
-    event = entry.event
-    if isinstance(event, e.AttemptStarted):
-        return event.policy_version  # It says so itself.
-    by_policy = isinstance(event, e.AmbiguityResolved) and event.evidence == "policy"
-    if not by_policy and not isinstance(event, _BY_POLICY):
-        return None
+def _is_by_policy(event: e.Event) -> bool:
+    if isinstance(event, e.AmbiguityResolved):
+        return event.evidence == "policy"
+    return isinstance(event, _BY_POLICY)
+
+
+def _in_force(entry: Recorded, lane: Sequence[Recorded]) -> int | None:
+    if isinstance(entry.event, e.AttemptStarted):
+        return entry.event.policy_version  # It says so itself.
     in_force: int | None = None
     for one in lane:
         if isinstance(one.event, e.PolicyAdopted | e.PolicyPromoted) and one.at_us <= entry.at_us:

@@ -16,7 +16,7 @@ from core.quiet import allowed_at
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy an attempt is decided under, its version in the lane's stream, and the recipient's time zone.
+    """The policy an attempt is decided under, its version among those of its name or lane, the recipient's time zone.
 
     `has_receipts`: the lane's provider still tells what becomes of a message that it took. `is_repeatable`: an attempt
     that was cut off is made again and comes to the same, so that nobody is in doubt about it. `shadow` is asked as

@@ -44,7 +44,7 @@ _KINDS: Final[dict[Prefix, tuple[type[e.Event], ...]]] = {
     ),
     "device": (e.DeviceRegistered, e.DeviceSeen, e.DeviceStaled, e.DeviceInvalidated, e.DeviceRemoved),
     "plan": (e.PlanSet, e.PlanApplied),
-    "sys": (e.StrayKept, e.StrayClaimed, e.StrayDropped, e.DaemonStarted, e.DaemonStopped),
+    "sys": (e.StrayKept, e.StrayClaimed, e.StrayDropped, e.DaemonStarted, e.DaemonStopped, e.PolicySet),
     "key": (e.KeyAdded, e.KeyRevoked),
     "redrive": (e.RedriveStarted, e.RedriveAdvanced, e.RedriveEnded),
 }

@@ -40,6 +40,7 @@ from core.events.installation import (
     DaemonStopped,
     KeyAdded,
     KeyRevoked,
+    PolicySet,
     RedriveAdvanced,
     RedriveEnded,
     RedriveStarted,
@@ -142,6 +143,7 @@ __all__ = [
     "PlanSet",
     "PolicyAdopted",
     "PolicyPromoted",
+    "PolicySet",
     "ReceiptSeen",
     "ReceiptStatus",
     "ReconcileStarted",
@@ -172,7 +174,7 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
         ShadowBegan, ShadowTold, ShadowEnded, PolicyPromoted,
         DeviceRegistered, DeviceSeen, DeviceStaled, DeviceInvalidated, DeviceRemoved,
         PlanSet, PlanApplied, StrayKept, StrayClaimed, StrayDropped,
-        DaemonStarted, DaemonStopped, KeyAdded, KeyRevoked, RedriveStarted, RedriveAdvanced, RedriveEnded,
+        DaemonStarted, DaemonStopped, PolicySet, KeyAdded, KeyRevoked, RedriveStarted, RedriveAdvanced, RedriveEnded,
     )
 }  # fmt: skip  # One table of names; a line each would hide its order.
 

@@ -19,6 +19,14 @@ class DaemonStopped(Event, frozen=True, kw_only=True):
     boot: int
 
 
+class PolicySet(Event, frozen=True, kw_only=True):
+    """What a policy that messages name says from now on, as JSON; version 0, never recorded, is the built-in one."""
+
+    name: str
+    version: int
+    body: bytes
+
+
 class KeyAdded(Event, frozen=True, kw_only=True):
     """An API key. `digest` is an HMAC of the secret; tenant None means all tenants."""
 

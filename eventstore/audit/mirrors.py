@@ -96,7 +96,7 @@ _KEY: Final[Mapping[type[e.Event], str]] = {e.KeyAdded: "active", e.KeyRevoked: 
 _REDRIVE: Final[Mapping[type[e.Event], str]] = {
     e.RedriveStarted: "running", e.RedriveAdvanced: "running", e.RedriveEnded: "ended"
 }  # fmt: skip  # A table of three.
-_DIARY: Final[Mapping[type[e.Event], str]] = {e.DaemonStarted: "diary", e.DaemonStopped: "diary"}
+_DIARY: Final[Mapping[type[e.Event], str]] = dict.fromkeys((e.DaemonStarted, e.DaemonStopped, e.PolicySet), "diary")
 PLAIN: Final[Mapping[type[e.Event], tuple[StreamKind, Mapping[type[e.Event], str]]]] = {
     e.LaneOpened: ("lane", _LANE),
     e.PlanSet: ("plan", _PLAN),

@@ -213,4 +213,5 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
         channel="push", lane="fcm", conversation=80, due_us=1_767_225_600_000_009, fans_out=True, is_part=True
     ),
     e.EndTold(status="failed"),
+    e.PolicySet(name="patient", version=2, body=b'{"name":"patient"}'),
 )

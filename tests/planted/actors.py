@@ -47,7 +47,7 @@ def in_later_lives(started: Callable[[System], None]) -> Callable[[System], None
     """Has a daemon be sound until it is started again."""
 
     def begin(system: System) -> None:
-        if system._diary.version > 1:  # noqa: SLF001 - nobody else counts its lives
+        if system._diary.boot > 1:  # noqa: SLF001 - nobody else counts its lives
             started(system)
 
     return begin

@@ -99,7 +99,7 @@ class CarefreeActor(ConversationActor):
 
 def _rename(system: System) -> None:
     channels = system._sender.channels
-    life = system._diary.version
+    life = system._diary.boot
     system._sender.channels = {name: cast("Channel", RenamingChannel(one, life)) for name, one in channels.items()}
 
 

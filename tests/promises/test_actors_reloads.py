@@ -1,12 +1,15 @@
 """Reloads: another configuration is adopted while everything runs, and is in the log before it counts."""
 
 import pytest
+from msgspec.structs import replace
 
 from core import events as e
 from core.errors import AppendUnknown, Refused
 from core.outcomes import Transient
-from core.policies import HOUR_US, SECOND_US, Schedule
+from core.policies import HOUR_US, PRESETS, SECOND_US, Schedule
+from core.settings import Settings
 from eventstore.disk import Border
+from eventstore.durable import Durable
 from scenarios.loop.run import run_virtual
 from tests.promises.house import PLAIN, address, living, mail, settings_of, under
 from tests.promises.other_side import ObedientDisk, Provider
@@ -57,6 +60,57 @@ def test_a_reload_that_the_log_refuses_changes_no_lane(border: Border, nth: int)
             started = [entry for entry in house.durable.events if isinstance(entry.event, e.AttemptStarted)]
             spans = [(one.event.deadline_us - one.at_us, one.event.policy_version) for one in started]  # type: ignore[attr-defined]
             assert spans == [(30 * SECOND_US, 1)] * 2 + [(5 * SECOND_US, 2)] * 2
+
+    run_virtual(main)
+
+
+def test_a_policy_that_messages_name_has_versions_of_its_own() -> None:
+    """What it says is in the log under its name; each attempt of a message that names it names the version."""
+
+    def with_patient(timeout_us: int) -> Settings:
+        plain = settings_of()
+        return replace(plain, policies={**PRESETS, "plain": PLAIN, "patient": under(PLAIN, timeout_us=timeout_us)})
+
+    async def main() -> None:
+        durable = Durable()
+        async with living(settings=with_patient(5 * SECOND_US), durable=durable) as house:
+            first = (await house.post(address(1), policy="patient")).id
+            await house.pass_time(1)
+        async with living(settings=with_patient(5 * SECOND_US), durable=durable) as house:
+            await house.reload(with_patient(6 * SECOND_US))
+            second = (await house.post(address(1), policy="patient")).id
+            third = (await house.post(address(1))).id
+            built_in = (await house.post(address(1), policy="webhook")).id
+            await house.pass_time(1)
+            told = [event for event in house.all_events() if isinstance(event, e.PolicySet)]
+            assert [(event.name, event.version) for event in told] == [("patient", 1), ("plain", 1), ("patient", 2)]
+            assert b"6000000" in told[-1].body
+            versions = [
+                event.policy_version
+                for stream in (first, second, third, built_in)
+                for event in house.events(stream)
+                if isinstance(event, e.AttemptStarted)
+            ]
+            assert versions == [1, 2, 1, 0]
+
+    run_virtual(main)
+
+
+def test_a_policy_whose_recording_nobody_can_tell_of_is_recorded_once() -> None:
+    """After an append of unknown result the log is asked, and the next reload goes on from what it says."""
+
+    async def main() -> None:
+        disk, durable = ObedientDisk(), Durable()
+        async with living(disk=disk, durable=durable) as house:
+            changed = replace(settings_of(), policies={**PRESETS, "plain": under(PLAIN, timeout_us=SECOND_US)})
+            disk.fail_later("before_answer", after_commits=0)
+            with pytest.raises(AppendUnknown):
+                await house.reload(changed)
+            disk.calm()
+            await house.pass_time(60)
+            await house.reload(changed)
+            told = [event for event in house.all_events() if isinstance(event, e.PolicySet)]
+            assert [(event.name, event.version) for event in told] == [("plain", 1), ("plain", 2)]
 
     run_virtual(main)
 

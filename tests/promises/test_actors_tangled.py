@@ -99,12 +99,13 @@ class Tangle:
         fields: dict[str, object] = {}
         if draw.random() < 0.3:
             fields["send_at"] = house.moment(now_us + draw.choice((SECOND_US, 60 * SECOND_US)))
-        if draw.random() < 0.3:
-            fields["expires_at"] = house.moment(now_us + draw.choice((90, 200)) * SECOND_US)
+        lives_s = draw.choice((90, 200)) if draw.random() < 0.3 else 1_000
+        if lives_s < 1_000:
+            fields["expires_at"] = house.moment(now_us + lives_s * SECOND_US)
         if draw.random() < 0.5:
             fields["fallback"] = draw.choice(([a_call(draw.randrange(4))], [a_call(draw.randrange(4)), a_mail(9)]))
             if draw.random() < 0.5:
-                fields["fallback_by"] = house.moment(now_us + draw.choice((80, 150)) * SECOND_US)
+                fields["fallback_by"] = house.moment(now_us + min(lives_s, draw.choice((80, 150))) * SECOND_US)
         if draw.random() < 0.3:
             fields["lane"] = draw.choice(MAILS)
         elif draw.random() < 0.3:
