@@ -62,3 +62,8 @@ def fresh_sealing_seed() -> bytes:
 def fresh_installation_key() -> bytes:
     """A new installation key: 32 bytes, the size of the hash that it keys."""
     return secrets.token_bytes(32)
+
+
+def fresh_identity() -> int:
+    """A new name for this process among all that ever wrote a log: 63 bits, so that it is a positive bigint."""
+    return int.from_bytes(secrets.token_bytes(8), "big") >> 1

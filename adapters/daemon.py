@@ -28,12 +28,11 @@ from adapters.config.reading import Mistake
 from adapters.config.units import Listen
 from adapters.installation import first_admin_key
 from adapters.reloading import Channels, needs_restart
-from adapters.starting import CONNECTIONS_WAITING_MAX, CannotStart, bound, builder, prepared_key, zone_finder
+from adapters.starting import CONNECTIONS_WAITING_MAX, CannotStart, bound, builder, opened, zone_finder
 from adapters.telemetry import Telemetry
 from adapters.web.app import FRONT, create_app, runner_of
 from adapters.web.front import WebBounds
 from core.errors import AppendUnknown, Refused, TidingsError
-from eventstore.sqlite.log import SqliteLog
 
 # How long the loop's thread may keep the store's thread from running. With Python's own 5 ms a commit was measured to
 # wait 5 to 12 ms for the interpreter under load, with this 1 to 2 ms.
@@ -88,8 +87,8 @@ def serve(load: Load, telemetry: Telemetry, announce: Callable[[Running], None])
 async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
     release = version("tidings")
     async with AsyncExitStack() as stack:
-        secrets = SystemSecrets(prepared_key(config))
-        log = await SqliteLog.open(config.store)
+        store = await opened(config)
+        log, secrets = store.log, SystemSecrets(store.key)
         stack.push_async_callback(log.close)
         door = stack.enter_context(bound(config.listen))
         clock = SystemClock(floor_us=log.newest()[1])
@@ -108,7 +107,12 @@ async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Cal
         system.use(channels.now)
         _warn(config, clock, telemetry)
         daemon = _Daemon(system=system, world=world, channels=channels, config=config, telemetry=telemetry)
-        await daemon.run(door, load, announce)
+        async with anyio.create_task_group() as group:
+            if store.lost is not None:
+                # What it raises ends everything at once: whoever took the log over is sending already.
+                group.start_soon(store.lost)
+            await daemon.run(door, load, announce)
+            group.cancel_scope.cancel()
 
 
 class _Daemon:

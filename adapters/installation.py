@@ -1,4 +1,4 @@
-"""The two files that belong to an installation: its key beside the store, and the first admin key.
+"""The two files that belong to an installation: the key of its store, and the first admin key.
 
 This file answers for writing them so that a crash at any point leaves something that the next start understands, and
 for who may read them (their owner alone). It must never show what is in them.
@@ -25,7 +25,11 @@ def installation_key(store: Path, configured: str | None) -> bytes:
     Raises StoreRefused where the store is there and its key is not: another key would find no conversation, no
     idempotency key and no API key again.
     """
-    path = key_path(store)
+    return key_in(key_path(store), configured, store=str(store), is_used=store.exists())
+
+
+def key_in(path: Path, configured: str | None, *, store: str, is_used: bool) -> bytes:
+    """The same for a key in this file: a store that `is_used` has its key, any other may get a fresh one."""
     kept = _read(path)
     if configured is not None:
         if kept is not None and kept != bytes.fromhex(configured):
@@ -36,7 +40,7 @@ def installation_key(store: Path, configured: str | None) -> bytes:
         return bytes.fromhex(configured)
     if kept is not None:
         return kept
-    if store.exists():
+    if is_used:
         raise StoreRefused(
             f"The store {store} is there, but its installation key {path} is missing. Put the key file back"
             " (it belongs into every backup of the store), or configure [store] installation_key."
@@ -50,6 +54,11 @@ def installation_key(store: Path, configured: str | None) -> bytes:
 def key_path(store: Path) -> Path:
     """Where the installation key of a store lies."""
     return store.with_name(store.name + ".key")
+
+
+def key_path_of(database: str, data: Path) -> Path:
+    """Where the installation key of a log on a server lies: no daemon is beside its database, so in its directory."""
+    return data / f"{database}.key"
 
 
 def write_for_owner(path: Path, text: str) -> None:

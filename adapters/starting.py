@@ -1,29 +1,33 @@
-"""What a daemon needs from its machine before it can start: a directory, a key, a port, time zones, channels.
+"""What a daemon needs from around it before it can start: a log, its key, a port, time zones, channels.
 
 This file answers for each of them being there, or for one clear line that says what is missing and what to do. It must
 never send anything, nor wire one part to another (daemon.py does).
 """
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
+from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from actors.system import System
-from adapters.chance import KeyedChance, SystemSecrets
+from adapters.chance import KeyedChance, SystemSecrets, fresh_identity
 from adapters.channels.accounts import ProviderSettings, SandboxSettings
 from adapters.channels.building import build
 from adapters.channels.push_devices import PushDevices
 from adapters.config.loading import Config
 from adapters.config.units import Listen
-from adapters.installation import installation_key
+from adapters.installation import installation_key, key_in, key_path_of
 from adapters.reloading import Build
 from adapters.telemetry import Telemetry
 from adapters.zones import zone_named
-from core.errors import TidingsError
-from core.ports import Channel, Clock
+from core.errors import StoreRefused, TidingsError
+from core.ports import Channel, Clock, Log
 from core.settings import Lane
+from eventstore.sqlite.log import SqliteLog
 
 CONNECTIONS_WAITING_MAX: Final = 1_024
 
@@ -32,17 +36,51 @@ class CannotStart(TidingsError):
     """The daemon cannot start: what, where, and what to do."""
 
 
-def prepared_key(config: Config) -> bytes:
-    """The installation key, with the directories that it and the store need. Raises CannotStart or StoreRefused."""
-    configured = config.installation_key
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A log that this process writes, and the installation key that belongs to it.
+
+    `lost` raises StoreRefused once another daemon has taken the log over. None: a file's lock is held until the end.
+    """
+
+    log: Log
+    key: bytes
+    lost: Callable[[], Coroutine[None, None, None]] | None = None
+
+
+async def opened(config: Config) -> Opened:
+    """Opens the store, with the directories that it and the key need. Raises CannotStart or StoreRefused."""
+    place, configured = config.store, config.installation_key
+    given = None if configured is None else configured.reveal()
+    if isinstance(place, Path):
+        with _writable(config.data):
+            # The sandbox's mails and the keys lie below, so a directory that is made here is its owner's alone.
+            config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            key = installation_key(place, given)
+        return Opened(log=await SqliteLog.open(place), key=key)
+    # A daemon on a file needs neither the driver nor the memory that it takes.
+    from eventstore.postgres.opening import open_log  # noqa: PLC0415
+
+    log = await open_log(place.url.reveal(), identity=fresh_identity())
     try:
-        # The sandbox's mails and the keys lie below, so a directory that is made here is its owner's alone.
-        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        config.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return installation_key(config.store, None if configured is None else configured.reveal())
+        with _writable(config.data):
+            config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = key_path_of(place.database, config.data)
+            # Only a log that holds something can have been written under a key that is not here.
+            key = key_in(path, given, store=str(place), is_used=log.newest() != (0, 0))
+    except (CannotStart, StoreRefused):
+        await log.close()
+        raise
+    return Opened(log=log, key=key, lost=log.lost)
+
+
+@contextmanager
+def _writable(data: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise CannotStart(
-            f"The data directory {config.data} cannot be used: {error}. Make it writable, or name another with --data."
+            f"The data directory {data} cannot be used: {error}. Make it writable, or name another with --data."
         ) from None
 
 

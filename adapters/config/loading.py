@@ -49,7 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     listen: Listen
     public_url: str | None
-    store: Path
+    store: store.Place
     installation_key: Secret | None
     body_bytes_max: int
     settings: Settings
@@ -125,8 +125,10 @@ def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, dat
     lanes = (*found.lanes, *hooks.lanes)
     users = {name: found.users.get(name, set()) | hooks.users.get(name, set()) for name in found.users | hooks.users}
     nameable, indefinite = policies.for_messages(users, {lane.channel for lane in found.lanes or lanes})
+    place = _store(reader, whole.store, data)
     warnings = [
         *_of_listening(whole.server.listen),
+        *(words for words in [store.exposure(place)] if words is not None),
         *found.warnings,
         *hooks.warnings,
         *_of_receipts(found.lanes, hooks.sources),
@@ -138,7 +140,7 @@ def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, dat
         data=data,
         listen=whole.server.listen,
         public_url=whole.server.public_url,
-        store=_store(reader, whole.store, data),
+        store=place,
         installation_key=whole.store.installation_key,
         body_bytes_max=body_bytes_max,
         settings=Settings(
@@ -152,17 +154,21 @@ def _compiled(reader: Reader, tree: Mapping[str, object], file: Path | None, dat
     )
 
 
-def _store(reader: Reader, table: StoreTable, data: Path) -> Path:
+def _store(reader: Reader, table: StoreTable, data: Path) -> store.Place:
     path: KeyPath = ("store", "installation_key")
     key = table.installation_key
     if key is not None and _INSTALLATION_KEY.fullmatch(key.reveal()) is None:
         reader.mistake(path, "a text of another form", "64 hexadecimal digits, such as `openssl rand -hex 32` prints")
+    default = data / store.DEFAULT_NAME
     if table.url is None:
-        return data / store.DEFAULT_NAME
-    found = store.path_of(table.url, data)
+        return default
+    text = table.url.reveal()
+    found = store.place_of(text, data)
     if found is None:
-        reader.mistake(("store", "url"), shown(table.url), store.EXPECTED)
-    return found or data / store.DEFAULT_NAME
+        # What is wrong with a file's name is seen best in it; anything else may be a password.
+        is_harmless = text.startswith("sqlite:") or not set(text) & set(":@=")
+        reader.mistake(("store", "url"), shown(text) if is_harmless else "an address that is not shown", store.EXPECTED)
+    return found or default
 
 
 def _of_receipts(lanes: Iterable[Lane], sources: Iterable[Source]) -> Iterator[str]:

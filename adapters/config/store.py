@@ -1,15 +1,55 @@
-"""Where the log lies, from a URL or a path.
+"""Where the log lies, from a URL or a path: a file, or a database of a PostgreSQL server.
 
-This file answers for one reading of `sqlite:///...`: what follows the third slash is the path, so an absolute one has
-four, as in SQLAlchemy and its kin. It must never open anything.
+This file answers for one reading of `sqlite:///...` (what follows the third slash is the path, so an absolute one has
+four, as in SQLAlchemy and its kin) and of `postgresql://...`. It must never open anything, nor show a password.
 """
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from adapters.channels.networks import is_loopback
+from adapters.config.hidden import Secret
 
 DEFAULT_NAME: Final = "tidings.db"
 _SCHEME: Final = "sqlite:///"
-EXPECTED: Final = '"sqlite:///tidings.db" (below the data directory) or "sqlite:////srv/tidings.db" (absolute)'
+EXPECTED: Final = (
+    '"sqlite:///tidings.db" (below the data directory), "sqlite:////srv/tidings.db" (absolute) or'
+    ' "postgresql://user:password@host:5432/database" (what is no letter or digit in a password as %XX)'
+)
+_SERVER_SCHEMES: Final = frozenset({"postgresql", "postgres"})
+_PORT: Final = 5432
+# What a connection needs to be found and encrypted. Whatever else a URL might set would change how the log behaves.
+_OPTIONS: Final = frozenset({
+    "host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "target_session_attrs",
+})  # fmt: skip  # One line as long as it fits.
+_ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
+
+
+class PostgresUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """A database of a PostgreSQL server. As a text it is the URL without its password and options."""
+
+    url: Secret
+    user: str
+    host: str
+    port: int
+    database: str
+    is_encrypted: bool
+
+    def __str__(self) -> str:
+        """For a person, and without a secret."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"postgresql://{f'{self.user}@' if self.user else ''}{host}:{self.port}/{self.database}"
+
+
+Place = Path | PostgresUrl
+
+
+def place_of(url: str, data: Path) -> Place | None:
+    """What a store URL names, None where it is none. Relative paths lie below `data`."""
+    return path_of(url, data) if url.startswith(_SCHEME) else _server(url)
 
 
 def path_of(url: str, data: Path) -> Path | None:
@@ -18,3 +58,36 @@ def path_of(url: str, data: Path) -> Path | None:
     if name == url or not name or name.endswith("/") or name == ":memory:" or set(name) & {"?", "#", "\0"}:
         return None
     return data / name
+
+
+def exposure(place: Place) -> str | None:
+    """A warning where the log's content may cross a network in the clear, None where all is well."""
+    if isinstance(place, Path) or place.is_encrypted or place.host.startswith("/") or is_loopback(place.host):
+        return None
+    return (
+        f"Messages and the password may go to the database on {place.host} unencrypted: add ?sslmode=verify-full to"
+        " [store] url."
+    )
+
+
+def _server(url: str) -> PostgresUrl | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORT
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        return None
+    database = unquote(parts.path.removeprefix("/"))
+    host = unquote(parts.hostname or "") or options.get("host", "")
+    # A character of a password that should have been written as %XX ends the part that it stands in too early.
+    is_torn = parts.netloc.count("@") > 1 or set(database) & {"/", "@"} or bool(parts.fragment) or "\0" in url
+    if parts.scheme not in _SERVER_SCHEMES or is_torn or not host or not database or not set(options) <= _OPTIONS:
+        return None
+    return PostgresUrl(
+        url=Secret(url),
+        user=unquote(parts.username or ""),
+        host=host,
+        port=port,
+        database=database,
+        is_encrypted=options.get("sslmode") in _ENCRYPTED,
+    )

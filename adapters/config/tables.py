@@ -70,9 +70,12 @@ class ServerTable(Table, frozen=True, kw_only=True):
 
 
 class StoreTable(Table, frozen=True, kw_only=True):
-    """Where the log is. Without `installation_key` it lies in a file beside the store."""
+    """Where the log is; the URL is a secret, since one of a server may hold a password.
 
-    url: Text | None = None
+    Without `installation_key` it lies in a file beside the store, or in the data directory of a log on a server.
+    """
+
+    url: Secret | None = None
     installation_key: Secret | None = None
     dedup_for_us: PositiveUs = field(default=35 * DAY_US, name="dedup_for")
 

@@ -85,6 +85,7 @@ def test_the_keys_of_server_and_store_are_told() -> None:
     assert list(told) == [f"server.{key}" for key in _keys(ServerTable)] + [f"store.{key}" for key in _keys(StoreTable)]
     found: Config = load(None, data=Path("data"), environ={})
     assert told["server.listen"] == str(found.listen)
+    assert isinstance(found.store, Path)
     assert told["store.url"] == f"sqlite:///{found.store.relative_to('data')}"
     assert told["store.dedup_for"] == written("dedup_for_us", Bounds().dedup_for_us)
 

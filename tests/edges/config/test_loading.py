@@ -1,5 +1,6 @@
 """Answers for what a configuration comes to: defaults, inheritance, overrides, secrets."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ from adapters.channels.building import CHANNELS_OF
 from adapters.config.hidden import Secret
 from adapters.config.loading import Mistaken, load
 from adapters.config.providers import SERVES
+from adapters.config.store import PostgresUrl
 from core.outcomes import OutcomeName
 from core.policies import DAY_US, HOUR_US, MINUTE_US, PRESETS, SECOND_US, Exponential, Poison, Quota, Schedule
 from core.settings import Bounds
@@ -250,11 +252,53 @@ def test_a_store_is_named_by_a_url(loaded: Load, tmp_path: Path) -> None:
     assert loaded(MAIL + '[store]\nurl = "sqlite:////srv/a.db"\n').store == Path("/srv/a.db")
 
 
+def test_a_store_on_a_server_never_shows_its_password(loaded: Load) -> None:
+    """The URL of a server is read whole, also from the environment; as a text it has neither password nor options."""
+    url = "postgresql://tidings:p%40ss@db.example.com:6432/messages?sslmode=verify-full"
+    for text, environ in (
+        (f"""[store]\nurl = "{url}"\n""", {}),
+        ("""[store]\nurl = { env = "DATABASE_URL" }\n""", {"DATABASE_URL": url}),
+        ("", {"TIDINGS_STORE__URL": '{ env = "DATABASE_URL" }', "DATABASE_URL": url}),
+    ):
+        config = loaded(MAIL + text, environ)
+        place = config.store
+        assert isinstance(place, PostgresUrl)
+        assert place.url.reveal() == url
+        assert (place.user, place.host, place.port) == ("tidings", "db.example.com", 6432)
+        assert str(place) == "postgresql://tidings@db.example.com:6432/messages"
+        assert "p%40ss" not in repr(config)
+        assert config.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        "postgresql://u:hunter2@h",
+        "postgresql://u:hunter2@/db",
+        "postgresql://u:hun/ter2@h/db",
+        "postgresql://u:hun@ter2@h/db",
+        "postgresql://u:hun#ter2@h/db",
+        "postgresql://u:hun?ter2@h/db",
+        "postgresql://u:hunter2@h:port/db",
+        "postgresql://u:hunter2@h/db?statement_timeout=1",
+        "postgresql+asyncpg://u:hunter2@h/db",
+        "host=h user=u password=hunter2",
+    ],
+)
+def test_a_url_that_names_no_database_is_not_shown(mistakes: Callable[..., list[str]], torn: str) -> None:
+    """A part that is missing, or a password that is not written as %XX, is a mistake that shows nothing of it."""
+    (found,) = mistakes(f"[lanes.mail]\nchannel = 'email'\nprovider = 'sandbox'\n[store]\nurl = '{torn}'\n")
+    assert found.startswith("5 store.url: an address that is not shown; ")
+    assert "ter2" not in found
+
+
 def test_what_should_worry_its_owner_is_said(loaded: Load) -> None:
-    """Unsigned webhooks and listening beyond this machine are warnings, each a whole sentence."""
+    """Unsigned webhooks, listening beyond this machine, a log in the clear: warnings, each a whole sentence."""
     text = CALLS.replace('secrets = [{ env = "WEBHOOK_SECRET" }], ', "") + '[server]\nlisten = "0.0.0.0:80"\n'
-    beyond, unsigned = loaded(text).warnings
+    beyond, clear, unsigned = loaded(text + '[store]\nurl = "postgresql://u:hunter2@db.example.com/db"\n').warnings
     assert "0.0.0.0:80" in beyond
+    assert "database on db.example.com unencrypted" in clear
+    assert "hunter2" not in clear
     assert "calls" in unsigned
 
 
