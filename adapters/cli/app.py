@@ -12,6 +12,7 @@ import typer
 
 from adapters.cli import (
     checking,
+    copying,
     daemon,
     devices,
     explain,
@@ -31,7 +32,7 @@ from adapters.cli.printing import aside, line
 
 _OF_MESSAGES: Final = (daemon, sending, messages, explain, plans)
 # Those that read the log itself.
-_OF_THE_LOG: Final = (logfile, checking, sealing)
+_OF_THE_LOG: Final = (logfile, checking, sealing, copying)
 
 
 def build() -> typer.Typer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapters.cli.ending import Ended
-from adapters.cli.logfile import heard, log_file, refusals_told
+from adapters.cli.logfile import heard, log_file, log_name, own_file, refusals_told
 from adapters.cli.options import DATA, Data, Json, Store
 from adapters.cli.printing import as_json, line
 
@@ -63,7 +63,7 @@ def _verify(
         parked = f", {report.parked:,} of a newer release" if report.parked else ""
         out = f", {report.attempts_open:,} attempts open" if report.attempts_open else ""
         checkpoints = f", {known:,} checkpoints" if known else ""
-        line(f"{file}: {looked_at}{parked}{checkpoints}{out}: {verdict}.")
+        line(f"{log_name(store, data)}: {looked_at}{parked}{checkpoints}{out}: {verdict}.")
     if report.faults:
         raise Ended
 
@@ -77,7 +77,7 @@ def _rebuild(*, data: Data = DATA, store: Store = None, json_: Json = False) -> 
 
     from eventstore.sqlite.rebuilding import rebuild
 
-    file = log_file(store, data)
+    file = own_file(store, data, "rebuilt")
     with refusals_told(), heard("rebuilding") as hear:
         rebuilt = rebuild(file, hear)
     if json_:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from adapters.config.loading import Config as Configuration
     from adapters.config.loading import Mistaken
     from adapters.config.reading import Mistake
+    from adapters.config.store import Place
     from adapters.daemon import Running
 
 # What a first message looks like on each channel.
@@ -68,7 +69,7 @@ def _serve(
 def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> None:
     """Checks the configuration and shows every mistake at once.
 
-    Reads it as `serve` would, from the file and the environment, and opens nothing.
+    Reads it as `serve` would, from the file and the environment. Opens nothing, but asks a database whether it answers.
     """
     from adapters.config.loading import Mistaken
 
@@ -80,6 +81,7 @@ def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> 
             raise Ended from None
         raise _refused(mistaken) from None
     lanes = [{"name": lane.name, "channel": lane.channel, "provider": lane.provider} for lane in found.settings.lanes]
+    holds = _answer_of(found.store)
     if json_:
         where = {"listen": str(found.listen), "store": str(found.store)}
         as_json({"mistakes": [], "warnings": found.warnings, **where, "lanes": lanes})
@@ -87,9 +89,24 @@ def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> 
     line(f"{found.file or 'Without a file'}: {len(lanes)} lanes, no mistake.")
     for lane in lanes:
         line(f"  {lane['name']}: {lane['channel']} through {lane['provider']}")
-    line(f"It listens on {found.listen}; the log is {found.store}.")
+    line(f"It listens on {found.listen}; the log is {found.store}{holds}.")
     for warning in found.warnings:
         aside(f"warning: {warning}")
+
+
+def _answer_of(place: "Place") -> str:
+    """What a database says of itself; empty for a file, which nobody asks. Ends the command where none answers."""
+    if isinstance(place, Path):
+        return ""
+    import anyio
+
+    from core.errors import StoreRefused
+    from eventstore.postgres.trying import has_log
+
+    try:
+        return ", which holds one" if anyio.run(has_log, place.url.reveal()) else ", which is empty"
+    except StoreRefused as error:
+        raise Ended(sentence(error)) from None
 
 
 def _loading(file: Path | None, data: Path, listen: str | None) -> "Callable[[], Configuration]":

@@ -16,6 +16,7 @@ from adapters.cli.options import DATA, Data, Json, Store
 from adapters.cli.printing import line, progress, table
 
 if TYPE_CHECKING:
+    from adapters.config.store import Place, PostgresUrl
     from adapters.hindsight import Hindsight
 
 
@@ -130,17 +131,59 @@ def _print_conversation(hindsight: "Hindsight", of: int, *, json_: bool) -> None
 
 
 def log_file(store: str | None, data: Path) -> Path:
-    """The file of the log that is meant: what --store names (relative to here, as paths are), or the one in --data."""
-    from adapters.config.store import DEFAULT_NAME, EXPECTED, path_of
+    """The file of the log that is meant: what --store names (relative to here, as paths are), or the one in --data.
+
+    Of a log in PostgreSQL it is a copy as of now, which goes away with this process.
+    """
+    place = _place(store, data)
+    return place if isinstance(place, Path) else _copied(place)
+
+
+def own_file(store: str | None, data: Path, purpose: str) -> Path:
+    """The same for a command that needs the file itself."""
+    place = _place(store, data)
+    if not isinstance(place, Path):
+        raise misused(
+            f"A log in PostgreSQL cannot be {purpose} in place: copy it to a file first, with `tidings copy`."
+        )
+    return place
+
+
+def log_name(store: str | None, data: Path) -> str:
+    """What that log is called in front of a person."""
+    return str(_place(store, data))
+
+
+def _place(store: str | None, data: Path) -> "Place":
+    from adapters.config.store import DEFAULT_NAME, EXPECTED, place_of
 
     if store is None:
         return data / DEFAULT_NAME
     if "://" not in store:
         return Path(store)
-    found = path_of(store, data)
+    found = place_of(store, data)
     if found is None:
         raise misused(f"--store names no log: expected a file, or {EXPECTED}.")
     return found
+
+
+def _copied(place: "PostgresUrl") -> Path:
+    import atexit
+    from functools import partial
+    from shutil import rmtree
+    from tempfile import mkdtemp
+
+    import anyio
+
+    from eventstore.copying.copying import extract
+
+    # A directory for its owner alone: the copy has what the log has, addresses and contents too.
+    folder = Path(mkdtemp(prefix="tidings-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    file = folder / "tidings.db"
+    with refusals_told(), heard("reading") as hear:
+        anyio.run(partial(extract, place.url.reveal(), file, hear))
+    return file
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapters.cli.ending import Ended, misused
-from adapters.cli.logfile import heard, log_file, refusals_told
+from adapters.cli.logfile import heard, own_file, refusals_told
 from adapters.cli.options import DATA, Data, Json, Store
 from adapters.cli.printing import as_json, line
 
@@ -46,7 +46,7 @@ def _seal(
     """
     if check is not None and export is not None:
         raise misused("--check and --export are two different things to do.")
-    file = log_file(store, data)
+    file = own_file(store, data, "sealed")
     if check is not None:
         _check(file, check, public_key, json_=json_)
     elif export is not None:

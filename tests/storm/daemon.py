@@ -17,8 +17,10 @@ _READY_WITHIN_S: Final = 30.0
 class Daemon:
     """A process that is ended and begun again on the same data, always on the same port."""
 
-    def __init__(self, data: Path, config: Path, port: int) -> None:
+    def __init__(self, data: Path, config: Path, port: int, store: str | None = None) -> None:
         self._data = data
+        # Where the log is, if not in the data directory.
+        self._store = store
         self._config = config
         self._port = port
         self._process: asyncio.subprocess.Process | None = None
@@ -71,8 +73,9 @@ class Daemon:
 
     async def verify(self) -> None:
         """`tidings verify` on the log, beside the daemon; raises where it finds anything."""
+        where = () if self._store is None else ("--store", self._store)
         process = await asyncio.create_subprocess_exec(
-            *(PROGRAM, "verify", "--data", self._data),
+            *(PROGRAM, "verify", "--data", self._data, *where),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -1,7 +1,7 @@
 """The storm itself: clients that insist, a daemon that is killed at random, and sinks that misbehave."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,8 @@ import anyio
 import msgspec
 from aiohttp import ClientError, ClientSession
 
+from eventstore.copying.copying import extract
+from eventstore.sqlite.checking import verify
 from scenarios.draws import Draws
 from tests.storm.daemon import Daemon
 from tests.storm.judging import Story, read_story
@@ -59,29 +61,63 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int
 
 
-async def storm(folder: Path, weather: Weather) -> Aftermath:
+class Store(msgspec.Struct, frozen=True, kw_only=True):
+    """A log that is not in the data directory: the URL by which the daemon knows it, and the one to look at it by."""
+
+    url: str
+    seen_at: str
+
+
+Lightning = Callable[[Daemon, Weather], Awaitable[None]]
+
+
+async def strike(daemon: Daemon, weather: Weather) -> None:
+    """Kills the daemon at random, and starts it again."""
+    for nth in range(weather.kills):
+        await pause(weather, nth)
+        await daemon.kill()
+        await daemon.start()
+        if weather.verify:
+            await daemon.verify()
+
+
+async def pause(weather: Weather, nth: int) -> None:
+    """The time before something strikes for the n-th time."""
+    await anyio.sleep(0.3 + 1.5 * Draws(weather.seed).draw("lightning", nth))
+
+
+async def storm(
+    folder: Path, weather: Weather, *, lightning: Lightning = strike, store: Store | None = None
+) -> Aftermath:
     """Lets it blow, waits until everything has arrived, and reads the log."""
     books = Books(weather.seed)
     accepted: dict[tuple[str, int], str] = {}
-    async with _daemon(folder, weather, books) as (daemon, http_port), ClientSession() as session:
+    async with _daemon(folder, weather, books, store) as (daemon, http_port), ClientSession() as session:
         door = _Door(daemon=daemon, session=session)
         async with anyio.create_task_group() as clients:
             for nth in range(weather.conversations):
                 clients.start_soon(_client, door, _Peer(nth, http_port), weather, accepted)
-            await _lightning(daemon, weather)
+            await lightning(daemon, weather)
         await _settled(door)
         exit_status = await daemon.stop()
-    story = await read_story(folder / "data" / "tidings.db")
+    file = folder / "data" / "tidings.db"
+    if store is not None:
+        await extract(store.seen_at, file)
+        assert not verify(file).faults
+    story = await read_story(file)
     return Aftermath(accepted=accepted, books=books, story=story, starts=daemon.starts, exit_status=exit_status)
 
 
 @asynccontextmanager
-async def _daemon(folder: Path, weather: Weather, books: Books) -> AsyncIterator[tuple[Daemon, int]]:
+async def _daemon(
+    folder: Path, weather: Weather, books: Books, store: Store | None
+) -> AsyncIterator[tuple[Daemon, int]]:
     async with http_sink(books) as http_port, smtp_sink(books) as smtp_port:
         config = folder / "tidings.toml"
-        config.write_text(CONFIG.format(smtp=smtp_port, per_s=weather.per_s))
+        where = "" if store is None else f'[store]\nurl = "{store.url}"\n'
+        config.write_text(where + CONFIG.format(smtp=smtp_port, per_s=weather.per_s))
         (folder / "data").mkdir()
-        daemon = Daemon(folder / "data", config, _free_port())
+        daemon = Daemon(folder / "data", config, _free_port(), None if store is None else store.seen_at)
         await daemon.start()
         try:
             yield daemon, http_port
@@ -147,16 +183,6 @@ async def _post(door: _Door, request: bytes) -> str | None:
         body = await answer.json(content_type=None)
         assert answer.status in {200, 202, 429, 503}, f"{answer.status}: {body}"
         return str(body["id"]) if answer.status in {200, 202} else None
-
-
-async def _lightning(daemon: Daemon, weather: Weather) -> None:
-    """Kills the daemon at random, and starts it again."""
-    for nth in range(weather.kills):
-        await anyio.sleep(0.3 + 1.5 * Draws(weather.seed).draw("lightning", nth))
-        await daemon.kill()
-        await daemon.start()
-        if weather.verify:
-            await daemon.verify()
 
 
 async def _settled(door: _Door) -> None:
