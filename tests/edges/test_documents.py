@@ -19,7 +19,7 @@ from tests.edges.channels.endpoints import Endpoint, Received, answers
 from tests.edges.channels.parcels import HandOver, parcel_of
 from tests.edges.channels.webhooks import channel_of
 from tests.edges.documents.configurations import environment, is_scenario, prepare, whole
-from tests.edges.documents.other_sides import other_sides
+from tests.edges.documents.other_sides import DATABASE, other_sides
 from tests.edges.documents.pages import DOCUMENTS, ROOT, Block, anchors_of, blocks_of, codes_in, links_of, prose_of
 from tests.edges.documents.shapes import Names, compare_json, compare_text
 from tests.edges.documents.walk import Walk, tools_missing
@@ -35,12 +35,17 @@ def _blocks(*kinds: str) -> list[Block]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.stem)
-def test_whoever_follows_a_document_sees_what_it_says(file: Path, tmp_path: Path) -> None:
+def test_whoever_follows_a_document_sees_what_it_says(
+    file: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Every command of a document succeeds, in its order, and answers what the document shows."""
     if missing := tools_missing(file):
         pytest.skip(f"this machine has no {', '.join(missing)}")
+    environ = environment(blocks_of(file))
+    if DATABASE in environ:
+        environ[DATABASE] = request.getfixturevalue("postgres_url")
     with other_sides() as sides:
-        done = Walk(tmp_path, environment(blocks_of(file)), sides).follow(file)
+        done = Walk(tmp_path, environ, sides).follow(file)
     assert done == [block for block in blocks_of(file) if block.kind in {"sh", "console"}]
 
 

@@ -18,11 +18,15 @@ from tests.edges.channels.graph_api import GraphApi
 from tests.edges.channels.green_api_server import GreenApiServer
 from tests.edges.channels.mail_apis import RESEND_KEY, SENDGRID_KEY, FakeResend, FakeSendGrid
 
+DATABASE: Final = "DATABASE_URL"
+"""What documents call the URL of their database: for whoever only reads configurations one that is nowhere."""
+
 KEYS: Final[Mapping[str, str]] = {
     "META_TOKEN": graph_api.TOKEN,
     "GREEN_TOKEN": green_api_server.TOKEN,
     "RESEND_KEY": RESEND_KEY,
     "SENDGRID_KEY": SENDGRID_KEY,
+    DATABASE: "postgresql://tidings@127.0.0.1/tidings",
 }
 """The secrets that documents call so."""
 
