@@ -18,6 +18,10 @@ Conclusion = e.AttemptTaken | e.AttemptProved | e.MessageCancelled | e.MessageEx
 # What may still be recorded of a message that has ended: none of it tries again.
 Afterwards = e.ReceiptSeen | e.FallbackStarted | e.FallbackRefused | e.EndTold
 
+# An attempt whose process died counts as sent when the next one learns of it: later than it really was, so that limits
+# hold, and together with others of its kind.
+_FROM_RECOVERY: Final = "interrupted"
+
 # What may be recorded of a conversation before its first message: people act of their own accord.
 _OF_PEERS: Final = (e.WindowOpened, e.PeerSuppressed, e.PeerRestored)
 
@@ -37,6 +41,11 @@ class Attempt(msgspec.Struct, kw_only=True):
     sent_us: int | None = None
     outcome: Outcome | None = None
     is_aborted: bool = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether its process died: `sent_us` then bounds when it left, and does not tell it."""
+        return self.outcome is not None and self.outcome.code == _FROM_RECOVERY
 
 
 class Story(msgspec.Struct, kw_only=True):

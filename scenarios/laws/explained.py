@@ -117,6 +117,8 @@ class _Judge:
         for attempt in self._evidence.chronicle.attempts_in(said.lane):
             if attempt.stream == said.stream:
                 continue
+            if attempt.is_cut_off and attempt.started_us <= until_us and (attempt.ended_us or 0) >= said.at_us:
+                return True  # Nobody knows when it left.
             instants = (attempt.started_us, attempt.sent_us, attempt.ended_us)
             if any(at_us is not None and said.at_us <= at_us <= until_us for at_us in instants):
                 return True

@@ -7,15 +7,10 @@ second half is the waits (waiting.py) that began when a limit let go and ended l
 from collections.abc import Iterator, Sequence
 
 from core.policies import Quota
-from scenarios.laws.chronicle import Attempt
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.scopes import Scope, scopes_of
 from scenarios.laws.waiting import idle_waits
-
-# An attempt whose process died counts as sent when the next one learns of it: later than it really was, so that limits
-# hold, and together with others of its kind. Such instants bound what happened, they do not tell it.
-_FROM_RECOVERY = "interrupted"
 
 
 def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
@@ -33,7 +28,7 @@ def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
     yield from _recorded_truly(evidence, by_clock, goes_back=goes_back)
     for scope in scopes_of(evidence):
         recorded = sorted(
-            attempt.sent_us for attempt in scope.attempts if attempt.sent_us is not None and not _is_bound(attempt)
+            attempt.sent_us for attempt in scope.attempts if attempt.sent_us is not None and not attempt.is_cut_off
         )
         left = sorted(
             left_us for attempt in scope.attempts for left_us in really.get((attempt.stream, attempt.number), ())
@@ -48,10 +43,6 @@ def limits_hold_in_every_window(evidence: Evidence) -> Iterator[Finding]:
             yield wait.finding
 
 
-def _is_bound(attempt: Attempt) -> bool:
-    return attempt.outcome is not None and attempt.outcome.code == _FROM_RECOVERY
-
-
 def _recorded_truly(
     evidence: Evidence, really: dict[tuple[int, int], list[int]], *, goes_back: bool
 ) -> Iterator[Finding]:
@@ -64,7 +55,7 @@ def _recorded_truly(
             continue
         left_us = really[attempt.stream, attempt.number][0]
         least_us = attempt.started_us if goes_back else left_us
-        if attempt.sent_us < least_us if _is_bound(attempt) else attempt.sent_us != left_us:
+        if attempt.sent_us < least_us if attempt.is_cut_off else attempt.sent_us != left_us:
             words = f"attempt {attempt.number} left us {abs(attempt.sent_us - left_us)} us off the recorded instant"
             yield Finding(words=words, at_us=left_us, streams=(attempt.stream,))
 

@@ -80,6 +80,19 @@ def test_only_its_own_sort_of_event_releases_a_constraint() -> None:
     assert "was to wait (parked), nothing but an event to start it" in _words(log, held)
 
 
+def test_an_attempt_that_was_cut_off_may_have_left_at_any_time() -> None:
+    """When the request of a process that died left is in no log: a limit may have had room from any instant on."""
+    for code, words in (("interrupted", ""), ("disconnected", "m/1 was to wait (gap), nothing but an event")):
+        log = Doctored()
+        log.accept(2, 0, conversation=200)
+        log.start(2, 0)
+        log.accept(1, 1)
+        said = _said(log, 2, "gap")
+        log.start(1, 5)
+        log.fail(2, 9, Ambiguous(code=code))
+        assert _words(log, said).partition(" to start it")[0] == words
+
+
 def test_an_instant_that_passes_with_nothing_recorded_is_found() -> None:
     """Where nothing came in between, what was foretold has to be there in time; else nobody can be blamed."""
     log = _retrying()
