@@ -2,7 +2,7 @@
 
 This file answers for putting together, from events, what an explainer asks: lanes with their pauses and breakers,
 limits with their last hand-overs, policies as they were adopted. It must never write. What only a daemon's
-configuration knows (named policies of single messages, whether providers send receipts) is taken as the lane's own.
+configuration knows, whether providers send receipts, is taken for not so.
 """
 
 from collections.abc import Sequence
@@ -58,11 +58,14 @@ async def _explainer(log: Log, clock: Clock) -> Explainer:
     for name, actor in lanes.items():
         governor.adopt(name, actor.policy.limits)
     await LongWindows(governor, log=log, clock=clock).recall()
-    settings = Settings(lanes=tuple(actor.lane for actor in lanes.values()), policies=PRESETS)
+    diary = [entry.event for entry in await log.events_of(INSTALLATION)]
+    named = {event.name: event for event in diary if isinstance(event, e.PolicySet)}
+    policies = PRESETS | {name: msgspec.json.decode(event.body, type=Policy) for name, event in named.items()}
+    settings = Settings(lanes=tuple(actor.lane for actor in lanes.values()), policies=policies)
     terms = TermsBook(settings, _zone)
-    terms.adopt(settings, {name: actor.policy_version for name, actor in lanes.items()}, {})
-    began = await log.events_of(INSTALLATION)
-    started = began[0].event if began else None
+    versions = {name: actor.policy_version for name, actor in lanes.items()}
+    terms.adopt(settings, versions, {name: event.version for name, event in named.items()})
+    started = diary[0] if diary else None
 
     def is_up(name: str) -> bool:
         return name in lanes and lanes[name].is_up

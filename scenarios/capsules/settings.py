@@ -47,7 +47,8 @@ def lanes_in(stretch: Stretch, cast: Cast) -> Lanes:
         lane = known.get(name)
         used |= set(lane.policy.failover) & known.keys() if lane is not None and lane.policy is not None else set()
     lanes = {name: lane for name, lane in known.items() if name in used}
-    policies: dict[str, Policy] = {}
+    asked = {tale.accepted.policy for tale in cast.tales.values()}
+    policies = {name: policy for name, policy in stretch.named.items() if name in asked}
     named: dict[str, str] = {}
     for name, lane in lanes.items():
         policy = lane.policy or PRESETS[lane.channel]

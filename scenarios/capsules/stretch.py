@@ -18,6 +18,7 @@ from eventstore.sqlite.reading import ReadOnlyLog
 _PAGE: Final = 10_000
 # No scenario is shorter.
 _LEAST_US: Final = 1_000
+_IN_FORCE: Final = e.PolicyAdopted | e.PolicyPromoted
 _POLICY: Final = msgspec.json.Decoder(Policy)
 # After these a message is out of a capsule's sight, unless a person takes it up again.
 _OVER: Final = (e.AttemptTaken, e.AttemptProved, e.MessageCancelled, e.MessageExpired)
@@ -90,7 +91,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, from `since_us` to before `until_us`. `seed` is that of every chance in this log.
 
     `diary` are starts and stops of daemons, `ran_us` the last instants before each start; `others` are the events of
-    everything else, by stream.
+    everything else, by stream. `named` are the policies that messages may name, as they stood at first.
     """
 
     since_us: int
@@ -101,6 +102,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     diary: tuple[Recorded, ...]
     ran_us: dict[int, int]
     others: dict[int, list[Recorded]]
+    named: dict[str, Policy]
 
     def has_start_within(self, began_us: int, ended_us: int) -> bool:
         """Whether a daemon started between two instants: what was out then was cut off."""
@@ -123,6 +125,7 @@ class Gathering:
         self._diary: list[Recorded] = []
         self._ran_us: dict[int, int] = {}
         self._others: dict[int, list[Recorded]] = {}
+        self._named: dict[str, Policy] = {}
 
     def take(self, entries: Iterable[Recorded]) -> bool:
         """Takes events further; answers whether more of them can belong to the stretch."""
@@ -151,6 +154,7 @@ class Gathering:
             diary=tuple(self._diary),
             ran_us=self._ran_us,
             others=self._others,
+            named=self._named,
         )
 
     def _take(self, entry: Recorded) -> None:
@@ -163,6 +167,9 @@ class Gathering:
                 del self._messages[stream]
         elif isinstance(event, e.LaneOpened) or stream in self._lanes:
             self._lanes.setdefault(stream, []).append(entry)
+        elif isinstance(event, e.PolicySet):
+            if entry.at_us <= self._since_us or event.name not in self._named:
+                self._named[event.name] = _POLICY.decode(event.body)
         elif isinstance(event, _DIARY):
             if isinstance(event, e.DaemonStarted):
                 self._seed = self._seed or event.seed
@@ -200,7 +207,7 @@ class Gathering:
     def _lane(self, entries: list[Recorded]) -> LaneTale:
         first = entries[0].event
         assert isinstance(first, e.LaneOpened), "a lane begins with its opening"
-        policies = [one for one in entries if isinstance(one.event, e.PolicyAdopted)]
+        policies = [one for one in entries if isinstance(one.event, _IN_FORCE)]
         before = [one for one in policies if one.at_us <= self._since_us] or policies[:1]
         paused_by: str | None = None
         for one in entries:
@@ -217,7 +224,7 @@ class Gathering:
 
 
 def _policy_in(entry: Recorded) -> Policy:
-    assert isinstance(entry.event, e.PolicyAdopted), "a policy is adopted"
+    assert isinstance(entry.event, _IN_FORCE), "a policy is adopted or promoted"
     return _POLICY.decode(entry.event.body)
 
 

@@ -176,6 +176,18 @@ def test_policies_in_force_are_written_out() -> None:
     assert lane.policy == own.policy
 
 
+def test_policies_that_messages_name_are_written_out() -> None:
+    """A message that names a policy goes by what that says, though no lane has it."""
+    world = run(
+        '[policies.patient]\nextends = "email"\nretry = { after = ["7m"], jitter = 0 }\n'
+        '[[arrive]]\nchannel = "email"\nto = "a{n}@example.org"\ncount = 2\npolicy = "patient"\n'
+        '[[fault]]\nlane = "email"\nattempt = 1\nanswer = { status = 503 }\n'
+    )
+    again, fidelity = retold(world)
+    assert again.scenario.settings.policies["patient"].retry == world.scenario.settings.policies["patient"].retry
+    assert (fidelity.alike, fidelity.messages) == (2, 2)
+
+
 def test_hosts_hooks_and_fallbacks_are_kept_apart_and_together() -> None:
     """Webhooks of one host stay with one host, a customer's hooks in their line, and a fallback with its message."""
     world = run(
