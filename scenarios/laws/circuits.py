@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from core import events as e
-from core.outcomes import Ambiguous, Config, Hold, Rate, Transient, is_unasked
+from core.outcomes import Ambiguous, Config, Hold, Rate, Taken, Transient, is_unasked
 from core.policies import CircuitRule
 from core.records import Recorded
 from scenarios.laws.chronicle import Attempt
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
-from scenarios.laws.spans import Span
+from scenarios.laws.spans import FOREVER, Span
 from scenarios.laws.waiting import noticed_us
 
 
@@ -21,6 +21,7 @@ def open_circuits_only_probe(evidence: Evidence) -> Iterator[Finding]:
     for lane, recorded in evidence.chronicle.lanes.items():
         attempts = evidence.chronicle.attempts_in(lane)
         yield from _breakers(lane, recorded, attempts, noticed_us(evidence))
+        yield from _left_open(evidence, lane, recorded)
 
 
 class _Circuit:
@@ -134,6 +135,34 @@ def _several(place: str, attempts: Sequence[Attempt], between: Span) -> Iterator
         if one.ended_us is None or other.started_us < one.ended_us:
             words = f"the breaker of {place} is half open, and lets a second attempt out"
             yield Finding(words=words, at_us=other.started_us, streams=(one.stream, other.stream))
+
+
+def _left_open(evidence: Evidence, lane: str, entries: Sequence[Recorded]) -> Iterator[Finding]:
+    """A breaker whose probe was taken is closed then: else it would let one attempt at a time out for ever."""
+    tolerance_us = noticed_us(evidence)
+    for entry in entries:
+        if not isinstance(entry.event, e.BreakerOpened):
+            continue
+        host, since_us = entry.event.host, entry.event.until_us + tolerance_us
+        until_us = _known_until_us(evidence, entry, entries)
+        probes = [attempt for attempt in evidence.chronicle.attempts_in(lane)
+                  if (attempt.host or 0) == host and since_us < attempt.started_us < until_us]  # fmt: skip
+        proved_us = min((a.ended_us for a in probes if a.ended_us and isinstance(a.outcome, Taken)), default=FOREVER)
+        further = next((attempt for attempt in probes if attempt.started_us > proved_us + tolerance_us), None)
+        if further is not None:
+            words = f"the breaker of {_place(lane, host)} stays half open, although its probe was taken"
+            yield Finding(words=words, at_us=further.started_us, streams=(entry.stream, further.stream))
+
+
+def _known_until_us(evidence: Evidence, opened: Recorded, entries: Sequence[Recorded]) -> int:
+    """How long an opening stands: until its breaker is told of again, or begins anew with a life or a policy."""
+    assert isinstance(opened.event, e.BreakerOpened), "an opening is asked about"
+    told = (entry.at_us for entry in entries if entry.version > opened.version and (
+        isinstance(entry.event, e.PolicyAdopted)
+        or (isinstance(entry.event, e.BreakerOpened | e.BreakerClosed) and entry.event.host == opened.event.host)
+    ))  # fmt: skip  # one condition
+    lives = (life.ended_us for life in evidence.lives if life.ended_us >= opened.at_us)
+    return min(next(told, FOREVER), min(lives, default=FOREVER))
 
 
 def _place(lane: str, host: int) -> str:

@@ -231,3 +231,23 @@ def test_a_breaker_lets_one_probe_out_at_a_time() -> None:
         "the breaker of lane email is open for another 11 s",
         "the breaker of lane email is half open, and lets a second attempt out",
     ]
+
+
+def test_a_breaker_closes_once_its_probe_was_taken() -> None:
+    """Attempts one after another past a good probe are found; a bad probe, a new life or a closing explain them."""
+    for is_good, closing, findings in (
+        (True, None, 1), (False, None, 0), (True, e.BreakerClosed(), 0),
+        (True, e.PolicyAdopted(version=2, body=b"{}"), 0),
+    ):  # fmt: skip  # one row a case
+        log = Doctored()
+        log.add(7, 0, e.LaneOpened(name="email", channel="email"))
+        for stream in (1, 2):
+            log.accept(stream, 0, conversation=stream)
+        log.add(7, 1, e.BreakerOpened(until_us=log.us(31), faults=50, outcomes=100, openings=1))
+        log.start(1, 40)
+        _ = log.take(1, 41) if is_good else log.fail(1, 41, Transient(code="503"), due_s=300)
+        if closing is not None:
+            log.add(7, 41, closing)
+        log.start(2, 80)
+        log.take(2, 81)
+        assert len(log.findings(open_circuits_only_probe)) == findings
