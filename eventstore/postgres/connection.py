@@ -154,7 +154,12 @@ _COMMON: Final = {
     "enable_seqscan": "off",
 }
 # A batch goes to its rows by their keys, whatever the planner may think of their number.
-_WRITING: Final = {"enable_hashjoin": "off", "enable_mergejoin": "off", "plan_cache_mode": "force_generic_plan"}
+_WRITING: Final = {
+    "application_name": "tidings writer",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
 
 
 # What looks at a whole log takes as long as it takes.
@@ -173,10 +178,10 @@ async def cursor_over(connection: Connection, statement: str, *values: object) -
     return cast("Cursor", await cast("Any", connection).cursor(statement, *values))
 
 
-async def create_pool(url: str, *, least: int, most: int) -> Pool:
-    """Connections for questions. Raises as `connect` does."""
+async def create_pool(url: str, *, most: int) -> Pool:
+    """Connections for questions, made as they are needed. Raises as `connect` does."""
     pool = asyncpg.create_pool(
-        url, min_size=least, max_size=most, reset=_left_as_it_is, server_settings=_COMMON, **_options()
+        url, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=_COMMON, **_options()
     )
     return cast("Pool", await pool)
 

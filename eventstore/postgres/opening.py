@@ -14,7 +14,7 @@ from eventstore.postgres.connection import CONNECT_S, TROUBLE, connect, create_p
 from eventstore.postgres.line import begin
 from eventstore.postgres.log import PostgresLog
 from eventstore.postgres.owning import Beat, claim, leave
-from eventstore.postgres.reader import LEAST, MOST
+from eventstore.postgres.reader import MOST
 from eventstore.postgres.reading import PostgresReading
 from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
 from eventstore.postgres.schema import judge, prepare
@@ -54,15 +54,18 @@ async def _opened(url: str, identity: int) -> PostgresLog:
         committing = Committing(line, ownership, numbering, await oldest_expiry_us(connection))
         beating = await connect(url)
         undo.callback(beating.terminate)
-        pool = await create_pool(url, least=LEAST, most=MOST)
-        undo.pop_all()
+        pool = await create_pool(url, most=MOST)
+        undo.callback(pool.terminate)
+        # The server has room for a reader too, or says so now.
+        async with pool.acquire(timeout=CONNECT_S):
+            undo.pop_all()
     beat = Beat(url, beating, ownership)
     return PostgresLog(committing, pool=pool, line=line, ownership=ownership, beat=beat)
 
 
 async def _read(url: str) -> PostgresReading:
     async with AsyncExitStack() as undo:
-        pool = await create_pool(url, least=LEAST, most=MOST)
+        pool = await create_pool(url, most=MOST)
         undo.push_async_callback(pool.close)
         async with pool.acquire(timeout=CONNECT_S) as connection:
             if not await judge(connection, url):

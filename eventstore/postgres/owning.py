@@ -55,7 +55,11 @@ class Ownership:
     def check(self) -> None:
         """Raises StoreUnavailable where the database belongs to another."""
         if self._reason:
-            raise StoreUnavailable(self._reason)
+            raise self.refusal()
+
+    def refusal(self) -> StoreUnavailable:
+        """What is answered to whoever means to write once the database belongs to another."""
+        return StoreUnavailable(self._reason)
 
     async def lost(self) -> NoReturn:
         """Raises StoreRefused once the database belongs to another; waits until then."""

@@ -16,7 +16,6 @@ Result = TypeVar("Result")
 
 # Connections for questions. Those that look along many rows get some of them at most, so that they cannot hold up the
 # short ones of actors.
-LEAST: Final = 1
 MOST: Final = 4
 WIDE_MOST: Final = 2
 

@@ -123,7 +123,7 @@ class Sending:
     def _fault(self, error: Exception) -> TidingsError | ValueError:
         if broken_rule(error) == _PLACES:
             self._ownership.lose("somebody else has written to it")
-            return self._fate(error)
+            return self._ownership.refusal()
         if is_misfit(error):
             return ValueError(f"an append holds {words_of(error)}")
         if is_offence(error):
