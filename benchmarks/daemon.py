@@ -62,17 +62,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_port: int | None = None
     handler_url: str | None = None
     """The handler of a source of hooks; None: there is no source."""
+    store: str | None = None
+    """The URL of the log; None: a file in the data directory."""
     calls_limits: str = "host_concurrency = 64, concurrency = 64"
     mail_limits: str = 'lane = "none", recipient = "none", concurrency = 16'
 
     def text(self) -> str:
         """The configuration file."""
+        store = "" if self.store is None else f'[store]\nurl = "{self.store}"\n'
         lanes = "".join(_CALLS.format(name=name) for name in self.webhook_lanes)
         mail = "" if self.smtp_port is None else _MAIL.format(port=self.smtp_port)
         hooks = ""
         if self.handler_url is not None:
             hooks = _HOOKS.format(source=HOOK_SOURCE, secret=HOOK_SECRET, url=self.handler_url)
-        return lanes + mail + hooks + _POLICIES.format(calls_limits=self.calls_limits, mail_limits=self.mail_limits)
+        return (
+            store
+            + lanes
+            + mail
+            + hooks
+            + _POLICIES.format(calls_limits=self.calls_limits, mail_limits=self.mail_limits)
+        )
 
 
 @contextmanager

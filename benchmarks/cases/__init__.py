@@ -15,6 +15,7 @@ from benchmarks.cases import (
     limits,
     live,
     pending,
+    postgres,
     simulate,
     smtp,
     steady,
@@ -38,5 +39,6 @@ CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
     "idle": idle.run,
     "fair": fair.run,
     "limits": limits.run,
+    "postgres": postgres.run,
     "simulate": simulate.run,
 }
