@@ -6,18 +6,19 @@ and where nothing at all came in between, what was foretold is recorded at the i
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 from typing import Final
 
 from core import events as e
 from core.explain import Kind
 from core.policies import SECOND_US
 from core.records import Recorded
-from scenarios.laws.chronicle import Story
+from scenarios.laws.chronicle import Resolution, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.readiness import Wait
 from scenarios.laws.spans import FOREVER, Spans, hole
-from scenarios.laws.waiting import Constraints, everywhere, slack_us
+from scenarios.laws.waiting import Constraints, everywhere, noticed_us, slack_us
 from scenarios.world.explaining import Foretold
 
 # How long a provider may take to answer what became of an attempt, and the sender to give up on it (actors/sender.py).
@@ -56,6 +57,7 @@ class _Judge:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._slack_us = slack_us(evidence)
+        self._late_us = noticed_us(evidence)
         self._everywhere = Spans(everywhere(evidence), self._slack_us)
         self._ended_us = max((life.ended_us for life in evidence.lives), default=0)
         self._lanes = {name: entries[0].stream for name, entries in evidence.chronicle.lanes.items()}
@@ -110,10 +112,15 @@ class _Judge:
         lives = any(said.at_us <= life.ended_us <= begun.at_us for life in self._evidence.lives)
         reloads = any(isinstance(entry.event, e.PolicyAdopted) and said.at_us <= entry.at_us <= begun.at_us
                       for entry in self._evidence.chronicle.lanes.get(said.lane, ()))  # fmt: skip
-        return said.settles or lives or reloads or self._moved(said, begun.at_us)
+        place = self._places[begun.stream, begun.version]
+        return said.settles or lives or reloads or self._moved(said, begun.at_us, self._evidence.events[:place])
 
-    def _moved(self, said: Foretold, until_us: int) -> bool:
-        """Whether any attempt of the lane began, left or came back."""
+    def _moved(self, said: Foretold, until_us: int, events: Sequence[Recorded]) -> bool:
+        """Whether any attempt of the lane began, left or came back; `events` are those that may tell of it."""
+        # On a slow disk some bear an earlier instant than that at which they were in the log.
+        later = takewhile(lambda entry: entry.at_us <= until_us + self._late_us, islice(events, said.events, None))
+        if any(self._is_of_attempts(said, entry) for entry in later if entry.at_us <= until_us):
+            return True
         for attempt in self._evidence.chronicle.attempts_in(said.lane):
             if attempt.stream == said.stream:
                 continue
@@ -123,6 +130,12 @@ class _Judge:
             if any(at_us is not None and said.at_us <= at_us <= until_us for at_us in instants):
                 return True
         return False
+
+    def _is_of_attempts(self, said: Foretold, entry: Recorded) -> bool:
+        """Whether an event begins or ends the attempt of another message in its lane."""
+        if entry.stream == said.stream or not isinstance(entry.event, e.AttemptStarted | Resolution):
+            return False
+        return self._evidence.chronicle.stories[entry.stream].lane_at(entry.version) == said.lane
 
     def in_time(self, said: Foretold, story: Story) -> Iterator[Finding]:
         """What was foretold is recorded in time, where nothing came in between."""
@@ -149,7 +162,7 @@ class _Judge:
 
     def _stands_between(self, said: Foretold, story: Story, until_us: int) -> bool:
         """Whether attempts of others moved, and left no time without a named reason until the message's own event."""
-        if not self._moved(said, until_us):
+        if not self._moved(said, until_us, self._evidence.events):
             return False
         own = next(self._later(said, story.entries), None)
         wait = Wait(

@@ -16,7 +16,7 @@ from scenarios.laws.chronicle import Attempt, Conclusion, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.spans import FOREVER, Span, Spans, uncovered
-from scenarios.laws.waiting import Constraints, slack_us
+from scenarios.laws.waiting import Constraints, noticed_us
 
 State = Literal["up", "down", "either"]
 
@@ -98,7 +98,7 @@ class _Moves:
         self._evidence = evidence
         self._story = story
         self._lanes = lanes
-        self._slack_us = slack_us(evidence)
+        self._slack_us = noticed_us(evidence)
 
     def judge(self) -> Iterator[Finding]:
         """In the order of the log."""
@@ -177,7 +177,7 @@ def _stays(evidence: Evidence, story: Story, lanes: dict[str, Health], anywhere:
             offer = next((span for span in lanes[lane].offers if span[0] <= since_us < span[1]), (0, 0))
             covers = [anywhere, Spans(lanes[lane].probes), Spans([offer]), _all_down(others)]
             idle = uncovered(may_us, until, [cover for cover in covers if cover])
-            yield from (_stayed(story, lane, span) for span in idle if span[1] - span[0] > slack_us(evidence))
+            yield from (_stayed(story, lane, span) for span in idle if span[1] - span[0] > noticed_us(evidence))
 
 
 def _stayed(story: Story, lane: str, span: Span) -> Finding:

@@ -94,8 +94,9 @@ class _Walk:
         self._decided_us[story.stream] = at_us
         if until_us is None or at_us < until_us:
             return
-        # Where its provider can be asked, it has a while for its answer.
-        answered_us = at_us - _INQUIRY_US if lane in self._askable else at_us
+        # Where its provider can be asked, it has a while for its answer, and anew after each restart.
+        asked = 1 + sum(until_us <= life.ended_us < at_us for life in self._evidence.lives)
+        answered_us = at_us - asked * _INQUIRY_US if lane in self._askable else at_us
         yield Wait(story=story, lane=lane, ready_us=self._may_start_us(story), ended_us=answered_us, what="decide")
 
     def _may_start_us(self, story: Story) -> int:

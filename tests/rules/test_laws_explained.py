@@ -93,6 +93,20 @@ def test_an_attempt_that_was_cut_off_may_have_left_at_any_time() -> None:
         assert _words(log, said).partition(" to start it")[0] == words
 
 
+def test_an_outcome_frees_its_limit_once_it_is_in_the_log() -> None:
+    """On a slow disk it bears the instant at which it was decided, when what was said knew nothing of it yet."""
+    for in_time, words in ((False, ""), (True, "m/1 was to wait (gap), nothing but an event")):
+        log = Doctored()
+        log.accept(2, 0, conversation=200)
+        log.start(2, 0)
+        log.accept(1, 1)
+        before = _said(log, 6, "gap")
+        log.fail(2, 5, Ambiguous(code="disconnected"))
+        said = _said(log, 6, "gap") if in_time else before
+        log.start(1, 7)
+        assert _words(log, said).partition(" to start it")[0] == words
+
+
 def test_an_instant_that_passes_with_nothing_recorded_is_found() -> None:
     """Where nothing came in between, what was foretold has to be there in time; else nobody can be blamed."""
     log = _retrying()

@@ -15,8 +15,8 @@ _TEXT = (
 )
 
 
-def _log() -> Doctored:
-    log = Doctored(_TEXT)
+def _log(text: str = "") -> Doctored:
+    log = Doctored(_TEXT + text)
     for stream, lane in enumerate(_LANES, start=11):
         log.add(stream, 0, e.LaneOpened(name=lane, channel="email"))
     return log
@@ -60,6 +60,17 @@ def test_a_message_goes_on_in_the_next_lane_that_is_up(log: Doctored, words: str
     """At once, in its order; a lane that is down, one that was passed over and staying are found."""
     found = _words(log)
     assert (words in found) if words else found == ""
+
+
+@pytest.mark.parametrize(("text", "is_found"), [("", True), ('[[fault]]\ndisk = "slow"\n', False)])
+def test_what_a_lane_records_on_a_slow_disk_is_known_later(text: str, *, is_found: bool) -> None:
+    """Who goes on in a lane that went down a moment before could not know of it where its word was still on its way."""
+    log = _log(text)
+    log.add(12, 0, e.LanePaused(by="operator"))
+    log.accept(1, 1, lanes=_LANES)
+    log.start(1, 1, lane="one")
+    log.fail(1, 2, Transient(), due_s=2, used=False, after=(_moved(log, 2, "two"),))
+    assert ("went on in lane two, which was down" in _words(log)) == is_found
 
 
 def test_a_refusal_of_the_message_or_its_peer_moves_nobody() -> None:

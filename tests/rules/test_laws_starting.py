@@ -1,6 +1,7 @@
 """Law 5 on logs made by hand: what a start has to heed besides its due time, and how long a refused pace pauses."""
 
 import pytest
+from msgspec.structs import replace
 
 from core import events as e
 from core.outcomes import Ambiguous, Rate, Transient, Window
@@ -84,6 +85,24 @@ def test_evidence_is_awaited_as_long_as_the_policy_says(until_s: float, due_s: f
     """The wait for evidence is the policy's, and part of the wait of the schedule that follows it."""
     found = _words(_doubted(until_s=until_s, due_s=due_s, decided_s=20))
     assert (words in found) if words else found == ""
+
+
+@pytest.mark.parametrize(("crash_s", "is_found"), [(None, True), (40, False)])
+def test_a_provider_is_asked_anew_after_a_crash(crash_s: float | None, *, is_found: bool) -> None:
+    """It has twenty-five seconds for its answer at the end of a doubt, and again where nobody was left to hear it."""
+    log = Doctored(f"{_RECONCILE}[[provider]]\nlooks_up = 1\n")
+    log.accept(1, 0)
+    log.start(1, 0)
+    log.fail(1, 0, Ambiguous(), due_s=20, after=(e.ReconcileStarted(attempt=1, until_us=log.us(20)),))
+    log.add(1, 60, e.AttemptProved(attempt=1, evidence="look_up", provider_id="id", code="found"))
+    evidence = log.evidence()
+    if crash_s is not None:
+        (life,) = evidence.lives
+        first = replace(life, stopping_us=None, ended_us=log.us(crash_s), ended_by="crash")
+        second = replace(life, began_us=log.us(crash_s), ready_us=log.us(crash_s))
+        evidence = replace(evidence, lives=(first, second))
+    found = "\n".join(finding.words for finding in nothing_comes_early_or_late(evidence))
+    assert ("could decide from" in found) == is_found
 
 
 def test_nothing_is_sent_while_evidence_is_awaited() -> None:
