@@ -96,22 +96,25 @@ class Wire:
             while data := await reader.read(_CHUNK):
                 is_writer = is_writer or _WRITER in data
                 if is_writer and self._break is not None:
-                    how, self._break = self._break, None
                     answers.cancel()
                     await asyncio.wait([answers])
-                    if how == "and it arrives late":
-                        self._late = data, there, to_there
-                    elif how == "before its answer":
-                        to_there.write(data)
-                        await there.read(_CHUNK)
-                    if self._for_good:
-                        self.go_down()
+                    await self._break_off(data, there, to_there)
                     return
                 to_there.write(data)
         finally:
             answers.cancel()
             if self._late is None or self._late[2] is not to_there:
                 to_there.transport.abort()
+
+    async def _break_off(self, data: bytes, there: asyncio.StreamReader, to_there: asyncio.StreamWriter) -> None:
+        how, self._break = self._break, None
+        if how == "and it arrives late":
+            self._late = data, there, to_there
+        elif how == "before its answer":
+            to_there.write(data)
+            await there.read(_CHUNK)
+        if self._for_good:
+            self.go_down()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
