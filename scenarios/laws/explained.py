@@ -161,10 +161,11 @@ class _Judge:
         yield Finding(words=words, at_us=standing.next_us, streams=(story.stream,))
 
     def _stands_between(self, said: Foretold, story: Story, until_us: int) -> bool:
-        """Whether attempts of others moved, and left no time without a named reason until the message's own event."""
-        if not self._moved(said, until_us, self._evidence.events):
+        """Whether attempts of others moved, and left no time without a named reason until something concerned it."""
+        events = self._evidence.events
+        if not self._moved(said, until_us, events):
             return False
-        own = next(self._later(said, story.entries), None)
+        own = next((entry for entry in islice(events, said.events, None) if self._concerns(story, entry)), None)
         wait = Wait(
             story=story,
             lane=said.lane,

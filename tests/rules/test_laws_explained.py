@@ -143,3 +143,20 @@ def test_attempts_of_others_excuse_nothing_by_themselves() -> None:
     log.take(2, 31)
     log.start(1, 90, attempt=2)
     assert "nothing came in between" in _words(log, said)
+
+
+def test_what_takes_the_place_of_a_reason_may_be_its_own_conversations() -> None:
+    """Another was the probe when its breaker let one go; after that the message's own conversation stood in its way."""
+    log = _retrying()
+    log.add(500, 0, e.LaneOpened(name="email", channel="email"))
+    log.add(500, 5, e.BreakerOpened(until_us=log.us(60), faults=1, outcomes=1, openings=1))
+    said = _said(log, 10, "breaker", until_s=60)
+    log.accept(2, 30, conversation=200)
+    log.accept(3, 30)
+    log.start(2, 60, probe=True)
+    log.take(2, 70)
+    log.add(500, 70, e.BreakerClosed())
+    log.start(3, 70)
+    log.take(3, 80)
+    log.start(1, 90, attempt=2)
+    assert _words(log, said) == ""
