@@ -26,13 +26,8 @@ _SCHEDULES: Final = ("fifo", "walk", "pct")
 _GAPS_US: Final = (10_000, 500_000, 5_000_000, 60_000_000)
 _COUNTS: Final = (1, 3, 12, 40)
 _PEERS: Final = (1, 3, 20)
-_LATENCIES: Final = (
-    None,
-    {"median": "1ms"},
-    {"median": "20ms", "p99": "300ms"},
-    {"median": "800ms", "p99": "10s"},
-    {"median": "20s", "p99": "40s"},
-)
+_SLOW: Final = ({"median": "800ms", "p99": "10s"}, {"median": "20s", "p99": "40s"})
+_LATENCIES: Final = (None, {"median": "1ms"}, {"median": "20ms", "p99": "300ms"}, *_SLOW)
 _COMMITS: Final = (None, None, {"median": "1ms", "p99": "5ms"}, {"median": "20ms", "p99": "200ms"})
 # A world that nobody thought of may take a while; what must hold is that it comes to rest at all.
 _RESTS_WITHIN: Final = "30d"
@@ -57,7 +52,7 @@ def world_of(tree: Mapping[str, object], base: Scenario, seed: int) -> World:
     _fewer(changed, draws)
     _paced(changed, base, draws)
     _peopled(changed, base, draws)
-    _weathered(changed, draws)
+    _weathered(changed, base, draws)
     lanes = tuple(lane.name for lane in base.settings.lanes)
     where = Where(
         busy_us=_busy_us(changed, base),
@@ -105,17 +100,27 @@ def _peopled(tree: Tree, base: Scenario, draws: Draws) -> None:
             arrive["to"] = _NUMBER.sub(lambda found: f"{{n%{people}{found[1]}}}", to)
 
 
-def _weathered(tree: Tree, draws: Draws) -> None:
+def _weathered(tree: Tree, base: Scenario, draws: Draws) -> None:
     """How long answers and commits take."""
+    until = shown_span(base.runs_for_us)
+    providers = []
     for index, provider in enumerate(tables(tree, "provider")):
-        latency = draws.choice("swarm latency", index, among=_LATENCIES)
-        if latency is not None:
-            provider["latency"] = latency
-    latency = draws.choice("swarm latency", "others", among=_LATENCIES)
-    if latency is not None:
-        tree["provider"] = [*tables(tree, "provider"), {"latency": latency}]
+        providers += _timed(provider, draws.choice("swarm latency", index, among=_LATENCIES), until)
+    tree["provider"] = [*providers, *_timed({}, draws.choice("swarm latency", "others", among=_LATENCIES), until)]
     commit = draws.choice("swarm commit", among=_COMMITS)
     tree["disk"] = {} if commit is None else {"latency": commit}
+
+
+def _timed(provider: Tree, latency: Mapping[str, str] | None, until: str) -> list[Tree]:
+    """A provider as fast as this, if it is said; one that is slow is so while the run lasts.
+
+    Where answers stayed slower than our deadlines nothing would ever be delivered, and a long line never come to rest.
+    """
+    usual = [provider] if provider else []
+    if latency is None:
+        return usual
+    changed = {**provider, "latency": latency}
+    return [{**changed, "for": until}, *usual] if latency in _SLOW and "for" not in provider else [changed]
 
 
 def _kept(tree: Tree, draws: Draws) -> list[Tree]:

@@ -43,6 +43,14 @@ def test_every_kind_of_fault_is_in_some_worlds_and_not_in_others() -> None:
     assert max(many) > len(STOCK) // 2
 
 
+def test_no_world_stays_slower_than_our_deadlines() -> None:
+    """A provider whose answers take 20 s does so while the run lasts: after that every line can come to rest."""
+    sides = [side for seed in range(40) for side in world_of(tree(), BASE, seed).scenario.providers]
+    slow = [side for side in sides if side.latency.median_us >= 800_000]
+    assert slow
+    assert all(side.for_us == BASE.runs_for_us for side in slow)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: file.stem)
 def test_the_worlds_around_every_shipped_file_are_scenarios(file: Path) -> None:
