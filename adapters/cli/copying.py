@@ -4,6 +4,7 @@ This file answers for naming both stores, for the installation key going along, 
 eventstore copies. No daemon may run on either.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,9 @@ def _copy(
     *,
     from_: Annotated[str, typer.Option("--from", help="The log: a file, or a URL as in the configuration")],
     to: Annotated[str, typer.Option("--to", help="An empty database, or a file that is not there yet")],
+    as_it_is: Annotated[
+        bool, typer.Option("--as-it-is", help="To a file: also a log that is not sound, such as to rebuild it")
+    ] = False,
     data: Data = DATA,
     json_: Json = False,
 ) -> None:
@@ -41,13 +45,16 @@ def _copy(
     from msgspec.structs import asdict
 
     source, target = _place("--from", from_, data), _place("--to", to, data)
+    if as_it_is and not isinstance(target, Path):
+        raise misused("--as-it-is is for a copy to a file: a daemon is never given a log that is not sound.")
     with refusals_told(), heard("copying") as hear:
-        copied = anyio.run(_copied, source, target, hear)
+        copied = anyio.run(partial(_copied, source, target, hear, as_it_is=as_it_is))
     key = _take_key(source, target, data)
     if json_:
         as_json({"from": str(source), "to": str(target), **asdict(copied), "key": None if key is None else str(key)})
         return
-    line(f"{copied.events:,} events, {copied.messages:,} messages ({copied.rows:,} rows), verified and read back.")
+    proved = "read back" if as_it_is else "verified and read back"
+    line(f"{copied.events:,} events, {copied.messages:,} messages ({copied.rows:,} rows), {proved}.")
     line(f"From {source} to {target}.")
     if key is None:
         aside("The installation key did not go along: the daemon on the copy needs the one of this log.")
@@ -64,14 +71,15 @@ def _place(option: str, given: str, data: Path) -> "Place":
     return found
 
 
-async def _copied(source: "Place", target: "Place", hear: "Progress") -> "Copied":
+async def _copied(source: "Place", target: "Place", hear: "Progress", *, as_it_is: bool) -> "Copied":
     from adapters.chance import fresh_identity
     from eventstore.copying.copying import copy_to_file, copy_to_server
 
     if isinstance(source, Path) and not isinstance(target, Path):
         return await copy_to_server(source, target.url.reveal(), identity=fresh_identity(), hear=hear)
     if not isinstance(source, Path) and isinstance(target, Path):
-        return await copy_to_file(source.url.reveal(), target, identity=fresh_identity(), hear=hear)
+        url = source.url.reveal()
+        return await copy_to_file(url, target, identity=fresh_identity(), as_it_is=as_it_is, hear=hear)
     raise misused("--from and --to are a file and a database: for two of a kind use the store's own tools.")
 
 

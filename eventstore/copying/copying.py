@@ -43,16 +43,19 @@ async def copy_to_server(path: Path, url: str, *, identity: int, hear: Progress 
     return _copied(sums, messages)
 
 
-async def copy_to_file(url: str, path: Path, *, identity: int, hear: Progress | None = None) -> Copied:
+async def copy_to_file(
+    url: str, path: Path, *, identity: int, as_it_is: bool = False, hear: Progress | None = None
+) -> Copied:
     """Copies the log in a database to a new file. Raises StoreRefused, or CorruptLog where the log is not sound.
 
-    No daemon may be at work on either. The file is there once it is verified and the same as the database.
+    No daemon may be at work on either. The file is there once it is verified and the same as the database; `as_it_is`
+    leaves out the first, for whoever wants to mend it.
     """
     with file.for_nobody_else(path):
         file.refuse_used(path)
         log = await open_log(url, identity=identity)
         try:
-            return await _moved_into_place(url, path, hear)
+            return await _moved_into_place(url, path, hear, as_it_is=as_it_is)
         finally:
             await log.close()
 
@@ -77,14 +80,14 @@ async def _write_server(path: Path, url: str, identity: int, hear: Progress | No
     return sums
 
 
-async def _moved_into_place(url: str, path: Path, hear: Progress | None) -> Copied:
+async def _moved_into_place(url: str, path: Path, hear: Progress | None, *, as_it_is: bool) -> Copied:
     beside = path.with_name(f"{path.name}.copied")
     file.remove(beside)
     async with server.reading(url) as connection:
         sums = await _read_server(connection, beside, hear)
     try:
         _refuse_difference(sums, file.sums_of(beside))
-        messages = _sound(beside)
+        messages = verify(beside).messages if as_it_is else _sound(beside)
         file.put_in_place(beside, path)
     finally:
         file.remove(beside)
