@@ -4,6 +4,7 @@ This file answers for the driver being known here alone, and for no word of ours
 hold a statement of the log.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol, cast
@@ -19,6 +20,7 @@ SCHEMA: Final = "tidings"
 CONNECT_S: Final = 5.0
 STATEMENT_S: Final = 10.0
 COMMAND_S: Final = 12.0
+FAREWELL_S: Final = 1.0
 # Bytes of a statement's text and number of statements that a connection keeps prepared.
 _STATEMENT_BYTES: Final = 64 * 1024
 _STATEMENTS_KEPT: Final = 256
@@ -57,6 +59,10 @@ class Connection(Protocol):
 
     def is_closed(self) -> bool:
         """Whether it is known to lead nowhere."""
+        ...
+
+    async def close(self) -> None:
+        """Says goodbye."""
         ...
 
     def terminate(self) -> None:
@@ -171,6 +177,15 @@ async def connect(url: str, *, for_writing: bool = False, is_patient: bool = Fal
     settings = _COMMON | (_WRITING if for_writing else {}) | (_PATIENT if is_patient else {})
     options = {**_options(), "command_timeout": None if is_patient else COMMAND_S}
     return cast("Connection", await asyncpg.connect(url, server_settings=settings, **options))
+
+
+async def farewell(connection: Connection) -> None:
+    """Lets go, with a word to the server where it listens."""
+    try:
+        async with asyncio.timeout(FAREWELL_S):
+            await connection.close()
+    except TROUBLE:
+        connection.terminate()
 
 
 async def cursor_over(connection: Connection, statement: str, *values: object) -> Cursor:

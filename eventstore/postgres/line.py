@@ -8,7 +8,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Final
 
-from eventstore.postgres.connection import TROUBLE, Connection, connect
+from eventstore.postgres.connection import TROUBLE, Connection, connect, farewell
 from eventstore.postgres.owning import Ownership
 
 # How long a lost connection is tried for before callers are told: as long as a server takes to drop one and let us in
@@ -43,6 +43,10 @@ class Line:
     def drop(self) -> None:
         """Whatever was sent may still be on its way: only a new turn tells."""
         self._connection.terminate()
+
+    async def close(self) -> None:
+        """Lets go of the connection."""
+        await farewell(self._connection)
 
     async def again(self) -> Connection:
         """The connection, tried for a while. Raises as `connected` does, once it was tried for long enough."""

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from core.errors import StoreRefused, StoreUnavailable
 from core.ids import SHARDS
-from eventstore.postgres.connection import TROUBLE, Connection, connect, place_of
+from eventstore.postgres.connection import TROUBLE, Connection, connect, farewell, place_of
 
 # How often a daemon is heard of, and after how long of silence it counts as dead: long enough for a pause of its
 # process or a short outage of the database, short enough for a restart after a crash.
@@ -116,7 +116,7 @@ class Beat:
         """Beats no more, and lets go of the connection."""
         self._closing.set()
         await self._task
-        self._connection.terminate()
+        await farewell(self._connection)
 
     async def _work(self) -> None:
         while not await self._waited():
