@@ -7,6 +7,7 @@ anything about a row; `opening.open_log` is how it begins.
 from typing import Final, NoReturn
 
 from core.errors import StoreUnavailable
+from core.ports import Health
 from eventstore.postgres.committing import Committing
 from eventstore.postgres.connection import TROUBLE, Pool
 from eventstore.postgres.line import Line
@@ -37,6 +38,13 @@ class PostgresLog(WritingLog, PostgresReading):
         Whoever runs the process awaits this and stops: nothing that it appends is written any more.
         """
         await self._ownership.lost()
+
+    def health(self) -> tuple[Health, str]:
+        """Whether writes work now, and why not: as the last batch tells, or a sign of life that nobody heard."""
+        state, reason = super().health()
+        if state == "ok" and self._beat.trouble:
+            return "failing", self._beat.trouble
+        return state, reason
 
     async def close(self) -> None:
         """Commits what is queued, answers what was asked, and lets the next daemon in."""

@@ -10,12 +10,14 @@ from typing import Final, NoReturn
 
 from core.errors import StoreRefused, StoreUnavailable
 from core.ids import SHARDS
-from eventstore.postgres.connection import TROUBLE, Connection, connect, farewell, place_of
+from eventstore.postgres.connection import TROUBLE, Connection, connect, farewell, place_of, words_of
 
 # How often a daemon is heard of, and after how long of silence it counts as dead: long enough for a pause of its
 # process or a short outage of the database, short enough for a restart after a crash.
 BEAT_S: Final = 3.0
 SILENCE_S: Final = 15
+# How soon it is tried again where the database did not hear it.
+AGAIN_S: Final = 0.5
 
 # Nodes that ended so long ago are forgotten. Their batches find no row of theirs then, which is as good as a dead one.
 _FORGOTTEN: Final = "DELETE FROM node WHERE state <> 'up' AND started < clock_timestamp() - interval '30 days'"
@@ -110,6 +112,8 @@ class Beat:
         self._connection = connection
         self._ownership = ownership
         self._closing = asyncio.Event()
+        # Why the database did not hear the last one, empty where it did.
+        self.trouble = ""
         self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def close(self) -> None:
@@ -122,9 +126,12 @@ class Beat:
         while not await self._waited():
             try:
                 await self._beat()
-            except TROUBLE:
+            except TROUBLE as error:
                 # Once the database is back, the next one tells whether somebody else came meanwhile.
                 self._connection.terminate()
+                self.trouble = f"the log's database cannot be reached now: {words_of(error)}"
+            else:
+                self.trouble = ""
 
     async def _beat(self) -> None:
         if self._connection.is_closed():
@@ -134,7 +141,7 @@ class Beat:
 
     async def _waited(self) -> bool:
         try:
-            async with asyncio.timeout(BEAT_S):
+            async with asyncio.timeout(AGAIN_S if self.trouble else BEAT_S):
                 await self._closing.wait()
         except TimeoutError:
             return False

@@ -119,6 +119,18 @@ async def test_what_nobody_can_tell_is_called_unknown(log: PostgresLog, wire: Wi
     assert await is_sound(wire.url, events)
 
 
+async def test_an_idle_log_tells_that_its_server_is_away(log: PostgresLog, wire: Wire) -> None:
+    """Nobody has to write to learn it: signs of life that are not heard tell, and one that is heard again."""
+    wire.go_down()
+    while log.health()[0] == "ok":  # noqa: ASYNC110  # Health is asked, it does not call.
+        await asyncio.sleep(0)
+    assert "the log's database cannot be reached now" in log.health()[1]
+    wire.is_down = False
+    while log.health() != ("ok", ""):  # noqa: ASYNC110  # Health is asked, it does not call.
+        await asyncio.sleep(0)
+    await accepted(log, Scribe())
+
+
 async def test_a_log_is_closed_while_its_server_is_away(wire: Wire) -> None:
     """Closing does not wait for a server, and what was queued is refused."""
     log = await open_log(wire.url, identity=2)

@@ -1,7 +1,8 @@
 """Writes to a log from many tasks at once until it is killed, and says on its output what was acknowledged.
 
-Run as `python -m tests.promises.programs.store_writer PATH ROUND`. Each line is a stream and a version, written after
-the log said that they are durable; a line is one write, so that none is torn by the kill.
+Run as `python -m tests.promises.programs.store_writer PATH ROUND`, or with the URL of a database for PATH. Each line is
+a stream and a version, written after the log said that they are durable; a line is one write, so that none is torn by
+the kill.
 """
 
 import asyncio
@@ -13,13 +14,15 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from core.ids import Mint
+from core.ports import Log
+from eventstore.postgres.opening import open_log
 from eventstore.sqlite import SqliteLog
 from tests.contracts.scribe import Scribe, alias, vault_row
 
 TASKS = 24
 
 
-async def write(log: SqliteLog, scribe: Scribe, peer: str) -> None:
+async def write(log: Log, scribe: Scribe, peer: str) -> None:
     """One message after another, each through its whole life."""
     while True:
         acceptance = scribe.acceptance(peer, key=f"{peer}/{scribe.now_us}")
@@ -40,9 +43,13 @@ def acknowledge(stream: int, version: int) -> None:
     os.write(1, f"{stream} {version}\n".encode())
 
 
-async def main(path: Path, turn: int) -> None:
+async def main(place: str, turn: int) -> None:
     """Opens the log and writes for ever."""
-    log = await SqliteLog.open(path)
+    log: Log
+    if place.startswith("postgresql:"):
+        log = await open_log(place, identity=turn + 1)
+    else:
+        log = await SqliteLog.open(Path(place))
     largest, at_us = log.newest()
     scribe = Scribe()
     scribe.mint = Mint(floor=largest)
@@ -51,4 +58,4 @@ async def main(path: Path, turn: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
