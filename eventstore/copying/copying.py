@@ -14,6 +14,7 @@ from eventstore.copying.tables import TABLES, Sum, differing
 from eventstore.integrity import Progress, Steps
 from eventstore.postgres.opening import open_log
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.files import remove
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ async def _write_server(path: Path, url: str, identity: int, hear: Progress | No
 
 async def _moved_into_place(url: str, path: Path, hear: Progress | None, *, as_it_is: bool) -> Copied:
     beside = path.with_name(f"{path.name}.copied")
-    file.remove(beside)
+    remove(beside)
     async with server.reading(url) as connection:
         sums = await _read_server(connection, beside, hear)
     try:
@@ -90,7 +91,7 @@ async def _moved_into_place(url: str, path: Path, hear: Progress | None, *, as_i
         messages = verify(beside).messages if as_it_is else _sound(beside)
         file.put_in_place(beside, path)
     finally:
-        file.remove(beside)
+        remove(beside)
     return _copied(sums, messages)
 
 

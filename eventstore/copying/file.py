@@ -14,6 +14,7 @@ from pathlib import Path
 from core.errors import StoreRefused
 from eventstore.copying.tables import CHUNK, TABLES, Row, Sum, Table
 from eventstore.sqlite.connection import writing
+from eventstore.sqlite.files import make_durable, remove
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.opening import open_to_read
 from eventstore.sqlite.schema import create
@@ -97,22 +98,8 @@ def write(connection: sqlite3.Connection, table: Table, rows: Sequence[Row]) -> 
     connection.executemany(f"INSERT INTO {table.name} ({table.columns}) VALUES ({places})", rows)
 
 
-def put_in_place(beside: Path, path: Path) -> None:
+def put_in_place(finished: Path, path: Path) -> None:
     """Gives a finished file its name, at once and durably."""
-    _sync(beside)
-    beside.replace(path)
-    _sync(path.parent)
-
-
-def remove(path: Path) -> None:
-    """Removes a file and what SQLite keeps beside it, where they are there."""
-    for ending in ("", "-wal", "-shm"):
-        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
-
-
-def _sync(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_durable(finished)
+    finished.replace(path)
+    make_durable(path.parent)

@@ -26,6 +26,7 @@ from eventstore.numbering import Numbering
 from eventstore.rows import EVENT_COLUMNS, HeadRow, head_row
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.connection import writing
+from eventstore.sqlite.files import beside, make_durable, remove
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.marks import write_mark
 from eventstore.sqlite.opening import open_to_read, open_to_write, refuse_absent, refusing
@@ -76,13 +77,13 @@ def rebuild(path: Path, progress: Progress | None = None) -> Rebuilt:
     try:
         # Brings it to this release's tables, and all of the write-ahead log into the file.
         open_to_write(path, lock).close()
-        _remove(copy)
+        remove(copy)
         rebuilt = refusing(path, lambda: _rebuilt(path, copy, progress))
         _prove(copy)
         _swap(copy, path)
         return rebuilt
     finally:
-        _remove(copy)
+        remove(copy)
         lock.release()
 
 
@@ -180,28 +181,11 @@ def _prove(copy: Path) -> None:
 
 def _swap(copy: Path, path: Path) -> None:
     """Puts the copy in the log's place, at once and durably: under its name there is one whole file at any moment."""
-    if (wal := _beside(path, "-wal")).exists() and wal.stat().st_size:
+    if (wal := beside(path, "-wal")).exists() and wal.stat().st_size:
         raise StoreRefused(f"{path} is open elsewhere and has a write-ahead log, nothing was changed: try again later")
-    _sync(copy)
+    make_durable(copy)
     for ending in ("-wal", "-shm"):
         # Whoever reads the old file goes on with what it has open. The new one must not find these.
-        _beside(path, ending).unlink(missing_ok=True)
+        beside(path, ending).unlink(missing_ok=True)
     copy.replace(path)
-    _sync(path.parent)
-
-
-def _sync(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(copy: Path) -> None:
-    for ending in ("", "-wal", "-shm", "-journal"):
-        _beside(copy, ending).unlink(missing_ok=True)
-
-
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(f"{path.name}{ending}")
+    make_durable(path.parent)

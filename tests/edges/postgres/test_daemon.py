@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -38,9 +39,17 @@ def refused(data: Path, url: str) -> str:
 
 
 def test_a_daemon_serves_from_a_database(tmp_path: Path, postgres_url: str) -> None:
-    """What was accepted is delivered, is there after a restart, and the log is sound; the directory holds keys only."""
-    data, environ = tmp_path / "data", {"TIDINGS_STORE__URL": postgres_url}
+    """What was accepted is delivered, is there after a restart, and the log is sound; the directory holds keys only.
+
+    The password of the database is shown nowhere.
+    """
+    parts = urlsplit(postgres_url)
+    password = parts.password or "hunter2"
+    netloc = f"{parts.username}:{password}@{parts.hostname}:{parts.port}"
+    data, environ = tmp_path / "data", {"TIDINGS_STORE__URL": parts._replace(netloc=netloc).geturl()}
     with serving(data, environ=environ) as served:
+        assert any("  log        postgresql://" in line for line in served.printed)
+        assert not [line for line in (*served.printed, *served.notes.lines) if password in line]
         message = send(served, 1)
         served.wait_for("AttemptTaken")
         assert served.daemon.get("health", "ready")["status"] == "ready"
