@@ -160,14 +160,24 @@ class Failover:
         """Moves every message that is due and may leave; answers when the next of the others is due."""
         up, walk = self._others_up(lane), self._walks.get(lane)
         if walk is None or walk.up != up:
-            walk = self._walks[lane] = _Walk(up)
-            for group in await self._log.agenda_groups():
-                if group.lane == lane:
-                    walk.look_from((group.tenant, group.priority), group.due_us)
+            walk = await self._begin_walk(lane, up)
         for group_key, looks_us in sorted(walk.looks_us.items()):
             if looks_us <= self._clock.now_us():
                 await self._walk_group(lane, group_key, walk)
         return min(walk.looks_us.values(), default=None)
+
+    async def _begin_walk(self, lane: str, up: frozenset[str]) -> _Walk:
+        # Known before the log is read, so that whatever is noticed meanwhile is looked at.
+        walk = self._walks[lane] = _Walk(up)
+        try:
+            groups = await self._log.agenda_groups()
+        except LOG_TROUBLE:
+            del self._walks[lane]  # One that knows of no group would be over, and nobody would ever leave.
+            raise
+        for group in groups:
+            if group.lane == lane:
+                walk.look_from((group.tenant, group.priority), group.due_us)
+        return walk
 
     async def _walk_group(self, lane: str, group: tuple[str, int], walk: _Walk) -> None:
         tenant, priority = group

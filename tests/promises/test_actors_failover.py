@@ -196,6 +196,25 @@ def test_what_waits_leaves_a_lane_that_is_down() -> None:
     run_virtual(main)
 
 
+def test_what_waits_leaves_though_the_log_could_not_be_read_when_its_time_came() -> None:
+    """A lane that could not be looked over is looked over again once the log can be read."""
+
+    async def main() -> None:
+        given, disk = accounts_for(*BOTH), CountingDisk()
+        async with open_branches(lanes_under(*BOTH), given, disk=disk) as house:
+            due = house.moment(house.clock.now_us() + 5 * SECOND_US)
+            waiting = (await house.post(mail(9), send_at=due)).id
+            await house.system.errands.pause("one")
+            await house.pass_time(59)
+            disk.is_unreadable = True
+            await house.pass_time(5)
+            disk.is_unreadable = False
+            await house.pass_time(2)
+            assert path_of(house, waiting) == ["two"]
+
+    run_virtual(main)
+
+
 def test_new_messages_begin_in_the_first_lane_that_is_up() -> None:
     """Who names a lane begins there as long as it is up, and goes round from it."""
 
