@@ -245,7 +245,10 @@ def test_a_breaker_closes_once_its_probe_was_taken() -> None:
             log.accept(stream, 0, conversation=stream)
         log.add(7, 1, e.BreakerOpened(until_us=log.us(31), faults=50, outcomes=100, openings=1))
         log.start(1, 40)
-        _ = log.take(1, 41) if is_good else log.fail(1, 41, Transient(code="503"), due_s=300)
+        if is_good:
+            log.take(1, 41)
+        else:
+            log.fail(1, 41, Transient(code="503"), due_s=300)
         if closing is not None:
             log.add(7, 41, closing)
         log.start(2, 80)
