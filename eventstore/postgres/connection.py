@@ -168,6 +168,10 @@ _WRITING: Final = {
 }
 
 
+# What an administrator may have turned off for everybody would make our answers untrue: a commit is on the disk. Where
+# more is asked for (that a standby has it too), it stays so.
+_DURABLE: Final = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"""
 # What looks at a whole log takes as long as it takes.
 _PATIENT: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 
@@ -176,7 +180,10 @@ async def connect(url: str, *, for_writing: bool = False, is_patient: bool = Fal
     """One connection. Raises what the driver raises: one of TROUBLE, or ValueError for a bad URL."""
     settings = _COMMON | (_WRITING if for_writing else {}) | (_PATIENT if is_patient else {})
     options = {**_options(), "command_timeout": None if is_patient else COMMAND_S}
-    return cast("Connection", await asyncpg.connect(url, server_settings=settings, **options))
+    connection = cast("Connection", await asyncpg.connect(url, server_settings=settings, **options))
+    if for_writing:
+        await connection.execute(_DURABLE)
+    return connection
 
 
 async def farewell(connection: Connection) -> None:

@@ -19,10 +19,6 @@ from eventstore.postgres.reading import PostgresReading
 from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
 from eventstore.postgres.schema import judge, prepare
 
-# What an administrator may have turned off for everybody would make our answers untrue: a commit is on the disk.
-_DURABLE: Final = """
-SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"""
-
 _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
 
 Result = TypeVar("Result")
