@@ -16,7 +16,7 @@ from actors.surroundings import Surroundings
 from actors.ways import ways_of
 from core import events as e
 from core.conversation import Conversation
-from core.errors import NotFound
+from core.errors import CorruptLog, NotFound
 from core.explain import Constraint, Explanation, Standing, View
 from core.explain_open import standing_of
 from core.explain_past import conclusion_of, decisions_of
@@ -55,6 +55,8 @@ class Explainer:
         if head is None or head.kind != "msg" or (tenant is not None and head.tenant != tenant):
             raise NotFound("there is no such message")
         recorded = await world.log.events_of(stream)
+        if not recorded:
+            raise CorruptLog(f"message {stream} has a head and no event; run `tidings verify`")
         lanes = await self._lanes_of(recorded)
         chain, is_cut = await self._chains.of(fold(recorded), head.tenant)
         entries, standing = await self.standing(stream)

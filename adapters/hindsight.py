@@ -15,6 +15,7 @@ from core import events as e
 from core.conversation import Conversation
 from core.errors import CorruptLog, Impossible
 from core.message import Message, accepted, evolve
+from core.timekeeping import INSTANT_END_US
 from core.views import MessageState, message_state, shown_status
 from eventstore.codec import UnknownEvent
 from eventstore.sqlite.past import Happened, happened, receipts
@@ -112,5 +113,7 @@ def seen_at(file: Path, at_us: int | None, of: int | None, heard: Callable[[int]
     while page := list(islice(events, _PAGE)):
         hindsight.fold(page)
         heard(hindsight.events)
+    if not 0 <= hindsight.at_us < INSTANT_END_US:
+        raise CorruptLog(f"the last event is of no instant ({hindsight.at_us}); run `tidings verify`")
     hindsight.at_us = hindsight.at_us if at_us is None else at_us
     return hindsight

@@ -10,6 +10,11 @@ at full speed would never meet the wall again; and since it is never faster than
 only grow in real time, never bunch.
 """
 
+from typing import Final
+
+# The beginning of the year 10000, in microseconds since 1970: no instant from there on can be written down (RFC 3339).
+INSTANT_END_US: Final = 253_402_300_800_000_000
+
 
 class LogTime:
     """Log time of one process, in microseconds since 1970 UTC.

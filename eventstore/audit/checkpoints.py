@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from core.errors import CorruptLog
 from core.ids import SHARDS
+from core.timekeeping import INSTANT_END_US
 from eventstore.numbering import Numbering
 
 # The first checkpoint follows on this.
@@ -30,7 +31,7 @@ _SHARD: Final = Struct(">Hq")
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Signature = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{128}\Z")]
 Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
-Instant = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]
+Instant = Annotated[int, msgspec.Meta(ge=0, lt=INSTANT_END_US)]
 Shard = Annotated[int, msgspec.Meta(ge=0, lt=SHARDS)]
 Shards = dict[Shard, tuple[Number, Hash]]
 

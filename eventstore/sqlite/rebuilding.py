@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from core.errors import CorruptLog, Impossible, StoreRefused
-from core.ids import GOVERNOR
+from core.ids import GOVERNOR, SHARDS
 from core.records import Head
 from eventstore.audit.mirrors import Mirror, begun
 from eventstore.codec import EventRow, UnknownEvent, recorded
@@ -113,6 +113,8 @@ def _rebuilt(path: Path, copy: Path, progress: Progress | None) -> Rebuilt:
 def _write_marks(connection: sqlite3.Connection) -> None:
     numbering = Numbering()
     for pos, shard, seq, link in connection.execute(_PLACES):
+        if not 0 <= shard < SHARDS:
+            raise CorruptLog(f"the event at position {pos} is of shard {shard}, which is none; run `tidings verify`")
         numbering.seqs[shard], numbering.links[shard] = seq, link
         before, numbering.pos = numbering.pos, pos
         write_mark(connection, before, numbering)

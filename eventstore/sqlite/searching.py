@@ -15,6 +15,7 @@ import msgspec
 
 from core.errors import CorruptLog
 from core.records import Recorded
+from core.timekeeping import INSTANT_END_US
 from eventstore.codec import recorded
 from eventstore.rows import EVENT_COLUMNS
 from eventstore.sqlite.opening import open_to_read
@@ -63,9 +64,17 @@ def search(path: Path, wanted: Wanted) -> Iterator[Found]:
     with closing(open_to_read(path)) as connection:
         try:
             for *row, channel, conversation in connection.execute(statement, values):
-                yield Found(recorded=recorded(tuple(row)), channel=channel, conversation=conversation)
+                found = recorded(tuple(row))
+                _check(found)
+                yield Found(recorded=found, channel=channel, conversation=conversation)
         except sqlite3.DatabaseError as error:
             raise CorruptLog(f"{path} cannot be read to its end: {error}; run `tidings verify`") from error
+
+
+def _check(found: Recorded) -> None:
+    """Raises CorruptLog for an instant or an id that has no form outside, which only damage brings."""
+    if not (0 <= found.at_us < INSTANT_END_US and found.stream >= 0 and found.cause >= 0):
+        raise CorruptLog(f"shard {found.shard}, seq {found.seq} is damaged; run `tidings verify`, restore a copy")
 
 
 def _conditions(wanted: Wanted) -> tuple[list[str], list[str | int]]:
