@@ -42,7 +42,7 @@ def _reading(runner: asyncio.Runner, url: str) -> Iterator[Connection]:
 
 
 async def _begin(connection: Connection, url: str) -> None:
-    if not await judge(connection, url):
+    if not await judge(connection, url, is_to_read=True):
         raise StoreRefused(f"there is no log in {place_of(url)}")
     # One snapshot for all of it, whatever is committed meanwhile.
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

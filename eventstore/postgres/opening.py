@@ -64,7 +64,7 @@ async def _read(url: str) -> PostgresReading:
         pool = await create_pool(url, most=MOST)
         undo.push_async_callback(pool.close)
         async with pool.acquire(timeout=CONNECT_S) as connection:
-            if not await judge(connection, url):
+            if not await judge(connection, url, is_to_read=True):
                 raise StoreRefused(f"there is no log in {place_of(url)}")
             numbering = await numbering_of(connection)
         undo.pop_all()

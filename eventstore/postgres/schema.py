@@ -32,15 +32,18 @@ async def prepare(connection: Connection, url: str) -> None:
         await judge(connection, url)
 
 
-async def judge(connection: Connection, url: str) -> bool:
-    """Whether our tables are there, of this release. Raises StoreRefused for anything else that is there."""
+async def judge(connection: Connection, url: str, *, is_to_read: bool = False) -> bool:
+    """Whether our tables are there, of this release. Raises StoreRefused for anything else that is there.
+
+    A standby, which takes no writes, is good enough to read from.
+    """
     place = place_of(url)
     found = await connection.fetchrow(_SERVER, f"{SCHEMA}.meta", SCHEMA)
     assert found is not None, "a question without FROM has one answer"
     server, is_standby, encoding, has_meta, has_schema, tables = found
     if server // 10_000 < OLDEST_SERVER:
         raise StoreRefused(f"{place} is served by PostgreSQL {server // 10_000}: {OLDEST_SERVER} or newer is needed")
-    if is_standby:
+    if is_standby and not is_to_read:
         raise StoreRefused(f"{place} is on a read-only standby: give the store's URL of the primary")
     if encoding != "UTF8":
         raise StoreRefused(f"{place} has the encoding {encoding}: make one with ENCODING 'UTF8'")

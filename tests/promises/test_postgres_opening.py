@@ -1,17 +1,19 @@
 """Why a database is not opened, said in one line that tells what to do, and never a password."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from anyio import to_thread
 
 from core.errors import StoreRefused
 from core.records import Stored
+from eventstore.postgres.checking import verify
 from eventstore.postgres.connection import Connection, connect
 from eventstore.postgres.opening import open_log, read_log
 from tests.contracts.scribe import Scribe
-from tests.postgres_server import Server
+from tests.postgres_server import Cluster, Server, own_cluster, remove
 from tests.promises.postgres_wire import Wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -114,6 +116,32 @@ async def test_a_database_that_cannot_be_written(postgres_url: str, hand: Connec
     words = await refusal_of(postgres_url)
     assert "is read-only" in words
     assert "the primary" in words
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A server of this test's own."""
+    cluster = own_cluster()
+    yield cluster
+    remove(cluster.folder)
+
+
+async def test_a_standby_is_read_and_never_written(cluster: Cluster) -> None:
+    """A real one: a daemon is sent to the primary, while reading and checking are welcome."""
+    log = await open_log(cluster.url, identity=1)
+    acceptance = Scribe().acceptance()
+    assert await log.accept(acceptance) == Stored()
+    await log.close()
+    await to_thread.run_sync(cluster.stop)
+    (cluster.folder / "standby.signal").touch()
+    await to_thread.run_sync(cluster.start)
+    words = await refusal_of(cluster.url)
+    assert "is on a read-only standby: give the store's URL of the primary" in words
+    reading = await read_log(cluster.url)
+    assert await reading.head_of(acceptance.sealed.stream) is not None
+    await reading.close()
+    report = await to_thread.run_sync(verify, cluster.url)
+    assert (report.faults, report.events) == ((), 1)
 
 
 async def test_a_user_who_may_not_make_tables(postgres_url: str, postgres_server: Server) -> None:
