@@ -6,6 +6,7 @@ This file answers for finding the log and for printing what it comes to. It neve
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -85,7 +86,7 @@ def _print_whole(hindsight: "Hindsight", *, json_: bool) -> None:
     line(f"After {hindsight.events:,} events, as of {moment(hindsight.at_us):%Y-%m-%d %H:%M:%S} UTC:")
     _print_counts(counts, hindsight.paused)
     for one, until in open_until.items():
-        line(f"The circuit of {one} is open until {until:%Y-%m-%d %H:%M:%S} UTC.")
+        line(f"The circuit of {one} is {_circuit(until, moment(hindsight.at_us))}.")
     if hindsight.parked:
         line(f"{len(hindsight.parked)} streams hold events of a newer release and are left out from there.")
 
@@ -122,12 +123,17 @@ def _print_conversation(hindsight: "Hindsight", of: int, *, json_: bool) -> None
         }
         line(msgspec.json.encode(shown).decode())
         return
-    circuit = "closed" if until_us is None else f"open until {moment(until_us):%Y-%m-%d %H:%M:%S}"
+    circuit = "closed" if until_us is None else _circuit(moment(until_us), moment(hindsight.at_us))
     line(f"{encode('conv', of)} as of {moment(hindsight.at_us):%Y-%m-%d %H:%M:%S} UTC, circuit {circuit}:")
     table(
         ("id", "status", "attempts", "due (UTC)", "reason"),
         ((one.id, one.status, one.attempts, one.due and f"{one.due:%Y-%m-%d %H:%M:%S}", one.reason) for one in states),
     )
+
+
+def _circuit(until: datetime, at: datetime) -> str:
+    """A circuit that has opened: once its time is over, one attempt may go as its probe."""
+    return f"{'open until' if until > at else 'half-open since'} {until:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def log_file(store: str | None, data: Path) -> Path:

@@ -2,12 +2,15 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from adapters.cli.remote import Answer
+from core.events import CircuitOpened
+from eventstore.codec import encode
 from tests.edges.cli.processes import Served, serving, tidings
 
 pytestmark = pytest.mark.slow
@@ -73,6 +76,21 @@ def test_one_conversation_is_replayed(past: Past) -> None:
     assert (unknown.returncode, "knows nothing of" in unknown.stderr) == (1, True)
     for wrong in (("--conversation", "nonsense"), ("--at", "yesterday"), ("--store", "postgresql://x")):
         assert tidings("replay", "--data", str(past.data), *wrong).returncode == 2
+
+
+def test_a_circuit_is_told_as_of_the_instant(past: Past) -> None:
+    """One whose time is not over is open; afterwards it is half-open, and nothing says that it is open until then."""
+    name, schema_version, body = encode(CircuitOpened(until_us=4_102_444_800_000_000, streak=5, openings=1))
+    with closing(sqlite3.connect(past.data / "tidings.db")) as connection:
+        connection.execute(
+            "INSERT INTO event SELECT pos + 1, shard, 1, 9, 1, ?, ?, at_us, tenant, 0, ?, link FROM event"
+            " ORDER BY pos DESC LIMIT 1",
+            (name, schema_version, body),
+        )
+        connection.commit()
+    data = ("--data", str(past.data))
+    assert "is open until 2100-01-01 00:00:00 UTC." in tidings("replay", *data).stdout
+    assert "half-open since 2100-01-01 00:00:00 UTC." in tidings("replay", *data, "--at", "2100-01-01T00:00:00Z").stdout
 
 
 def test_a_sound_log_verifies_beside_its_daemon(past: Past) -> None:
