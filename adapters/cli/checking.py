@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapters.cli.ending import Ended
-from adapters.cli.logfile import heard, log_file, log_name, own_file, refusals_told
+from adapters.cli.logfile import file_of, heard, log_place, own_file, refusals_told
 from adapters.cli.options import DATA, Data, Json, Store
 from adapters.cli.printing import as_json, line
 
 if TYPE_CHECKING:
-    from eventstore.audit.findings import Fault, InFlight
+    from adapters.config.store import Place
+    from eventstore.audit.findings import Fault, InFlight, Report
+    from eventstore.integrity import Progress
 
 
 def mount(app: typer.Typer) -> None:
@@ -44,13 +46,12 @@ def _verify(
     from msgspec import to_builtins
     from msgspec.structs import replace
 
-    from eventstore.sqlite.checking import verify
-
-    file = log_file(store, data)
+    place = log_place(store, data)
     with refusals_told(), heard("verifying") as hear:
-        report = verify(file, hear)
-        known, sealed = _sealed(file, seals, public_key)
-        report = replace(report, faults=(*report.faults, *sealed))
+        report = _report(place, hear)
+    with refusals_told():
+        known, sealed = _sealed(place, seals, public_key)
+    report = replace(report, faults=(*report.faults, *sealed))
     if json_:
         as_json({**to_builtins(report), "checkpoints": known, "sound": not report.faults})
     else:
@@ -63,7 +64,7 @@ def _verify(
         parked = f", {report.parked:,} of a newer release" if report.parked else ""
         out = f", {report.attempts_open:,} attempts open" if report.attempts_open else ""
         checkpoints = f", {known:,} checkpoints" if known else ""
-        line(f"{log_name(store, data)}: {looked_at}{parked}{checkpoints}{out}: {verdict}.")
+        line(f"{place}: {looked_at}{parked}{checkpoints}{out}: {verdict}.")
     if report.faults:
         raise Ended
 
@@ -87,12 +88,25 @@ def _rebuild(*, data: Data = DATA, store: Store = None, json_: Json = False) -> 
         line(f"{file}: {rebuilt.messages:,} messages; {changes}.")
 
 
-def _sealed(file: Path, seals: Path | None, given: str | None) -> "tuple[int, list[Fault]]":
+def _report(place: "Place", hear: "Progress") -> "Report":
+    if isinstance(place, Path):
+        from eventstore.sqlite.checking import verify
+
+        return verify(place, hear)
+    from eventstore.postgres.checking import verify as verify_there
+
+    return verify_there(place.url.reveal(), hear)
+
+
+def _sealed(place: "Place", seals: Path | None, given: str | None) -> "tuple[int, list[Fault]]":
     """How many checkpoints there are, and what does not hold of them."""
+    if seals is None and not isinstance(place, Path):
+        return 0, []
     from adapters.sealing import public_key
     from eventstore.sqlite.checking import verify_sealed
     from eventstore.sqlite.sealing import read_seals, seals_path
 
+    file = file_of(place)
     checkpoints = read_seals(seals or seals_path(file))
     if seals is not None and not checkpoints:
         raise Ended(f"{seals} holds no checkpoint: nothing is known of what was sealed.")

@@ -137,30 +137,27 @@ def _circuit(until: datetime, at: datetime) -> str:
 
 
 def log_file(store: str | None, data: Path) -> Path:
-    """The file of the log that is meant: what --store names (relative to here, as paths are), or the one in --data.
+    """The file of the log that is meant; of one in PostgreSQL a copy as of now, which goes away with this process."""
+    return file_of(log_place(store, data))
 
-    Of a log in PostgreSQL it is a copy as of now, which goes away with this process.
-    """
-    place = _place(store, data)
+
+def file_of(place: "Place") -> Path:
+    """The same of a log that is known already."""
     return place if isinstance(place, Path) else _copied(place)
 
 
 def own_file(store: str | None, data: Path, purpose: str) -> Path:
     """The same for a command that needs the file itself."""
-    place = _place(store, data)
+    place = log_place(store, data)
     if not isinstance(place, Path):
         raise misused(
-            f"A log in PostgreSQL cannot be {purpose} in place: copy it to a file first, with `tidings copy`."
+            f"A log in PostgreSQL cannot be {purpose} in place: copy it to a file with `tidings copy --as-it-is`."
         )
     return place
 
 
-def log_name(store: str | None, data: Path) -> str:
-    """What that log is called in front of a person."""
-    return str(_place(store, data))
-
-
-def _place(store: str | None, data: Path) -> "Place":
+def log_place(store: str | None, data: Path) -> "Place":
+    """Where the log is that is meant: what --store names (relative to here, as paths are), or the file in --data."""
     from adapters.config.store import DEFAULT_NAME, EXPECTED, place_of
 
     if store is None:

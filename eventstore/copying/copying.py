@@ -78,6 +78,7 @@ async def _write_server(path: Path, url: str, identity: int, hear: Progress | No
                 sums[table.name].add(chunk)
                 steps.heard(len(chunk))
         _refuse_difference(sums, await server.sums_of(target, steps))
+        await server.take_stock(target)
     return sums
 
 

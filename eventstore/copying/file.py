@@ -33,10 +33,13 @@ def for_nobody_else(path: Path) -> Iterator[None]:
 
 @contextmanager
 def snapshot_of(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that sees the log as it is now for as long as the block lasts."""
+    """A connection that sees the log as it is now for as long as the block lasts. Raises StoreRefused or CorruptLog."""
     with closing(open_to_read(path)) as connection:
-        connection.execute("BEGIN")
-        yield connection
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as error:
+            raise StoreRefused(f"{path} cannot be read: {error}") from error
 
 
 def size_of(connection: sqlite3.Connection) -> int:
@@ -75,21 +78,30 @@ def refuse_used(path: Path) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[sqlite3.Connection]:
-    """An empty log in a new file, durable at the end of the block, and removed where that fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The vault is in it, so nobody else may read it.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    """An empty log in a new file, whole at the end of the block, and removed where that fails. Raises StoreRefused."""
     with ExitStack() as undo:
-        undo.callback(remove, path)
-        with closing(writing(path)) as connection:
-            # A file that is not finished is thrown away, so nothing needs to be undone, or written twice.
-            connection.execute("PRAGMA journal_mode = OFF")
-            create(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = WAL")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The vault is in it, so nobody else may read it.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            undo.callback(remove, path)
+            with _filling(path) as connection:
+                yield connection
+        except (OSError, sqlite3.Error) as error:
+            raise StoreRefused(f"{path} cannot be written: {error}") from error
         undo.pop_all()
+
+
+@contextmanager
+def _filling(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(writing(path)) as connection:
+        # A file that is not finished is thrown away, so nothing needs to be undone, or written twice.
+        connection.execute("PRAGMA journal_mode = OFF")
+        create(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def write(connection: sqlite3.Connection, table: Table, rows: Sequence[Row]) -> None:

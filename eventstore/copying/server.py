@@ -82,13 +82,11 @@ async def writing(url: str, identity: int) -> AsyncIterator[Copying]:
 @asynccontextmanager
 async def _transaction(url: str, *, isolation: str, readonly: bool) -> AsyncIterator[Copying]:
     try:
-        opened = await connect(url)
+        opened = await connect(url, is_patient=True)
     except _AT_FIRST as error:
         raise refused(url, error) from None
     connection = cast("Copying", opened)
     try:
-        for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-            await connection.execute(f"SET {setting} = 0")
         async with connection.transaction(isolation=isolation, readonly=readonly):
             yield connection
     except TROUBLE as error:
@@ -137,6 +135,11 @@ async def write(connection: Copying, table: Table, rows: Sequence[Row]) -> None:
     await connection.copy_records_to_table(
         table.name, records=rows, columns=columns, schema_name=SCHEMA, timeout=_PATIENCE_S
     )
+
+
+async def take_stock(connection: Copying) -> None:
+    """Lets the server know what its tables hold by now, which it would find out by itself only later."""
+    await connection.execute(f"ANALYZE {', '.join(table.name for table in TABLES)}")
 
 
 def _plain(table: Table, row: Row) -> Row:
