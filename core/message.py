@@ -301,7 +301,8 @@ def head_of(message: Message, shard: int) -> Head:
         attempts=message.attempt,
         accepted_us=message.accepted_us,
         changed_us=message.changed_us,
-        code=message.code,
+        # Whatever a provider says, a row can hold it: PostgreSQL's texts have no NUL.
+        code=message.code.replace("\x00", ""),
         cause=message.cause,
         owes=message.owes,
         ends_us=message.ends_us if message.status in WAITING else None,

@@ -305,3 +305,10 @@ def test_a_message_concludes_once(names: list[str]) -> None:
             assert message is before
             continue
         assert before.is_open or name == "redriven" or not message.is_open
+
+
+def test_whatever_a_provider_says_fits_into_a_row() -> None:
+    """A code with a NUL, which no text of PostgreSQL can have, is in the event as it came and in the head without."""
+    message = then(_flying, failed(_flying, Transient(code="55\x004")))
+    assert message.code == "55\x004"
+    assert head_of(message, 0).code == "554"
