@@ -23,7 +23,7 @@ def told(room: Path, *arguments: str) -> list[object]:
 
 
 def test_commands_say_the_same_of_a_database_and_of_its_copy(tmp_path: Path, postgres_url: str) -> None:
-    """`verify`, `replay`, `log` and `explain` read either; what they put aside for it is gone when they end."""
+    """They read either; what they put aside for it is gone when they end, and one that needs a file says so."""
     data, room = tmp_path / "data", tmp_path / "room"
     room.mkdir()
     with serving(data, environ={"TIDINGS_STORE__URL": postgres_url}) as served:
@@ -38,6 +38,12 @@ def test_commands_say_the_same_of_a_database_and_of_its_copy(tmp_path: Path, pos
         assert told(room, *words, "--store", postgres_url) == told(room, *words, "--store", file)
     (explained,) = told(room, "explain", message, "--store", postgres_url)
     assert explained["status"] == "sent"  # type: ignore[index]  # JSON.
+    capsule = tmp_path / "capsule.toml"
+    told(room, "capsule", "--since", "2020-01-01T00:00:00Z", "-o", str(capsule), "--store", postgres_url)
+    assert "[[arrive]]" in capsule.read_text()
+    sealed = tidings("seal", "--store", postgres_url)
+    assert (sealed.returncode, sealed.stdout) == (2, "")
+    assert "cannot be sealed in place" in sealed.stderr
     assert not list(room.iterdir())
 
 

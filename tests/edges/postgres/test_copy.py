@@ -6,8 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.errors import StoreRefused
+from eventstore.copying.copying import copy_to_file, copy_to_server
 from tests.edges.cli.processes import serving, tidings
 from tests.edges.postgres.test_daemon import send
+from tests.edges.postgres.test_storms import CUT
 from tests.postgres_server import Server
 
 pytestmark = pytest.mark.slow
@@ -123,6 +126,33 @@ def test_a_log_that_is_not_sound_stays_where_it_is(data: Path, postgres_server: 
     assert "is not sound" in refused(data, "sqlite:///tidings.db", postgres_url)
     assert postgres_server.run("SELECT to_regclass('tidings.event')", url=postgres_url) == ""
     assert not (data / "tidings.key").exists()
+
+
+@pytest.mark.anyio
+async def test_a_copy_that_is_cut_short_leaves_nothing(
+    data: Path, tmp_path: Path, postgres_server: Server, postgres_url: str
+) -> None:
+    """Where the connection breaks half way, either side is as it was, and the next try goes through at once."""
+    file, back = data / "tidings.db", tmp_path / "back.db"
+    before = rows_of(file)
+    cuts: list[str] = []
+
+    def cut(done: int, total: int) -> None:
+        if not cuts and done > total // 2:
+            cuts.append(postgres_server.run(CUT, url=postgres_url))
+
+    with pytest.raises(StoreRefused, match="cut short and undone"):
+        await copy_to_server(file, postgres_url, identity=1, hear=cut)
+    assert postgres_server.run("SELECT count(*) FROM tidings.event", url=postgres_url) == "0"
+    copied = await copy_to_server(file, postgres_url, identity=2)
+    assert (copied.messages, len(cuts)) == (5, 1)
+    cuts.clear()
+    with pytest.raises(StoreRefused):
+        await copy_to_file(postgres_url, back, identity=3, hear=cut)
+    assert not list(tmp_path.glob("back.db*.copied*"))
+    assert not back.exists()
+    await copy_to_file(postgres_url, back, identity=4)
+    assert rows_of(back) == rows_of(file) == before
 
 
 def test_two_of_a_kind_and_nothing_at_all_are_misuse(tmp_path: Path) -> None:
