@@ -5,7 +5,7 @@ no permit, since nothing leaves. It holds no task or timer a message: the log ha
 until the next of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import anyio
@@ -99,10 +99,22 @@ class Endings:
             except LOG_TROUBLE as trouble:
                 troubles.append(trouble)
 
+        async def end_line(streams: Sequence[int]) -> None:
+            for stream in streams:
+                await end(stream)
+
         for place in range(0, len(heads), _AT_ONCE):
             async with anyio.create_task_group() as group:
-                for head in heads[place : place + _AT_ONCE]:
-                    group.start_soon(end, head.stream)
+                for streams in _by_conversation(heads[place : place + _AT_ONCE]):
+                    group.start_soon(end_line, streams)
             if troubles:
                 raise troubles[0]
         return not left
+
+
+def _by_conversation(heads: Sequence[Head]) -> Collection[Sequence[int]]:
+    """Those of one conversation in their order: they have its turn one after another, and only so many wait for it."""
+    found: dict[int | None, list[int]] = {}
+    for head in heads:
+        found.setdefault(head.conversation, []).append(head.stream)
+    return found.values()

@@ -8,7 +8,7 @@ import pytest
 from core import events as e
 from core.outcomes import Taken, Transient
 from core.policies import SECOND_US, BreakerRule, CircuitRule, Limits, Quota
-from core.settings import Settings
+from core.settings import Bounds, Settings
 from eventstore.disk import Border
 from eventstore.durable import Durable
 from scenarios.loop.run import run_virtual
@@ -265,5 +265,24 @@ def test_a_stream_that_makes_no_sense_delays_no_other_end() -> None:
             assert {house.message(stream).status for stream in others} == {"expired"}
             assert 1 <= house.notes.count("ending_parked") <= 10
             assert house.system.ready() == []
+
+    run_virtual(main)
+
+
+def test_all_of_one_conversation_end_in_time_however_few_may_wait_for_it() -> None:
+    """They have its turn one after another, so none is put off because others wait already."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        disk.commit_us = 1_000
+        given = accounts_for("post")
+        settings = settings_with(lane("post"), bounds=Bounds(mail_max=1))
+        async with open_branches(settings, given, disk=disk) as house:
+            await house.system.errands.pause("post")
+            by = house.moment(house.clock.now_us() + 60 * SECOND_US)
+            for number in range(12):
+                await house.post(mail(1), number, expires_at=by)
+            await house.pass_time(61)
+            assert house.statuses() == {"expired": 12}
 
     run_virtual(main)
