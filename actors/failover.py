@@ -206,19 +206,25 @@ class Failover:
             known = await self._log.events_of_many(streams)
         except NONSENSE:
             known = {}  # One of them makes no sense; each is asked by itself.
-        movable = [stream for stream in streams if stream not in known or _has_ways(known[stream][0].event)]
+        # Those of one conversation have its turn one after another, and only so many may wait for it.
+        lines: dict[int, list[int]] = {}
+        for row in rows:
+            if row.stream not in known or _has_ways(known[row.stream][0].event):
+                lines.setdefault(row.conversation, []).append(row.stream)
         troubles: list[TidingsError] = []
 
-        async def move(stream: int) -> None:
+        async def move(line: Sequence[int]) -> None:
             try:
-                await self._move(stream)
+                for stream in line:
+                    await self._move(stream)
             except LOG_TROUBLE as trouble:
                 troubles.append(trouble)
 
+        movable = list(lines.values())
         for place in range(0, len(movable), _AT_ONCE):
             async with anyio.create_task_group() as group:
-                for stream in movable[place : place + _AT_ONCE]:
-                    group.start_soon(move, stream)
+                for line in movable[place : place + _AT_ONCE]:
+                    group.start_soon(move, line)
             if troubles:
                 raise troubles[0]
 

@@ -215,6 +215,22 @@ def test_what_waits_leaves_though_the_log_could_not_be_read_when_its_time_came()
     run_virtual(main)
 
 
+def test_all_of_one_conversation_leave_in_time_however_few_may_wait_for_it() -> None:
+    """They have its turn one after another, so none is put off because others wait already."""
+
+    async def main() -> None:
+        given, disk = accounts_for(*BOTH), CountingDisk()
+        disk.commit_us = 1_000
+        async with open_branches(lanes_under(*BOTH, bounds=Bounds(mail_max=1)), given, disk=disk) as house:
+            due = house.moment(house.clock.now_us() + 5 * SECOND_US)
+            waiting = [(await house.post(mail(9), n, send_at=due)).id for n in range(12)]
+            await house.system.errands.pause("one")
+            await house.pass_time(61)
+            assert [moves_of(house, stream) for stream in waiting] == [[("two", "down")]] * 12
+
+    run_virtual(main)
+
+
 def test_new_messages_begin_in_the_first_lane_that_is_up() -> None:
     """Who names a lane begins there as long as it is up, and goes round from it."""
 
