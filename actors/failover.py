@@ -31,14 +31,14 @@ _BEYOND: Final = (1 << 63) - 1
 
 
 class _Walk:
-    """How far one lane has been walked over, under the lanes that were up then.
+    """How far one lane has been walked over, under the lanes that were up then, each with how often it had come up.
 
     By (tenant, priority): before which due instant everything was looked at, and when there is more to see.
     """
 
     __slots__ = ("looks_us", "seen_us", "up")
 
-    def __init__(self, up: frozenset[str]) -> None:
+    def __init__(self, up: frozenset[tuple[str, int]]) -> None:
         self.up = up
         self.seen_us: dict[tuple[str, int], int] = {}
         self.looks_us: dict[tuple[str, int], int] = {}
@@ -145,11 +145,11 @@ class Failover:
             if self._others_up(name):
                 yield name, since_us + MINUTE_US
 
-    def _others_up(self, name: str) -> frozenset[str]:
+    def _others_up(self, name: str) -> frozenset[tuple[str, int]]:
         """The lanes that may take over from one: those of its channel, as far as that is known."""
         left = self._lanes.get(name)
         return frozenset(
-            other
+            (other, lane.rises)
             for other, lane in self._lanes.items()
             if lane.is_up and (left is None or lane.lane.channel == left.lane.channel)
         )
@@ -166,7 +166,7 @@ class Failover:
                 await self._walk_group(lane, group_key, walk)
         return min(walk.looks_us.values(), default=None)
 
-    async def _begin_walk(self, lane: str, up: frozenset[str]) -> _Walk:
+    async def _begin_walk(self, lane: str, up: frozenset[tuple[str, int]]) -> _Walk:
         # Known before the log is read, so that whatever is noticed meanwhile is looked at.
         walk = self._walks[lane] = _Walk(up)
         try:

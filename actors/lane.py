@@ -73,6 +73,8 @@ class LaneActor:
         self.paused_by: Literal["operator", "config", "provider"] | None = None
         # Since when it lets nothing out but a probe, None while it is up.
         self.down_since_us: int | None = None
+        # How often it has come up: who looked while it was down has to look again.
+        self.rises = 0
         self.paused_code = ""
         self.throttled_until_us = 0
         self.breaker = Breaker()
@@ -375,6 +377,7 @@ class LaneActor:
 
     def _came_up(self) -> None:
         if self.is_served and self.paused_by is None and self.breaker.open_until_us is None:
+            self.rises += self.down_since_us is not None
             self.down_since_us = None
         self.stirred()
 

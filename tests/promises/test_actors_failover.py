@@ -231,6 +231,27 @@ def test_all_of_one_conversation_leave_in_time_however_few_may_wait_for_it() -> 
     run_virtual(main)
 
 
+def test_a_lane_that_went_down_and_came_up_again_is_one_to_go_on_in() -> None:
+    """It went down just as messages were to go on in it: once it is back they do."""
+
+    async def main() -> None:
+        given, disk = accounts_for(*BOTH), CountingDisk()
+        async with open_branches(lanes_under(*BOTH), given, disk=disk) as house:
+            due = house.moment(house.clock.now_us() + 5 * SECOND_US)
+            waiting = (await house.post(mail(9), send_at=due)).id
+            await house.system.errands.pause("one")
+            disk.read_us = 100_000
+            await house.pass_time(60.05)
+            await house.system.errands.pause("two")
+            await house.pass_time(30)
+            assert moves_of(house, waiting) == []
+            await house.system.errands.resume("two")
+            await house.pass_time(5)
+            assert path_of(house, waiting) == ["two"]
+
+    run_virtual(main)
+
+
 def test_new_messages_begin_in_the_first_lane_that_is_up() -> None:
     """Who names a lane begins there as long as it is up, and goes round from it."""
 
