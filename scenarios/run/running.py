@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # A supervisor starts a daemon that died of trouble with its log again after this time.
 _STARTED_AGAIN_US: Final = 5 * SECOND_US
-_LIVES_MAX: Final = 1_000
+# A disk may be full for hours, and the daemon not get through meanwhile however often it is started.
+_LIVES_MAX: Final = 10_000
 _STEPS_AT_ONE_INSTANT_MAX: Final = 500_000
 
 # Dates of answers over HTTP, and hooks whose signature grows old.
