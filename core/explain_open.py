@@ -108,7 +108,7 @@ def _due_kind(view: View) -> Kind:
 
 def _starts_us(view: View) -> int | None:
     """From when on its conversation would have it started; None while others are in its way."""
-    # Ends, and stepping aside, are other matters than a start: of each lane, a conversation tells the first instant only.
+    # Ends, and stepping aside, are other matters than a start, and of each lane only the first instant is told.
     messages = [replace(message, expires_us=None, fallbacks=0) for message in (view.message, *view.beside)]
 
     def policy_of(other: Message) -> Policy:
