@@ -292,6 +292,8 @@ class Scheduler:
         if isinstance(actor, ConversationActor) and actor is self._roster.find(permit.conversation):
             self._put(actor)
         else:
+            if isinstance(actor, ConversationActor):
+                self._put(actor)  # Its message may have moved, and this lane may have no room for long.
             # One that was put to sleep right after its attempt may not know the latest: it is asked anew.
             pause_us = _TROUBLE_PAUSE_US if actor == "again" else 0
             agenda.ring.remind(permit.tenant, grant.priority, grant.entry._replace(ready_us=now_us + pause_us))

@@ -1,10 +1,12 @@
 """Failover: a message goes through the lanes that it may, in order, and waits behind none that lets nothing out."""
 
+from functools import partial
 from typing import Final
 
 import pytest
 
-from core.outcomes import Ambiguous, Config, Outcome, Permanent, Recipient, Transient
+from core.events import AttemptStarted
+from core.outcomes import Ambiguous, Config, Outcome, Permanent, Rate, Recipient, Transient
 from core.policies import SECOND_US, Limits, Policy, Quota
 from core.settings import Bounds, Settings
 from scenarios.loop.run import run_virtual
@@ -122,6 +124,23 @@ def test_no_message_runs_between_a_failing_and_a_paused_lane() -> None:
             assert path_of(house, stream) == ["one"] * 4
             assert moves_of(house, stream) == []
             assert house.message(stream).reason == "exhausted"
+
+    run_virtual(main)
+
+
+def test_one_that_sleeps_right_after_its_attempt_goes_on_in_the_next_lane() -> None:
+    """It waits there for no room in the lane that it has left, though nobody of it is awake any more."""
+
+    async def main() -> None:
+        given, disk = accounts_for(*BOTH), CountingDisk()
+        given["one"].always = Rate(scope="account", after_us=600 * SECOND_US)
+        disk.commit_us = 5_000
+        async with open_branches(lanes_under(*BOTH, bounds=Bounds(awake_max=1)), given, disk=disk) as house:
+            for number in range(30):
+                await house.all_at_once([partial(house.post, mail(number)), partial(house.post, mail(100 + number))])
+            await house.pass_time(20)
+            tried = sum(isinstance(event, AttemptStarted) and event.lane == "one" for event in house.all_events())
+            assert 0 < tried == house.statuses()["sent"]
 
     run_virtual(main)
 
