@@ -10,7 +10,7 @@ from core.errors import StoreRefused
 from eventstore.copying.copying import copy_to_file, copy_to_server
 from tests.edges.cli.processes import serving, tidings
 from tests.edges.postgres.test_daemon import send
-from tests.edges.postgres.test_storms import CUT
+from tests.edges.postgres.test_storms import AGE, CUT
 from tests.postgres_server import Server
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,10 @@ def test_a_log_that_is_not_sound_stays_where_it_is(data: Path, postgres_server: 
 async def test_a_copy_that_is_cut_short_leaves_nothing(
     data: Path, tmp_path: Path, postgres_server: Server, postgres_url: str
 ) -> None:
-    """Where the connection breaks half way, either side is as it was, and the next try goes through at once."""
+    """Where every connection breaks half way, either side is as it was, and the next try goes through.
+
+    One that could not even say goodbye counts as dead once it was silent for long enough.
+    """
     file, back = data / "tidings.db", tmp_path / "back.db"
     before = rows_of(file)
     cuts: list[str] = []
@@ -144,6 +147,7 @@ async def test_a_copy_that_is_cut_short_leaves_nothing(
     with pytest.raises(StoreRefused, match="cut short and undone"):
         await copy_to_server(file, postgres_url, identity=1, hear=cut)
     assert postgres_server.run("SELECT count(*) FROM tidings.event", url=postgres_url) == "0"
+    postgres_server.run(AGE, url=postgres_url)
     copied = await copy_to_server(file, postgres_url, identity=2)
     assert (copied.messages, len(cuts)) == (5, 1)
     cuts.clear()
@@ -151,6 +155,7 @@ async def test_a_copy_that_is_cut_short_leaves_nothing(
         await copy_to_file(postgres_url, back, identity=3, hear=cut)
     assert not list(tmp_path.glob("back.db*.copied*"))
     assert not back.exists()
+    postgres_server.run(AGE, url=postgres_url)
     await copy_to_file(postgres_url, back, identity=4)
     assert rows_of(back) == rows_of(file) == before
 
