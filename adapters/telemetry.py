@@ -50,6 +50,8 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "endings_refused": "warning",
     "failover_parked": "error",
     "failover_refused": "warning",
+    "lane_parked": "error",
+    "lane_unread": "warning",
     "fallback_parked": "error",
     "fallback_refused": "warning",
     "lane_alert": "warning",
