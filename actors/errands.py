@@ -115,8 +115,7 @@ class Errands:
     async def heard(self, tenant: str, conversation: int, news: PeerNews, *, name: Alias | None = None) -> None:
         """Has a conversation record what its peer did of its own accord, and the name under which it is found."""
         actor = self._roster.wake(conversation, tenant)
-        await actor.heard(news, () if name is None else (name,))
-        self._scheduler.remind(actor)
+        await self._told(actor, actor.heard(news, () if name is None else (name,)))
 
     async def of_reference(self, tenant: str, reference: bytes) -> list[int]:
         """Open messages of a reference (its keyed hash), oldest first, at most REFERENCE_MAX."""
@@ -138,13 +137,13 @@ class Errands:
         """Closes a conversation's circuit, or ends its pause."""
         owner, _ = await self._peer_of(tenant, conversation)
         actor = self._roster.wake(conversation, owner)
-        await actor.reset()
-        self._scheduler.remind(actor)
+        await self._told(actor, actor.reset())
 
     async def release(self, tenant: str | None, conversation: int) -> int:
         """Lets held messages of a conversation go on, and ends its suppression; answers how many messages."""
         owner, _ = await self._peer_of(tenant, conversation)
-        await self._roster.wake(conversation, owner).restore()
+        actor = self._roster.wake(conversation, owner)
+        await self._told(actor, actor.restore())
         wanted = MessageFilter(conversation=conversation, status=("held",))
         heads = await self._log.heads(wanted, limit=_COUNTED_MAX, oldest_first=True)
         for head in heads:
@@ -233,6 +232,16 @@ class Errands:
         if peer is None or (tenant is not None and peer[0] != tenant):
             raise NotFound("there is no such conversation")
         return peer
+
+    async def _told(self, actor: ConversationActor, records: Awaitable[object]) -> None:
+        """Has a conversation record something of itself; what that sets free has its turn, though nobody can tell."""
+        try:
+            await records
+        except AppendUnknown:
+            for message in actor.open.values():
+                self._scheduler.look_into(message)
+            raise
+        self._scheduler.remind(actor)
 
     async def _change(self, head: Head, decide: Decide) -> Message:
         return await self._mailed(head, lambda actor: actor.change(head.stream, decide))

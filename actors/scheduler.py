@@ -144,12 +144,12 @@ class Scheduler:
                 agenda.ring.remind(actor.state.tenant, due.priority, entry)
         return bool(dues)
 
-    def look_into(self, head: Head) -> None:
+    def look_into(self, message: Head | Message) -> None:
         """Something may have happened to a message, and nobody can tell: its conversation finds out now."""
-        agenda = self._agendas.get(head.lane)
+        agenda = self._agendas.get(message.lane)
         if agenda is not None:
-            entry = Entry(self._clock.now_us(), 0, head.conversation, 0, head.host)
-            agenda.ring.remind(head.tenant, head.priority, entry)
+            entry = Entry(self._clock.now_us(), 0, message.conversation, 0, message.host)
+            agenda.ring.remind(message.tenant, message.priority, entry)
             self._bell.ring()
 
     @property
