@@ -6,11 +6,11 @@ not, 2 for a file or an option with a mistake. What each way of exploring prints
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from adapters.cli.ending import Ended, misused
@@ -43,7 +43,9 @@ Shrunk = Annotated[
 ]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+# A dataclass, since nothing that a command's help imports may be as heavy as msgspec.
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
     """What somebody asked for, beside the files."""
 
     seed: int | None
@@ -111,7 +113,9 @@ def _simulate(
     _check_store(wanted, scenarios)
     outcomes, is_sound = _explored(scenarios, wanted, quiet=json_)
     if json_:
-        as_json({"ok": is_sound, "runs": msgspec.to_builtins(outcomes)})
+        from msgspec import to_builtins
+
+        as_json({"ok": is_sound, "runs": to_builtins(outcomes)})
     if not is_sound:
         raise Ended
 
@@ -186,9 +190,10 @@ def _explored(scenarios: "Sequence[Scenario]", wanted: Wanted, *, quiet: bool) -
     elif wanted.runs > 1:
         outcomes = telling.seeded(starts, wanted.runs, quiet=quiet)
     else:
-        shown = telling.Shown(crash_at=wanted.crash_at, swarm=wanted.swarm, trace=wanted.trace, plot=wanted.plot)
         with _store(wanted) as parts:
-            shown = msgspec.structs.replace(shown, parts=parts)
+            shown = telling.Shown(
+                crash_at=wanted.crash_at, swarm=wanted.swarm, trace=wanted.trace, plot=wanted.plot, parts=parts
+            )
             outcomes = [outcome for start in starts for outcome in telling.one(*start, shown, quiet=quiet)]
     is_sound = all(outcome.is_sound for outcome in outcomes)
     if wanted.marks and telling.missed(outcomes, quiet=quiet):

@@ -4,11 +4,10 @@ This file answers for the questions. It never writes, and may run beside a daemo
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
-
-import msgspec
 
 from adapters.cli.ending import misused
 from adapters.cli.logfile import refusals_told
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from eventstore.sqlite.searching import Found, Wanted
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+# A dataclass, since nothing that a command's help imports may be as heavy as msgspec.
+@dataclass(frozen=True, kw_only=True)
+class Question:
     """The filters as they were given; None where one was not."""
 
     types: list[str] | None = None
@@ -40,6 +41,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 def search_log(file: Path, question: Question, limit: int | None, show: Callable[[Answer], None]) -> None:
     """Shows the events of a file that answer to a question, oldest first, as a daemon would tell them."""
+    import msgspec
+
     from adapters.cloudevents import shown
     from adapters.web.answers import encoded
 
@@ -49,6 +52,8 @@ def search_log(file: Path, question: Question, limit: int | None, show: Callable
 
 def export_log(file: Path, question: Question, limit: int | None, source: str) -> None:
     """Prints them as CloudEvents, one a line (NDJSON)."""
+    import msgspec
+
     from adapters.cloudevents import cloud_event
 
     for found in _found(file, question, limit):
