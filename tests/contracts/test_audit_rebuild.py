@@ -18,7 +18,7 @@ from tests.contracts.scribe import Scribe
 from tests.contracts.sqlite_cells import cells_of
 from tests.contracts.test_log_integrity import damaged
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -160,6 +160,7 @@ async def test_what_owes_something_is_found_until_it_paid(log: Log, scribe: Scri
     assert [head.owes for head in await log.heads(MessageFilter(), limit=9)] == [True, False, False]
 
 
+@pytest.mark.slow
 async def test_every_combination_with_cause_and_debt_is_answered(log: Log, scribe: Scribe) -> None:
     """However cause and debt are combined with other fields, the answer is the plain selection from all messages."""
     first = await accepted(log, scribe)

@@ -139,6 +139,7 @@ def test_a_shadow_is_kept_over_a_clean_stop(kept: Kept) -> None:
     run_virtual(second)
 
 
+@pytest.mark.slow
 def test_a_crash_costs_a_shadow_an_eighth_at_most(kept: Kept) -> None:
     """Its sum is recorded as it grows, in few events however much there is to count."""
 

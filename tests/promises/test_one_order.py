@@ -39,6 +39,7 @@ def _orders_by_kind(logs: list[str]) -> dict[tuple[str, str], int]:
     return {kind: len(found) for kind, found in orders.items()}
 
 
+@pytest.mark.slow
 def test_sets_have_one_order_in_every_process(pytestconfig: pytest.Config) -> None:
     """Four processes with different hash seeds and differently scattered memory print the same log, byte for byte."""
     logs = _logs("numbered", pytestconfig)

@@ -8,6 +8,7 @@ from scenarios.run.running import run_once
 from tests.planted import PLANTED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found_by_its_law(name: str) -> None:
     """In its small world the law that names the bug finds it within a few seeds; with sound parts every law holds."""

@@ -57,6 +57,7 @@ def test_a_sound_run_is_told_with_its_timeline(sound: Path) -> None:
     assert "All laws and expectations hold." in done.stdout
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_with_the_command_that_replays_it(unsound: Path) -> None:
     """Exit 1; what was expected, what was seen, and a command that shows the same again."""
     done = _simulate(unsound, "--seed", "9")

@@ -43,6 +43,7 @@ def test_every_boundary_of_a_run_is_crossed_once_and_survived() -> None:
         assert judged(evidence).is_sound, judged(evidence).story
 
 
+@pytest.mark.slow
 def test_a_boundary_tells_what_is_durable() -> None:
     """Before a commit is durable a crash leaves nothing of it, after that all of it, and the log says which it was."""
     world = scenario(_WORLD.replace("CRASH", _EVERY))

@@ -18,8 +18,16 @@ def _loaded(file: Path) -> Scenario:
     return load(file)
 
 
+# Crash sweeps and worlds on the wire take most of the time of all files.
+SLOW = ("crash", "wire", "provider", "receipts", "plan_moved", "meta", "quiet")
+
+
+def _marks(file: Path) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.slow,) if any(word in file.stem for word in SLOW) else ()
+
+
 @pytest.mark.parametrize("seed", seeds(2, first=1_000_000))
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [pytest.param(file, id=file.stem, marks=_marks(file)) for file in FILES])
 def test_every_law_and_expectation_holds(file: Path, seed: int) -> None:
     """Each file holds under seeds that it was not written with."""
     for evidence in runs_of(_loaded(file), seed, twice=True):

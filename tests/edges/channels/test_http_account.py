@@ -114,7 +114,7 @@ async def test_every_answer_is_the_callers_to_judge(clock: Clock, status: int) -
     [
         (answers(200, b"x" * (3 * ANSWER_BYTES_MAX)), b"x" * ANSWER_BYTES_MAX),
         (then_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"), b"{"),
-        (then_silence(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"), b"{"),
+        pytest.param(then_silence(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"), b"{", marks=pytest.mark.slow),
     ],
     ids=["long", "short", "slow"],
 )
@@ -141,7 +141,7 @@ async def test_a_body_in_pieces_is_read_whole(clock: Clock) -> None:
         (then_closes(), "disconnected"),
         (then_closes(b"HTTP/1.1 200"), "disconnected"),
         (says(b"SSH-2.0-OpenSSH\r\n"), "bad_answer"),
-        (then_silence(), "timeout"),
+        pytest.param(then_silence(), "timeout", marks=pytest.mark.slow),
     ],
     ids=["reset", "end", "half", "nonsense", "silence"],
 )

@@ -129,7 +129,7 @@ async def test_every_other_answer_ends_the_attempt(clock: Clock, told: Told, kin
     [
         (resets, "disconnected"),
         (then_closes(), "disconnected"),
-        (then_silence(), "timeout"),
+        pytest.param(then_silence(), "timeout", marks=pytest.mark.slow),
         (says(b"HTTP/1.1 what\r\n\r\n"), "bad_answer"),
         (answers(200, b'{"name":"projects/p'), "bad_answer"),
     ],

@@ -39,7 +39,7 @@ from tests.edges.channels.fcm_server import (
 )
 from tests.edges.channels.parcels import MESSAGE, HandOver, parcel_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 FID = "cXyZ_0123456789abcdefgh"
 PUSH = {"title": "Tomorrow", "body": "See you at nine.", "data": {"order": "42"}, "collapse_key": "visit"}

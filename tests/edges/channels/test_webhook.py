@@ -230,8 +230,8 @@ async def test_a_kept_connection_that_dies_under_a_request_is_ambiguous(clock: C
 @pytest.mark.parametrize(
     "answer",
     [
-        then_silence(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"),
-        then_silence(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        pytest.param(then_silence(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"), marks=pytest.mark.slow),
+        pytest.param(then_silence(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), marks=pytest.mark.slow),
         answers(200, b"x" * (50 * ANSWER_BYTES_MAX)),
         says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nContent-Encoding: gzip\r\n\r\nnot gzip.."),
         then_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"),

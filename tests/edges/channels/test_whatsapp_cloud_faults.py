@@ -124,7 +124,11 @@ async def test_the_recipient_never_shows(clock: Clock) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(resets, "disconnected"), (then_closes(), "disconnected"), (then_silence(), "timeout")],
+    [
+        (resets, "disconnected"),
+        (then_closes(), "disconnected"),
+        pytest.param(then_silence(), "timeout", marks=pytest.mark.slow),
+    ],
     ids=["reset", "end", "silence"],
 )
 async def test_no_answer_after_the_message_left_is_doubt(clock: Clock, answer: Answer, code: str) -> None:

@@ -151,6 +151,7 @@ async def test_a_fallback_takes_the_place_of_what_failed(house: House) -> None:
     assert await _found(house, f"cause={message['id']}&channel=email") == []
 
 
+@pytest.mark.slow
 async def test_a_fallback_that_is_owed_is_shown(house: House) -> None:
     """Between the end of a message and the acceptance of its fallback the state says that one is owed."""
     await house.paused()

@@ -139,6 +139,7 @@ async def test_figures_are_counted_by_call_and_status(house: House) -> None:
     assert 'tidings_http_answers_total{call="POST /v1/messages",status="422"} 1.0' in text
 
 
+@pytest.mark.slow
 async def test_the_description_is_valid_and_complete(house: House) -> None:
     """/openapi.json is a valid OpenAPI 3.1 document that has every call of the table, and needs no key."""
     given = await house.ask("GET /openapi.json", role=None)

@@ -173,6 +173,7 @@ async def test_nobody_submits_a_hook(tmp_path: Path) -> None:
     assert endpoint.received == []
 
 
+@pytest.mark.slow
 async def test_a_handler_that_asks_for_time_gets_it(tmp_path: Path) -> None:
     """429 with Retry-After slows the whole handler down, and uses up none of its hooks' attempts."""
     slower = answers(429, headers={"Retry-After": "1"})

@@ -82,6 +82,7 @@ async def test_size_is_checked_before_anything_is_hashed(tmp_path: Path) -> None
         assert await house.metric("tidings_hooks_refused_total", source="small", reason="too-large") == 2
 
 
+@pytest.mark.slow
 async def test_githubs_largest_hooks_fit(tmp_path: Path) -> None:
     """GitHub sends up to 25 MB, far beyond the bound of the API, and it is taken whole."""
     body = b'{"pad":"' + b"x" * (24 << 20) + b'"}'
