@@ -143,10 +143,12 @@ def test_nothing_runs_after_a_power_cut(caplog: pytest.LogCaptureFixture) -> Non
 def test_nothing_is_left_behind_by_a_power_cut() -> None:
     """The abandoned tasks are freed, and anyio remembers none of them."""
     house = House()
+    remembered = anyio_asyncio._task_states  # noqa: SLF001 - the leak is nowhere else to be seen
+    before = set(remembered)
     with pytest.raises(PowerCut):
         run_virtual(house.main)
     assert len(house.tasks) == 0
-    assert len(anyio_asyncio._task_states) == 0  # noqa: SLF001 - the leak is nowhere else to be seen
+    assert set(remembered) <= before
 
 
 @pytest.mark.slow
