@@ -312,10 +312,6 @@ class System:
         await self.reload(self._configured, self._sender.channels)
         return self._lanes.actors[lane]
 
-    def policy_of(self, lane: str) -> Policy:
-        """The policy in force in a lane."""
-        return self._lanes.actors[lane].policy
-
     @property
     def policies(self) -> Mapping[str, Policy]:
         """Every policy by its name: the built-in ones, and those that are configured."""

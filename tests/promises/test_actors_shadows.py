@@ -199,12 +199,13 @@ def test_a_changed_configuration_wins_over_a_promoted_policy(kept: Kept) -> None
         async with living(settings=settings(), provider=kept.provider) as house:
             await house.system.shadows.begin("calls", "hasty", house.system.policies)
             await house.system.promote("calls")
+            calls = house.system.errands.lane_actors["calls"]
             await house.reload(settings())
-            assert house.system.policy_of("calls").name == "hasty"
+            assert calls.policy.name == "hasty"
             await house.reload(settings(under(PLAIN, timeout_us=7 * SECOND_US)))
-            assert house.system.policy_of("calls").timeout_us == 7 * SECOND_US
+            assert calls.policy.timeout_us == 7 * SECOND_US
             await house.reload(settings())
-            assert house.system.policy_of("calls") == PLAIN
+            assert calls.policy == PLAIN
 
     run_virtual(main)
 
