@@ -93,8 +93,11 @@ class _Judge:
         beside = {"order", "beside", "circuit"} if said.standing.earliest_us is None else {"order", "beside"}
         if kinds & beside and self._is_beside(story, entry):
             return True
-        if kinds & {"circuit", "pair", "order", "beside"} and entry.stream == story.accepted.conversation:
-            return isinstance(event, e.CircuitClosed)
+        if entry.stream == story.accepted.conversation:
+            if isinstance(event, e.PeerRestored):
+                return _is_unwanted(said.standing.then)
+            if kinds & {"circuit", "pair", "order", "beside"}:
+                return isinstance(event, e.CircuitClosed)
         return bool(kinds & _OF_LANE) and entry.stream == self._lanes.get(said.lane)
 
     def _is_beside(self, story: Story, entry: Recorded) -> bool:
@@ -194,6 +197,11 @@ class _Judge:
 
     def _later(self, said: Foretold, entries: Sequence[Recorded]) -> Iterator[Recorded]:
         return (entry for entry in entries if not self._is_known(said, entry))
+
+
+def _is_unwanted(then: e.Event | None) -> bool:
+    """Whether it was to end because its peer wanted nothing, or could not be reached."""
+    return isinstance(then, e.MessageDead) and then.reason == "suppressed"
 
 
 def _span(span_us: int) -> str:

@@ -11,17 +11,24 @@ from tests.rules.doctored import Doctored
 
 
 def _said(
-    log: Doctored, at_s: float, kind: Kind, *, until_s: float | None = None, next_s: float | None = None
+    log: Doctored, at_s: float, kind: Kind, *, until_s: float | None = None, then: e.Event | None = None
 ) -> Foretold:
-    """What was said of message 1 when the log held all that it holds now; `until_s` is when its attempt was to be."""
+    """What was said of message 1 when the log held all that it holds now.
+
+    `until_s` is when its attempt was to be, or what else was to come of it then.
+    """
     until_us = None if until_s is None else log.us(until_s)
-    next_us = until_us if next_s is None else log.us(next_s)
     return Foretold(
         at_us=log.us(at_s),
         events=len(log.events),
         stream=1,
         lane="email",
-        standing=Standing(binding=Constraint(kind=kind, until_us=until_us), earliest_us=until_us, next_us=next_us),
+        standing=Standing(
+            binding=Constraint(kind=kind, until_us=until_us),
+            earliest_us=None if then else until_us,
+            next_us=until_us,
+            then=then,
+        ),
         settles=False,
     )
 
@@ -78,6 +85,19 @@ def test_only_its_own_sort_of_event_releases_a_constraint() -> None:
     assert _words(log, said) == ""
     held = msgspec.structs.replace(said, standing=Standing(binding=Constraint(kind="parked")))
     assert "was to wait (parked), nothing but an event to start it" in _words(log, held)
+
+
+def test_a_peer_who_comes_back_saves_what_was_to_end() -> None:
+    """What was to end because nobody wanted it is sent after all; what was to end for another reason is not."""
+    for then, words in (
+        (e.MessageDead(reason="suppressed"), ""),
+        (e.MessageDead(reason="gave_up"), "m/1 was to wait (retry), nothing but an event"),
+    ):
+        log = _retrying()
+        said = _said(log, 10, "retry", until_s=60, then=then)
+        log.add(100, 20, e.PeerRestored(by="peer"))
+        log.start(1, 60, attempt=2)
+        assert _words(log, said).partition(" to start it")[0] == words
 
 
 def test_an_attempt_that_was_cut_off_may_have_left_at_any_time() -> None:
