@@ -28,7 +28,8 @@ from core.records import FIFO_LINE, Recorded
 class Explainer:
     """Explains one message at a time. `roster` None: no daemon is there, and all is as the log tells it.
 
-    `health` says whether the store takes what is written, where that is not the log's own to say.
+    `health` says whether the store takes what is written, where that is not the log's own to say. `is_running`: there
+    is a daemon, which brings the outcome of what is out.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Explainer:
         lanes: Mapping[str, LaneActor],
         roster: Roster | None,
         health: Callable[[], tuple[Health, str]] | None = None,
+        is_running: bool = True,
     ) -> None:
         self._world = world
         self._chains = chains
@@ -47,6 +49,7 @@ class Explainer:
         self._lanes = lanes
         self._roster = roster
         self._health = health or world.log.health
+        self._is_running = is_running
 
     async def explain(self, tenant: str | None, stream: int) -> Explanation:
         """Everything that there is to say of a message now. Raises NotFound where this tenant has none such."""
@@ -101,6 +104,7 @@ class Explainer:
             is_deferred=isinstance(entries[-1].event, e.MessageDeferred),
             # One that has begun is in no doubt: this one only counts as being out there.
             is_asked=bool(message.in_flight) and message.doubt_us is not None,
+            is_cut_off=not self._is_running,
             doubt_chance=world.chance.draw("doubt", stream, message.attempt),
         )
         return entries, standing_of(view)

@@ -77,6 +77,9 @@ _CONSTRAINTS: Final[Mapping[Kind, Callable[[Constraint, str, str], str]]] = {
     "unknown": lambda _one, _lane, _message: "It is held: nobody knows whether it was sent, so a person decides.",
     "parked": lambda _one, _lane, _message: "It is held: it failed too often to let others wait behind it.",
     "in_flight": lambda one, _lane, _message: f"Its attempt is out, until {_until(one)} at the latest.",
+    "cut_off": lambda _one, _lane, _message: (
+        "Its daemon ended while its attempt was out: nobody knows what became of that."
+    ),
     "order": lambda _one, _lane, message: f"It stands behind {message} in its conversation, which goes in order.",
     "beside": lambda one, _lane, _message: f"Its conversation has all {one.count} attempts out that it may.",
     "circuit": _probing("The circuit of its conversation"),
@@ -119,6 +122,7 @@ RELEASES: Final[Mapping[Release, tuple[str, str | None]]] = {
     "reschedule": ("a person moves what bears its reference", "POST /v1/reschedule"),
     "cancel": ("a person cancels {message}", "POST /v1/messages/{message}/cancel"),
     "store": ("a store that works again", None),
+    "start": ("a daemon that starts on this log: it takes the attempt for one of unknown fate", None),
     "redrive": ("a person has it tried again", "POST /v1/messages/{message}/redrive"),
     "fallback": ("its fallback on another channel, which is about to be accepted", None),
     "failover": ("another of its lanes, once this one has let nothing out for too long", None),

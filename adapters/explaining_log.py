@@ -30,6 +30,7 @@ from core.policies import PRESETS, Policy
 from core.ports import Clock, Log
 from core.records import Recorded
 from core.settings import Bounds, Lane, Settings
+from eventstore.sqlite.locking import is_held
 from eventstore.sqlite.reading import ReadOnlyLog
 
 
@@ -46,13 +47,13 @@ async def explained(file: Path, stream: int) -> Explanation:
     try:
         # Nothing but questions is asked of it.
         log = cast("Log", reading)
-        explainer = await _explainer(log, SystemClock(floor_us=reading.newest()[1]))
+        explainer = await _explainer(log, SystemClock(floor_us=reading.newest()[1]), is_running=is_held(file))
         return await explainer.explain(None, stream)
     finally:
         await reading.close()
 
 
-async def _explainer(log: Log, clock: Clock) -> Explainer:
+async def _explainer(log: Log, clock: Clock, *, is_running: bool) -> Explainer:
     lanes = await _lanes(log, clock)
     governor = Governor()
     for name, actor in lanes.items():
@@ -83,7 +84,15 @@ async def _explainer(log: Log, clock: Clock) -> Explainer:
         window_max=Bounds().window_max,
         mail_max=1,
     )
-    return Explainer(world, Chains(log), governor=governor, lanes=lanes, roster=None, health=lambda: ("ok", ""))
+    return Explainer(
+        world,
+        Chains(log),
+        governor=governor,
+        lanes=lanes,
+        roster=None,
+        health=lambda: ("ok", ""),
+        is_running=is_running,
+    )
 
 
 async def _lanes(log: Log, clock: Clock) -> dict[str, LaneActor]:

@@ -20,14 +20,14 @@ from core.starts import Terms
 from core.views import AnyChannel
 
 Kind = Literal[
-    "due", "retry", "quiet_hours", "doubt", "asked", "unknown", "parked", "in_flight", "order", "beside", "circuit",
-    "pair", "lane_gone", "lane_paused", "lane_throttled", "breaker", "ramp", "host_throttled", "host_breaker",
-    "host_ramp", "lane_limit", "gap", "tenant_limit", "recipient_limit", "concurrency", "host_concurrency", "store",
-    "turn",
+    "due", "retry", "quiet_hours", "doubt", "asked", "unknown", "parked", "in_flight", "cut_off", "order", "beside",
+    "circuit", "pair", "lane_gone", "lane_paused", "lane_throttled", "breaker", "ramp", "host_throttled",
+    "host_breaker", "host_ramp", "lane_limit", "gap", "tenant_limit", "recipient_limit", "concurrency",
+    "host_concurrency", "store", "turn",
 ]  # fmt: skip  # Of the message itself, of its conversation, of its lane, of its limits, of ourselves.
 Release = Literal[
     "time", "outcome", "receipt", "conclusion", "answer", "release", "reset", "resume", "provider", "probe", "room",
-    "reload", "reschedule", "cancel", "store", "redrive", "fallback", "failover",
+    "reload", "reschedule", "cancel", "store", "start", "redrive", "fallback", "failover",
 ]  # fmt: skip  # What may set a message going: instants and events first, then what people do.
 
 RELEASES: Final[Mapping[Kind, tuple[Release, ...]]] = {
@@ -39,6 +39,7 @@ RELEASES: Final[Mapping[Kind, tuple[Release, ...]]] = {
     "unknown": ("release", "receipt", "cancel"),
     "parked": ("release", "receipt", "cancel"),
     "in_flight": ("outcome",),
+    "cut_off": ("start",),
     "order": ("conclusion", "cancel"),
     "beside": ("outcome",),
     "circuit": ("time", "probe", "reset"),
@@ -91,7 +92,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     `beside` are the other open messages of its conversation that may be in its way: those in flight, and the first of
     its line. `ways` are what lane, limits and store say. `is_deferred`: its due instant is the end of quiet hours.
-    `is_asked`: its provider is being asked what became of its last attempt. `doubt_chance` is what the wait after a
+    `is_asked`: its provider is being asked what became of its last attempt. `is_cut_off`: nobody runs who could bring
+    the outcome of an attempt that is out. `doubt_chance` is what the wait after a
     vain doubt will draw.
     """
 
@@ -105,6 +107,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     ways: tuple[Constraint, ...] = ()
     is_deferred: bool = False
     is_asked: bool = False
+    is_cut_off: bool = False
     doubt_chance: float = 0.5
 
 

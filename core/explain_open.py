@@ -38,6 +38,8 @@ def standing_of(view: View) -> Standing:
     if view.is_asked:
         return Standing(binding=Constraint(kind="asked"))
     if message.in_flight:
+        if view.is_cut_off:
+            return Standing(binding=Constraint(kind="cut_off"))
         return Standing(binding=Constraint(kind="in_flight", until_us=message.deadline_us))
     if message.status not in WAITING:
         assert message.held_by is not None, f"message {message.id} is held, and nothing says by what"

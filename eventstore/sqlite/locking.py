@@ -22,8 +22,7 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        # A file of its own: closing the database's file by hand would drop SQLite's own locks on it.
-        self._place = path.with_name(f"{path.name}.lock")
+        self._place = _beside(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -63,3 +62,27 @@ class Lock:
         content = f"{os.getpid()}\n{memory}\n".encode()
         os.pwrite(self._file, content, 0)
         os.ftruncate(self._file, len(content))
+
+
+def is_held(path: Path) -> bool:
+    """Whether a daemon has the log in this file now. Nothing is written, and no daemon is kept out for longer than
+    the look takes. Raises StoreRefused where nobody can tell.
+    """
+    try:
+        file = os.open(_beside(path), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreRefused(f"{_beside(path)} cannot be opened: {error.strerror or error}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _beside(path: Path) -> Path:
+    # A file of its own: closing the database's file by hand would drop SQLite's own locks on it.
+    return path.with_name(f"{path.name}.lock")
