@@ -24,6 +24,7 @@ from core.records import (
     Snapshot,
     Stored,
     Tally,
+    Waiting,
     Woken,
 )
 
@@ -119,12 +120,75 @@ class LooksUp(Protocol):
 Health = Literal["ok", "failing"]
 
 
+class Inbox(Protocol):
+    """What other daemons left for the one that acts. Reads and writes fail as the log's do."""
+
+    def waiting(self, *, after: int, limit: int) -> Awaitable[list[Waiting]]:
+        """What waits beyond an id, oldest first."""
+        ...
+
+    def stirred(self) -> Awaitable[None]:
+        """Returns when something may have come: at a hint, or after 250 ms at the latest."""
+        ...
+
+    def drop(self, ids: Sequence[int]) -> Awaitable[None]:
+        """These are done with; those that are gone already change nothing."""
+        ...
+
+    def answer(self, request: int, body: bytes, /) -> Awaitable[None]:
+        """A request is answered: its row goes, and its asker finds the body. One that was withdrawn stays so."""
+        ...
+
+
+class Door(Protocol):
+    """What a daemon that stands by may do to the log: take in, durably, and ask the one that acts."""
+
+    def accept(self, acceptance: Acceptance) -> Awaitable[Stored | Repeated]:
+        """Takes charge of a message: key, vault row, address and an inbox row in one commit; no event yet.
+
+        Raises StreamConflict where the address has come to belong to another conversation: whoever called asks again
+        who the peer is. Otherwise it answers and raises as the log does.
+        """
+        ...
+
+    def leave(self, news: bytes, *, tenant: str) -> Awaitable[None]:
+        """What a hook told is durable, and the acting daemon will heed it."""
+        ...
+
+    def ask(self, request: bytes, *, within_s: float) -> Awaitable[bytes]:
+        """The acting daemon's answer.
+
+        Raises StoreUnavailable where nobody took the request in time (it is withdrawn), AppendUnknown where somebody
+        may have and no answer came.
+        """
+        ...
+
+
 class Log(Protocol):
     """The event log with its heads, dedup rows and vault: one writer, durable before it answers.
 
     Raises StoreUnavailable or Overloaded where nothing was written, AppendUnknown where only a replay can tell, and
-    StreamConflict where a version was already there.
+    StreamConflict where a version was already there, or a key or address came in from elsewhere meanwhile.
+
+    `inbox` is what daemons that stand by leave for this one; None where there can be no others. Streams that wait there
+    are read like all others by `events_of`, `events_of_many`, `head_of`, `heads_by` and `sealed_of`: as they will be.
     """
+
+    inbox: Inbox | None
+
+    # -- the right to act
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether whoever wrote before is surely gone: a file's lock proves it, or it stopped in order.
+
+        Where not, an attempt that it left open may be under way until its deadline.
+        """
+        ...
+
+    def may_send(self) -> bool:
+        """Whether this process surely still is the one that acts; asked right before anything leaves."""
+        ...
 
     # -- writing
 
@@ -142,6 +206,13 @@ class Log(Protocol):
 
     def save_snapshot(self, snapshot: Snapshot) -> Awaitable[None]:
         """Keeps a long stream's state; only the newest of a stream is kept."""
+        ...
+
+    def settled(self) -> Awaitable[None]:
+        """Done once every write that was asked for before this call has been answered, be it to nobody.
+
+        Whoever gave up waiting for one asks this first: until then a read may come before the write.
+        """
         ...
 
     # -- one stream, one conversation

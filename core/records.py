@@ -11,6 +11,7 @@ import msgspec
 from core.events import Event
 
 StreamKind = Literal["msg", "conv", "lane", "sys", "device", "plan", "stray"]
+WaitingKind = Literal["message", "news", "request"]
 # What is neither a message nor a conversation, and is listed whole.
 ListedKind = Literal["lane", "sys", "device", "plan", "stray"]
 
@@ -121,7 +122,9 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Events of one shard, and all that follows from them: all of it becomes durable, or none.
 
     First the aliases in `dropped` go, then those in `aliases` come: to drop what is not there, or to add what is,
-    changes nothing. Each row in `sealed` takes the place of the one that its stream had in the vault.
+    changes nothing. Each row in `sealed` takes the place of the one that its stream had in the vault. `inbox` is the
+    inbox row that this append takes in, 0 for none: it goes away in the same commit, and where it is gone already
+    nothing is written (StreamConflict).
     """
 
     shard: int
@@ -132,6 +135,22 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     aliases: tuple[Alias, ...] = ()
     dropped: tuple[Alias, ...] = ()
     sealed: tuple[Sealed, ...] = ()
+    inbox: int = 0
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one daemon left for the one that acts, in the order of `id`.
+
+    A "message" was accepted as `stream` and has no event yet (its body is core/parked.py's), "news" is what a hook
+    told, and a "request" wants an answer for the daemon `asker`. The other numbers are 0 where a kind has none.
+    """
+
+    id: int
+    kind: WaitingKind
+    stream: int
+    tenant: str
+    asker: int
+    body: bytes
 
 
 class Dedup(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Generator, Sequence
 from itertools import islice, takewhile
 
 from core.errors import AppendUnknown, StoreUnavailable, StreamConflict, TidingsError
-from core.ports import Health
+from core.ports import Health, Inbox
 from core.records import (
     Acceptance,
     AgendaGroup,
@@ -62,6 +62,18 @@ class MemoryLog:
         self._writing: asyncio.Task[None] | None = None
         self._failing = ""
         self._closed = False
+        self.inbox: Inbox | None = None
+
+    # -- the right to act
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether whoever wrote before is surely gone: it has let go of the durable part."""
+        return True
+
+    def may_send(self) -> bool:
+        """Whether this process surely still is the one that acts: nobody else has the durable part."""
+        return True
 
     # -- writing
 
@@ -76,6 +88,10 @@ class MemoryLog:
     def save_snapshot(self, snapshot: Snapshot) -> Awaitable[None]:
         """Keeps a long stream's state; only the newest of a stream is kept."""
         return self._put(snapshot)  # type: ignore[return-value]  # A snapshot is answered with None.
+
+    def settled(self) -> Awaitable[None]:
+        """Done once every write that was asked for before this call has been answered."""
+        return self._batches.settled()
 
     def _put(self, call: Append | Acceptance | Snapshot) -> Awaitable[Stored | Repeated | None]:
         if self._closed:

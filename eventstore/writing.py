@@ -5,7 +5,7 @@ This file answers for the port's words being the same for every such store. It m
 
 from collections.abc import Awaitable
 
-from core.ports import Health
+from core.ports import Health, Inbox
 from core.records import Acceptance, Append, Repeated, Snapshot, Stored
 from eventstore.waking import Waking
 from eventstore.writer import Writer
@@ -16,6 +16,18 @@ class WritingLog:
 
     _writer: Writer
     _waking: Waking
+
+    # Where no other daemon can be: nothing is left by one, and nobody else acts.
+    inbox: Inbox | None = None
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether whoever wrote before is surely gone."""
+        return True
+
+    def may_send(self) -> bool:
+        """Whether this process surely still is the one that acts."""
+        return True
 
     def append(self, append: Append) -> Awaitable[None]:
         """Events and heads of one shard, atomically, in the order of the calls."""
@@ -28,6 +40,10 @@ class WritingLog:
     def save_snapshot(self, snapshot: Snapshot) -> Awaitable[None]:
         """Keeps a long stream's state; only the newest of a stream is kept."""
         return self._writer.put(snapshot)  # type: ignore[return-value]  # A snapshot is answered with None.
+
+    def settled(self) -> Awaitable[None]:
+        """Done once every write that was asked for before this call has been answered."""
+        return self._writer.settled()
 
     def changed(self) -> Awaitable[None]:
         """Done at the next commit after this call: ask first, then read, then wait, and nothing is missed."""
