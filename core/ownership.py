@@ -1,0 +1,76 @@
+"""Who acts on a log that several daemons share, judged by who was heard of and when.
+
+This file answers for nobody being replaced who may still send, and for nobody waiting longer for a dead one than that
+takes. It must never ask a clock: silences are measured by the store's, and a process counts on its own monotonic one.
+
+Why both hold: an owner may send for `TRUST_S` from the instant at which it *sent* its last sign of life, so by its own
+count that ends before the store, which heard it later, counts `SILENCE_S`. A clock that is set, or that differs from
+another machine's, is asked nowhere.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+# How often a daemon lets itself be heard of, and after how long of silence it counts as dead: long enough for a pause
+# of its process or a short outage of the store, short enough to be replaced after a crash.
+BEAT_S: Final = 3.0
+SILENCE_S: Final = 15.0
+# How often others look, and how far two looks that find somebody silent lie apart: whoever was silent because the store
+# was away is heard of in between. Looks too far apart are no two looks: the store may have been away since.
+LOOK_S: Final = 1.0
+APART_S: Final = 2.0
+TOGETHER_S: Final = 5.0
+# What the owner takes off the silence, for clocks that run at different speeds and for a process that is slow; and what
+# has to be left of its trust when a send begins.
+MARGIN_S: Final = 3.0
+TRUST_S: Final = SILENCE_S - MARGIN_S
+LEFT_S: Final = 1.0
+# An id has ten bits for the slot of the daemon that minted it.
+SLOTS: Final = 1_024
+
+
+class Trust:
+    """How long an owner may count on being one. All instants are of its monotonic clock, in seconds."""
+
+    def __init__(self) -> None:
+        self._heard_s: float | None = None
+
+    def heard(self, sent_s: float) -> None:
+        """A sign of life that was sent at this instant has been answered."""
+        if self._heard_s is None or sent_s > self._heard_s:
+            self._heard_s = sent_s
+
+    def left_s(self, now_s: float) -> float:
+        """How much is left, 0 at least."""
+        return 0.0 if self._heard_s is None else max(0.0, self._heard_s + TRUST_S - now_s)
+
+    def may_send(self, now_s: float) -> bool:
+        """Whether a send may begin now."""
+        return self.left_s(now_s) >= LEFT_S
+
+
+class Watch:
+    """What one daemon has seen of the others. Its own looks alone count, by its own monotonic clock."""
+
+    def __init__(self) -> None:
+        # Since when each has been silent in every look, and when the last look was.
+        self._silent_since_s: dict[int, float] = {}
+        self._looked_s: float | None = None
+
+    def look(self, silences: Mapping[int, float], now_s: float) -> list[int]:
+        """Those who may be replaced: silent for long enough in two looks that lie apart, and in all in between.
+
+        `silences` says of each node that counts as alive how long it was not heard of, in seconds by the store's clock.
+        """
+        is_gap = self._looked_s is not None and now_s - self._looked_s > TOGETHER_S
+        before = {} if is_gap else self._silent_since_s
+        self._looked_s = now_s
+        self._silent_since_s = {
+            node: before.get(node, now_s) for node, silent_s in silences.items() if silent_s >= SILENCE_S
+        }
+        return [node for node, since_s in self._silent_since_s.items() if now_s - since_s >= APART_S]
+
+
+def free_slot(taken: Collection[int]) -> int | None:
+    """The lowest slot that no living node has; None where all are taken."""
+    return next((slot for slot in range(SLOTS) if slot not in taken), None)
