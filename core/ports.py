@@ -135,8 +135,15 @@ class Inbox(Protocol):
         """These are done with; those that are gone already change nothing."""
         ...
 
+    def take(self, requests: Sequence[int]) -> Awaitable[list[int]]:
+        """Those of these requests that are still wanted: their rows go, and from here on somebody carries them out.
+
+        A request is taken once. Whoever withdrew one before may say that nothing was done, later nobody may.
+        """
+        ...
+
     def answer(self, request: int, body: bytes, /) -> Awaitable[None]:
-        """A request is answered: its row goes, and its asker finds the body. One that was withdrawn stays so."""
+        """What a request that was taken came to, for its asker to find. Where that is gone it is lost."""
         ...
 
 
