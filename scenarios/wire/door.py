@@ -13,6 +13,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 from anyio import Lock
 from prometheus_client import CollectorRegistry
 
+from actors.hooks import Brought
 from actors.intake import Acknowledgement
 from actors.system import System, World
 from adapters.hooks.requests import BadSignature
@@ -58,7 +59,7 @@ class Door:
 
     def __init__(self, ground: Ground, system: System, world: World) -> None:
         self._ground = ground
-        self._keys = system.keys
+        self._keys, self._hooks = system.keys, system.hooks
         self._loop = asyncio.get_running_loop()
         self._lock = Lock()
         self._session: ClientSession | None = None
@@ -105,6 +106,10 @@ class Door:
         if status != 200:
             return _raise(status, said)
         return [_acknowledged(said)]
+
+    async def heed(self, brought: Brought) -> None:
+        """See Entrance. What nobody's hook brings needs no wire."""
+        await self._hooks.heed(brought)
 
     async def _post(
         self, path: str, body: bytes, headers: Mapping[str, str], key: tuple[str, int]

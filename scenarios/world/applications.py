@@ -6,6 +6,7 @@ answered is. Every answer ends in the books.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from core.policies import SECOND_US
 from scenarios.file.readings import filled
 from scenarios.file.wishes import Device, Plan, plan_body
 from scenarios.world.books import Told
+from scenarios.world.entrance import Reach
 from scenarios.world.ground import Ground
 from scenarios.world.naming import PLAN
 from scenarios.world.wishing import Wish
@@ -32,7 +34,7 @@ class Applications:
     def __init__(
         self,
         ground: Ground,
-        system: System,
+        reach: Reach,
         zones: dict[str, ZoneInfo],
         *,
         group: TaskGroup,
@@ -40,7 +42,7 @@ class Applications:
     ) -> None:
         """`answered` hears of everybody who has an answer."""
         self._ground = ground
-        self._system = system
+        self._reach = reach
         self._zones = zones
         self._group = group
         self._answered = answered
@@ -57,7 +59,7 @@ class Applications:
         while True:
             await asyncio.sleep(wait_us / SECOND_US)
             try:
-                await self._make(wish)
+                await self._reach(partial(self._make, wish))
             except (Refused, AppendUnknown, StreamConflict) as error:
                 self._tell(wish, "refused", str(error))
                 wait_us = self._patience_us(wish)
@@ -66,19 +68,19 @@ class Applications:
             else:
                 return self._ends(wish, "accepted")
 
-    async def _make(self, wish: Wish) -> None:
+    async def _make(self, wish: Wish, system: System) -> None:
         asked = wish.asked
         match asked:
             case Device(do="remove"):
                 name = device_name(filled(asked.user, wish.number), filled(asked.device, wish.number))
-                await self._system.devices.remove(asked.tenant, name)
+                await system.devices.remove(asked.tenant, name)
             case Device():
-                await self._system.devices.register(asked.tenant, registration_of(asked, wish.number))
+                await system.devices.register(asked.tenant, registration_of(asked, wish.number))
             case Plan(do="cancel"):
-                await self._system.plans.cancel(asked.tenant, asked.reference)
+                await system.plans.cancel(asked.tenant, asked.reference)
             case Plan():
                 request = read_plan(plan_body(asked, self._ground.scenario.start_us), is_zone=self._zones.__contains__)
-                await self._system.plans.put(asked.tenant, asked.reference, request, trace=PLAN + asked.reference)
+                await system.plans.put(asked.tenant, asked.reference, request, trace=PLAN + asked.reference)
 
     def _ends(self, wish: Wish, what: Literal["accepted", "rejected"], words: str = "") -> None:
         self._tell(wish, what, words)

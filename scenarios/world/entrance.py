@@ -5,8 +5,10 @@ caller acts upon. The way over the wire is scenarios/wire/door.py.
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
+from actors.hooks import Brought
 from actors.intake import Acknowledgement
 from actors.system import System
 from core.contents import submission_of
@@ -16,9 +18,19 @@ from scenarios.file.arriving import Request
 from scenarios.world.ground import Ground
 from scenarios.world.hooking import Post, take
 
+T = TypeVar("T")
+
+
+class Reach(Protocol):
+    """How those who ask for more than to be let in get to the daemon that acts."""
+
+    async def __call__(self, work: Callable[[System], Awaitable[T]]) -> T:
+        """What a piece of work comes to there. Raises as the work does, or as a daemon that is not there."""
+        ...
+
 
 class Entrance(Protocol):
-    """Where the outside knocks. Both raise Refused, AppendUnknown or StreamConflict; see there."""
+    """Where the outside knocks. All raise Refused, AppendUnknown or StreamConflict; see there."""
 
     async def accept(self, request: Request) -> Acknowledgement:
         """A message that a client asks for. Raises Invalid or KeyReused for one that can never be taken."""
@@ -27,6 +39,21 @@ class Entrance(Protocol):
     async def take(self, post: Post, nth: int) -> list[Acknowledgement]:
         """A hook, for the `nth` time: an acknowledgement for each update. Raises BadSignature for one not genuine."""
         ...
+
+    async def heed(self, brought: Brought) -> None:
+        """News that no hook of the file brings."""
+        ...
+
+
+class Here:
+    """The way to the only daemon there is."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    async def __call__(self, work: Callable[[System], Awaitable[T]]) -> T:
+        """See Reach."""
+        return await work(self._system)
 
 
 class Direct:
@@ -52,4 +79,8 @@ class Direct:
         """See Entrance."""
         ground, now_us = self._ground, round(self._loop.time() * SECOND_US)
         sent_us, wall_us = ground.scenario.start_us + now_us, ground.wall_us(now_us)
-        return await take(self._system, ground.opened(post.source), post, sent_us=sent_us, wall_us=wall_us)
+        return await take(self._system.hooks, ground.opened(post.source), post, sent_us=sent_us, wall_us=wall_us)
+
+    async def heed(self, brought: Brought) -> None:
+        """See Entrance."""
+        await self._system.hooks.heed(brought)

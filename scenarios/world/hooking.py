@@ -10,9 +10,8 @@ from typing import Final
 
 import msgspec
 
-from actors.hooks import Brought
+from actors.hooks import Brought, Hooks
 from actors.intake import Acknowledgement
-from actors.system import System
 from adapters.hooks.accounts import HookSettings, MetaHooks, StripeHooks
 from adapters.hooks.requests import RawHook
 from adapters.hooks.sources import Opened, Source, Sources, body_bytes_max_of
@@ -73,7 +72,7 @@ def signed(opened: Opened, post: Post, at_s: int) -> RawHook:
     return RawHook(method="POST", raw_path=f"/hooks/{post.source}", headers=headers, body=post.body)
 
 
-async def take(system: System, opened: Opened, post: Post, *, sent_us: int, wall_us: int) -> list[Acknowledgement]:
+async def take(desk: Hooks, opened: Opened, post: Post, *, sent_us: int, wall_us: int) -> list[Acknowledgement]:
     """What was taken charge of, an answer for each update. `sent_us` is by the sender's clock, `wall_us` by ours.
 
     Raises BadSignature, or what makes the sender come again.
@@ -85,9 +84,9 @@ async def take(system: System, opened: Opened, post: Post, *, sent_us: int, wall
     news = [one for item in items for one in item.news]
     if news:
         lanes = lanes_concerned(source, hook)
-        await system.hooks.heed(Brought(tenant=source.tenant, news=news, lanes=source.lanes, accounts=lanes))
+        await desk.heed(Brought(tenant=source.tenant, news=news, lanes=source.lanes, accounts=lanes))
     submissions = [submission_of(source, hook, item, trace=key) for item, key in zip(items, post.updates, strict=True)]
-    return await system.hooks.take(source.tenant, submissions, count=len(submissions))
+    return await desk.take(source.tenant, submissions, count=len(submissions))
 
 
 def subjects_in(opened: Opened, post: Post) -> Iterator[Subject]:

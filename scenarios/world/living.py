@@ -29,7 +29,7 @@ from scenarios.world.channel import AskableChannel, SimulatedChannel
 from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
-from scenarios.world.entrance import Direct, Entrance
+from scenarios.world.entrance import Direct, Entrance, Here
 from scenarios.world.explaining import foretold
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
 from scenarios.world.meeting import Meeting
@@ -109,15 +109,15 @@ class Living:
             entrance: Entrance = Direct(ground, system, self._clock)
             if self._wire is not None and ground.scenario.api.wire:
                 entrance = await self._wire.door(system, world)
-            self._senders = Senders(ground, system, entrance, group, answered=self._answer)
+            self._senders = Senders(ground, entrance, group, answered=self._answer)
             await group.start(system.run)
             ground.parts.started(system)
             self._senders.start()
-            Applications(ground, system, self._zones, group=group, answered=self._answer).start()
+            Applications(ground, Here(system), self._zones, group=group, answered=self._answer).start()
             assert ground.present is not None, "this life has begun"
             ground.present = msgspec.structs.replace(ground.present, ready_us=self._clock.now_us())
             group.start_soon(Clients(ground, entrance).run)
-            group.start_soon(Operators(ground, system).run)
+            group.start_soon(Operators(ground, Here(system)).run)
             group.start_soon(self._meet_its_end)
             group.start_soon(self._freeze)
             group.start_soon(self._look_into, system)

@@ -5,22 +5,25 @@ This file answers for finding what an order means. An order that a crash interru
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
+from actors.errands import Errands
 from actors.system import System
 from core.errors import AppendUnknown, Forbidden, NotFound, Refused
 from core.policies import SECOND_US
 from core.records import MessageFilter
 from scenarios.file.tables import Operator
 from scenarios.world.choosing import Subject, fits
+from scenarios.world.entrance import Reach
 from scenarios.world.ground import Ground
 
 
 class Operators:
     """All orders of one life of the daemon."""
 
-    def __init__(self, ground: Ground, system: System) -> None:
+    def __init__(self, ground: Ground, reach: Reach) -> None:
         self._ground = ground
-        self._system = system
+        self._reach = reach
 
     async def run(self) -> None:
         """Gives every order that is still to be given."""
@@ -31,29 +34,28 @@ class Operators:
             if left_us > 0:
                 await asyncio.sleep(left_us / SECOND_US)
             try:
-                await self._give(order)
+                await self._reach(partial(self._give, order))
             except (Refused, AppendUnknown):
                 await asyncio.sleep(1)
             else:
                 self._ground.orders.pop(0)
 
-    async def _give(self, order: Operator) -> None:
+    async def _give(self, order: Operator, system: System) -> None:
         match order.do:
             case "pause":
-                await self._system.errands.pause(order.lane or "")
+                await system.errands.pause(order.lane or "")
             case "resume":
-                await self._system.errands.resume(order.lane or "")
+                await system.errands.resume(order.lane or "")
             case "redrive" if _is_bulk(order):
                 wanted = MessageFilter(channel=order.channel, lane=order.lane)
-                await self._system.redrives.start(order.tenant, wanted, order.per_s)
+                await system.redrives.start(order.tenant, wanted, order.per_s)
             case "cancel" | "redrive" | "reschedule":
                 for _, stream in self._meant(order):
-                    await self._to_message(order, stream)
+                    await self._to_message(order, system.errands, stream)
             case "reset" | "release":
-                await self._to_conversations(order)
+                await self._to_conversations(order, system.errands)
 
-    async def _to_message(self, order: Operator, stream: int) -> None:
-        errands = self._system.errands
+    async def _to_message(self, order: Operator, errands: Errands, stream: int) -> None:
         try:
             match order.do:
                 case "cancel":
@@ -65,11 +67,10 @@ class Operators:
         except (Forbidden, NotFound):
             pass  # It has gone on meanwhile, as messages do.
 
-    async def _to_conversations(self, order: Operator) -> None:
+    async def _to_conversations(self, order: Operator, errands: Errands) -> None:
         heads = self._ground.durable.heads
         # A dict for its order.
         conversations = dict.fromkeys(heads[stream].conversation for _, stream in self._meant(order))
-        errands = self._system.errands
         for conversation in conversations:
             try:
                 await (

@@ -11,7 +11,6 @@ from typing import Final
 from anyio.abc import TaskGroup
 
 from actors.hooks import Brought
-from actors.system import System
 from adapters.hooks.requests import BadSignature
 from core.errors import AppendUnknown, Refused, StreamConflict
 from core.policies import HOUR_US, SECOND_US
@@ -28,12 +27,9 @@ _AGAIN_MOST_US: Final = HOUR_US
 class Senders:
     """All who tell us anything, in one life of the daemon. Their tasks live in `group`."""
 
-    def __init__(
-        self, ground: Ground, system: System, entrance: Entrance, group: TaskGroup, *, answered: Callable[[], None]
-    ) -> None:
+    def __init__(self, ground: Ground, entrance: Entrance, group: TaskGroup, *, answered: Callable[[], None]) -> None:
         """`answered` hears of everybody who has an answer."""
         self._ground = ground
-        self._system = system
         self._entrance = entrance
         self._group = group
         self._answered = answered
@@ -94,9 +90,7 @@ class Senders:
         ground = self._ground
         if telling.post is None:
             lanes = telling.lanes
-            await self._system.hooks.heed(
-                Brought(tenant=telling.tenant, news=telling.news, lanes=lanes, accounts=lanes)
-            )
+            await self._entrance.heed(Brought(tenant=telling.tenant, news=telling.news, lanes=lanes, accounts=lanes))
             return
         receipts = await self._entrance.take(telling.post, telling.nth)
         for key, receipt in zip(telling.post.updates, receipts, strict=True):
