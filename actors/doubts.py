@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from actors.bell import Bell
-from core.errors import Refused
+from core.errors import Refused, StoreUnavailable
 from core.message import Message
 from core.policies import SECOND_US
 from core.ports import Clock, Log
+from core.records import Head
 
 _AGAIN_US: Final = SECOND_US
 
@@ -35,13 +36,13 @@ class Doubts:
         while True:
             if not self._messages:
                 await self._bell.wait(None)
-            elif self._log.health()[0] != "ok" or not await self._settle(self._messages[0], arrived):
+            elif not await self._settle(self._messages[0], arrived):
                 await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
 
     async def _settle(self, message: Message, arrived: Callable[[Message], None]) -> bool:
         """Answers whether the log could tell."""
         try:
-            head = await self._log.head_of(message.id)
+            head = await certain_head(self._log, message.id)
         except Refused:
             return False
         self._messages.remove(message)
@@ -49,3 +50,15 @@ class Doubts:
         if head is not None and head.version == message.version:
             arrived(message)
         return True
+
+
+async def certain_head(log: Log, stream: int) -> Head | None:
+    """The head of a stream whose writer gave up waiting, or was told that nobody knows; None where nothing was written.
+
+    Raises Refused while the log cannot tell.
+    """
+    # One that gave up left its commit on the way: to look before it is through would find nothing, and be wrong.
+    await log.settled()
+    if log.health()[0] != "ok":
+        raise StoreUnavailable("what the log holds is not known before it has been written to again")
+    return await log.head_of(stream)

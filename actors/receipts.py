@@ -10,6 +10,7 @@ from typing import Final
 import anyio
 
 from actors.bell import Bell
+from actors.doubts import certain_head
 from actors.errands import Errands
 from actors.sender import LOG_TROUBLE, NONSENSE
 from core import events as e
@@ -197,7 +198,7 @@ class Receipts:
     async def _look_for_strays(self) -> None:
         while self._doubtful:
             stray = self._doubtful[0]
-            head = await self._log.head_of(stray.stream)
+            head = await certain_head(self._log, stray.stream)
             self._doubtful.remove(stray)
             if head is not None:
                 self._remember(stray)

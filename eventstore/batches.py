@@ -31,7 +31,17 @@ Answer = Stored | Repeated | TidingsError | OverflowError | ValueError | None
 class Entry:
     """One call that waits for its commit, and the future that its caller waits for."""
 
-    __slots__ = ("acceptance", "append", "at_us", "future", "parts", "size_bytes", "snapshot")
+    __slots__ = (
+        "acceptance",
+        "append",
+        "at_us",
+        "future",
+        "is_answered",
+        "parts",
+        "size_bytes",
+        "snapshot",
+        "watchers",
+    )
 
     def __init__(self, call: Append | Acceptance | Snapshot, future: Future) -> None:
         self.future = future
@@ -41,6 +51,8 @@ class Entry:
         self.parts: list[Part] = []
         self.at_us = 0
         self.size_bytes = _ROW_BYTES
+        self.is_answered = False
+        self.watchers: list[asyncio.Future[None]] | None = None
         match call:
             case Append():
                 self._encode(call)
@@ -67,6 +79,10 @@ class Entry:
 
     def answer(self, answer: Answer) -> None:
         """Tells the caller, if it still waits: a caller that was cancelled leaves its call in the log all the same."""
+        self.is_answered = True
+        for watcher in self.watchers or ():
+            if not watcher.done():
+                watcher.set_result(None)
         if self.future.done():
             return
         if isinstance(answer, BaseException):
@@ -95,6 +111,8 @@ class Batches:
         self._entries: deque[Entry] = deque()
         self._bytes = 0
         self._at_us = at_us
+        # The one that was put last, wherever it is by now.
+        self._last: Entry | None = None
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
@@ -107,6 +125,19 @@ class Batches:
         self._at_us = entry.at_us = max(entry.at_us, self._at_us)
         self._bytes += entry.size_bytes
         self._entries.append(entry)
+        self._last = entry
+
+    def settled(self) -> asyncio.Future[None]:
+        """Done once every call that was put before has been answered, whether or not anybody waits for the answer."""
+        settled = asyncio.get_running_loop().create_future()
+        last = self._last
+        if last is None or last.is_answered:
+            settled.set_result(None)
+        elif last.watchers is None:
+            last.watchers = [settled]
+        else:
+            last.watchers.append(settled)
+        return settled
 
     def take(self) -> list[Entry]:
         """What the next commit takes, oldest first: at least one call where any waits."""

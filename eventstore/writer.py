@@ -66,6 +66,10 @@ class Writer:
             self._task = self._loop.create_task(self._work())
         return entry.future
 
+    def settled(self) -> asyncio.Future[None]:
+        """Done once every call that was queued before has been answered."""
+        return self._batches.settled()
+
     def health(self) -> tuple[Health, str]:
         """Whether writes work now, and why not."""
         return ("failing", self._refusing) if self._refusing else ("ok", "")

@@ -260,6 +260,18 @@ async def test_a_caller_that_gives_up_does_not_undo_its_call(log: Log, scribe: S
     assert len(await log.events_of(second.sealed.stream)) == 1
 
 
+async def test_whoever_gave_up_can_wait_until_its_call_is_through(log: Log, scribe: Scribe) -> None:
+    """What is read once writes have settled has in it what was asked for before, though nobody waits for that."""
+    await log.settled()
+    first = scribe.acceptance("ann")
+    impatient = asyncio.ensure_future(log.accept(first))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await asyncio.gather(log.settled(), log.settled())
+    assert len(await log.events_of(first.sealed.stream)) == 1
+    await log.settled()
+
+
 async def test_a_number_that_no_store_can_hold_fails_alone(log: Log, scribe: Scribe) -> None:
     """A cause beyond 63 bits is an OverflowError for its caller, and nothing to the others of its commit."""
     bad, good = scribe.acceptance("ann").append, scribe.acceptance("ben")

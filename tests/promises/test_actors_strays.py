@@ -3,12 +3,14 @@
 import asyncio
 from typing import Final
 
+import anyio
 import pytest
 
 from core import events as e
 from core.errors import AppendUnknown, Refused
 from core.news import Receipt
 from core.outcomes import Taken
+from core.policies import SECOND_US
 from eventstore.disk import Border
 from eventstore.durable import Durable
 from scenarios.loop.run import run_virtual
@@ -229,6 +231,25 @@ def test_no_receipt_is_lost_over_a_commit_of_unknown_fate(border: Border, nth: i
             assert house.message(stream).status == "delivered"
             assert told_of(house, stream) == ["delivered"]
             assert set(strays(house)) <= {"claimed"}
+
+    run_virtual(main)
+
+
+def test_a_receipt_whose_provider_did_not_wait_finds_its_message() -> None:
+    """A provider whose patience ends before a slow commit leaves its receipt with us, and the message hears of it."""
+
+    async def main() -> None:
+        account, disk = Account(), ObedientDisk()
+        account.hold()
+        async with open_branches(ONE, {"post": account}, disk=disk) as house:
+            stream = (await house.post(mail(1))).id
+            await house.pass_time(1)
+            disk.commit_us = 5 * SECOND_US
+            with anyio.move_on_after(3):
+                await house.system.receipts.take(("post",), DELIVERED)
+            account.let_go()
+            await house.pass_time(60)
+            assert (told_of(house, stream), strays(house)) == (["delivered"], ["claimed"])
 
     run_virtual(main)
 

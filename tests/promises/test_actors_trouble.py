@@ -139,6 +139,24 @@ def test_a_conversation_in_doubt_remembers_nothing_that_the_log_holds() -> None:
     run_virtual(main)
 
 
+def test_an_acceptance_that_nobody_waited_for_is_delivered_as_soon_as_it_is_durable() -> None:
+    """A caller whose patience ends before a slow commit leaves its message with us, and on the agenda."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        async with living(disk=disk) as house:
+            await house.post(address(1))
+            await house.pass_time(1)
+            disk.commit_us = 5 * SECOND_US
+            with anyio.move_on_after(3):
+                await house.post(address(2))
+            await house.pass_time(60)
+            first, second = house.durable.messages
+            assert house.message(first).status == house.message(second).status == "delivered"
+
+    run_virtual(main)
+
+
 def test_an_outcome_is_recorded_however_long_the_store_is_down() -> None:
     """What happened outside while nothing could be written is written afterwards, and happens only once."""
 
