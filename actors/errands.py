@@ -207,6 +207,11 @@ class Errands:
         """Lanes that let nothing out until they are resumed."""
         return {name for name, actor in self.lane_actors.items() if actor.paused_by is not None}
 
+    @property
+    def lane_names(self) -> Collection[str]:
+        """Every lane that is there or was there once."""
+        return self.lane_actors.keys()
+
     def _lane(self, name: str) -> LaneActor:
         actor = self.lane_actors.get(name)
         if actor is None:

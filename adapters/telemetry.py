@@ -61,6 +61,7 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "stray_parked": "error",
     "strays_refused": "warning",
     "request_failed": "error",
+    "call_unread": "warning",
 }
 _LANE_TROUBLE: Final = {"LanePaused", "LaneThrottled", "BreakerOpened"}
 _ID_OF: Final[Mapping[str, Prefix]] = {

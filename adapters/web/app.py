@@ -15,13 +15,16 @@ from prometheus_client import CollectorRegistry
 from actors.system import System, World
 from adapters.hooks.sources import Source
 from adapters.web import failures, openapi
-from adapters.web.auth import NOBODY, admit, secret_of
+from adapters.web.auth import NOBODY, Caller, admit, secret_of
+from adapters.web.desks import acting
+from adapters.web.forwarding import forwarded
 from adapters.web.front import Front, Route, WebBounds
 from adapters.web.problems import problem, response
 from adapters.web.reading import given_back
 from adapters.web.routes import ROUTES
 from adapters.web.traffic import Traffic
 from core.settings import Settings
+from core.views import Role
 
 FRONT: Final = web.AppKey("front", Front)
 _NOT_HEADED: Final = frozenset({"text/event-stream"})
@@ -37,14 +40,28 @@ def create_app(
     sources: Iterable[Source] = (),
 ) -> web.Application:
     """The HTTP API over a running system, and the door for hooks of these sources. `runner_of` runs it."""
-    front = Front(system, world, settings=settings, bounds=bounds, registry=registry, sources=sources)
+    front = Front(
+        acting(system, world),
+        secrets=world.secrets,
+        witness=world.witness,
+        settings=settings,
+        bounds=bounds,
+        registry=registry,
+        sources=sources,
+    )
+    return app_of(front, world.release)
+
+
+def app_of(front: Front, release: str) -> web.Application:
+    """The HTTP API of a daemon, whichever side it is on; `Front.go_on` exchanges that under the calls to come."""
+    bounds, registry = front.bounds, front.registry
     traffic = Traffic()
     registry.register(traffic)
     registry.register(front.hooks.figures)
     app = web.Application(client_max_size=bounds.body_bytes_max)
     app[FRONT] = front
     methods: dict[str, list[str]] = {}
-    for route in (*ROUTES, openapi.route(ROUTES, world.release)):
+    for route in (*ROUTES, openapi.route(ROUTES, release)):
         answer = _answering(front, traffic, route)
         taken = [route.method]
         if route.method == "GET" and route.gives not in _NOT_HEADED:
@@ -81,16 +98,18 @@ def runner_of(app: web.Application, *, answers_end_s: float, lingers_s: float = 
 
 def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
     """The route's handler behind its door: whatever it raises becomes a problem, and it is counted."""
-    call, handler, role, holder_of = route.call, route.handler, route.role, front.system.keys.holder
+    call, handler, role = route.call, route.handler, route.role
     now_s = asyncio.get_running_loop().time
 
     async def answer(request: web.Request) -> web.StreamResponse:
         began_s = now_s()
         given: web.StreamResponse
         try:
-            secret = secret_of(request) if role is not None else None
-            caller = NOBODY if role is None else admit(request, None if secret is None else holder_of(secret), role)
-            given = await handler(front, request, caller)
+            caller = NOBODY if role is None else await _caller(front, request, role)
+            if route.anywhere or front.stand is None:
+                given = await handler(front, request, caller)
+            else:
+                given = await forwarded(front, request)
         except ConnectionError:
             return _broken_off(request)  # The client has gone, so nobody is left to be told.
         except Exception as error:
@@ -107,6 +126,17 @@ def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
         return given
 
     return answer
+
+
+async def _caller(front: Front, request: web.Request, role: Role) -> Caller:
+    """Whoever makes the call, admitted. Raises Declined."""
+    secret = secret_of(request)
+    holder = None if secret is None else front.desk.keys.holder(secret)
+    if secret is not None and holder is None and front.stand is not None:
+        # The key may be a moment old, made by the acting daemon.
+        await front.stand.look_again()
+        holder = front.desk.keys.holder(secret)
+    return admit(request, holder, role)
 
 
 def _broken_off(request: web.Request) -> web.Response:

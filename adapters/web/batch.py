@@ -154,7 +154,7 @@ class _Batch:
                 trace=self._headers.traceparent or "",
                 correlation=self._headers.correlation,
             )
-            return answer_bytes(accepted(await front.system.intake.accept(self._tenant, submission)))
+            return answer_bytes(accepted(await front.desk.intake.accept(self._tenant, submission)))
         except Exception as error:
             return problem_bytes(failures.told(front, error, "POST /v1/messages/batch")[0])
 

@@ -58,6 +58,6 @@ async def of_message(front: Front, request: web.Request, caller: Caller) -> web.
     """Every event of one message."""
     stream = message_in_path(request)
     # Asking for its state first settles whether this tenant has such a message at all.
-    message = await front.system.errands.message(caller.tenant, stream)
+    message = await front.views.message(caller.tenant, stream)
     recorded = await front.log.events_of(stream)
     return answer(EventList(events=[told(entry, message.channel) for entry in recorded]))

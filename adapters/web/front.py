@@ -1,4 +1,4 @@
-"""What every answer of the HTTP API is made with: the system behind it, the bounds of the door, who may call what.
+"""What every answer of the HTTP API is made with: who answers behind it, the bounds of the door, who may call what.
 
 This file answers for the shapes that routes, handlers and documentation share. It must never hold state of a request.
 """
@@ -10,10 +10,12 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from actors.system import System, World
+from actors.system import System
 from adapters.hooks.sources import Source
 from adapters.web.auth import Caller
+from adapters.web.desks import Side
 from adapters.web.hook_door import HookDoor
+from core.ports import Secrets, Witness
 from core.settings import Settings
 from core.views import Role
 
@@ -49,38 +51,51 @@ class WebBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """How long taking charge of a hook may last. Meta's own patience is said to be 3 to 10 s, that of others longer."""
     hook_bytes_max: int = 64 << 20
     """Bodies of hooks in memory."""
+    forwards_max: int = 64
+    """Calls that wait for the acting daemon's answer at once, where this one stands by."""
 
 
 class Front:
-    """What a handler is given: the system, what it stands on, the bounds, the hooks' door, who follows the log now."""
+    """What a handler is given: who answers, what that stands on, the bounds, the hooks' door, who follows the log."""
 
     __slots__ = (
-        *("bounds", "clock", "failures", "followers", "hooks", "log", "registry", "send_at_max_us", "system"),
-        "witness",
+        *("bounds", "clock", "desk", "failures", "followers", "forwards", "hooks", "log", "registry"),
+        *("secrets", "send_at_max_us", "stand", "views", "witness", "_system"),
     )
 
     def __init__(
         self,
-        system: System,
-        world: World,
+        side: Side,
         *,
+        secrets: Secrets,
+        witness: Witness,
         settings: Settings,
         bounds: WebBounds,
         registry: CollectorRegistry,
         sources: Iterable[Source],
     ) -> None:
-        self.system = system
-        self.hooks = HookDoor(
-            sources, world.secrets, bodies_bytes_max=bounds.hook_bytes_max, within_s=bounds.hook_within_s
-        )
-        self.log = world.log
-        self.clock = world.clock
-        self.witness = world.witness
+        self.go_on(side)
+        self.hooks = HookDoor(sources, secrets, bodies_bytes_max=bounds.hook_bytes_max, within_s=bounds.hook_within_s)
+        self.secrets = secrets
+        self.witness = witness
         self.send_at_max_us = settings.bounds.send_at_max_us
         self.bounds = bounds
         self.registry = registry
         self.followers: set[anyio.CancelScope] = set()
         self.failures = 0
+        self.forwards = 0
+
+    def go_on(self, side: Side) -> None:
+        """Answers with this side from here on: a daemon that stood by has taken over."""
+        self.desk, self.views, self.log, self.clock = side.desk, side.views, side.log, side.clock
+        self.stand = side.stand
+        self._system = side.system
+
+    @property
+    def system(self) -> System:
+        """The system of the acting daemon: for calls that no other answers by itself."""
+        assert self._system is not None, "a daemon that stands by hands this call on"
+        return self._system
 
 
 Handler = Callable[[Front, web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -91,7 +106,8 @@ Shape = object
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One call of the API. `role` None: no key is needed. `answers` maps each status to the shape of its body, None
-    where there is none; `media` is what a body that is not JSON comes as.
+    where there is none; `media` is what a body that is not JSON comes as. `anywhere`: every daemon answers it by
+    itself, also one that stands by; any other call that one hands on to the one that acts.
     """
 
     call: str
@@ -103,6 +119,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     answers: Mapping[int, Shape] = {}
     takes: str = "application/json"
     gives: str = "application/json"
+    anywhere: bool = False
 
     @property
     def method(self) -> str:

@@ -14,15 +14,24 @@ from core.records import Tally
 from core.views import LaneState
 
 
-def standing(lanes: Iterable[LaneState], tallies: Iterable[Tally], *, awake: int, is_ready: bool) -> bytes:
+def acting_figures(lanes: Iterable[LaneState], tallies: Iterable[Tally], *, awake: int, is_ready: bool) -> bytes:
     """These states in Prometheus' text form; `awake` conversations are in memory."""
+    of_daemon = (_of_conversations(awake), *_of_daemon(is_ready=is_ready, acts=True))
+    return _written([*_of_lanes(list(lanes)), _of_messages(tallies), *of_daemon])
+
+
+def standing_figures(*, is_ready: bool) -> bytes:
+    """The same of a daemon that stands by: of itself only, so that a sum over all daemons counts each message once."""
+    return _written([*_of_daemon(is_ready=is_ready, acts=False)])
+
+
+def _written(metrics: list[Metric]) -> bytes:
     registry = CollectorRegistry()
-    of_daemon = (_of_conversations(awake), _of_readiness(is_ready=is_ready))
-    registry.register(_Standing([*_of_lanes(list(lanes)), _of_messages(tallies), *of_daemon]))
+    registry.register(_AsTheyAre(metrics))
     return generate_latest(registry)
 
 
-class _Standing(Collector):
+class _AsTheyAre(Collector):
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
 
@@ -59,5 +68,6 @@ def _of_conversations(awake: int) -> Metric:
     return GaugeMetricFamily("tidings_conversations_awake", "Conversations that are kept in memory.", value=awake)
 
 
-def _of_readiness(*, is_ready: bool) -> Metric:
-    return GaugeMetricFamily("tidings_ready", "1 where new work is taken.", value=float(is_ready))
+def _of_daemon(*, is_ready: bool, acts: bool) -> Iterator[Metric]:
+    yield GaugeMetricFamily("tidings_ready", "1 where new work is taken.", value=float(is_ready))
+    yield GaugeMetricFamily("tidings_acting", "1 where this daemon acts, 0 where it stands by.", value=float(acts))

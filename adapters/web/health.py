@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller, everywhere
 from adapters.web.front import Front
-from adapters.web.gauges import standing
+from adapters.web.gauges import acting_figures, standing_figures
 
 
 class Health(Answer, frozen=True, kw_only=True):
@@ -19,6 +19,12 @@ class Health(Answer, frozen=True, kw_only=True):
     reasons: list[str]
 
 
+class Readiness(Health, frozen=True, kw_only=True):
+    """Whether work can be taken. `acts`: this daemon sends; one that stands by takes in for the one that does."""
+
+    acts: bool
+
+
 async def live(_front: Front, _request: web.Request, _caller: Caller) -> web.Response:
     """Answers as long as the event loop turns."""
     return answer(Health(status="live", reasons=[]))
@@ -26,14 +32,19 @@ async def live(_front: Front, _request: web.Request, _caller: Caller) -> web.Res
 
 async def ready(front: Front, _: web.Request, _caller: Caller) -> web.Response:
     """200 where work can be taken, else 503 with the reasons."""
-    reasons = front.system.ready()
-    return answer(Health(status="not_ready" if reasons else "ready", reasons=reasons), 503 if reasons else 200)
+    reasons = front.desk.ready()
+    status = "not_ready" if reasons else "ready"
+    return answer(Readiness(status=status, reasons=reasons, acts=front.stand is None), 503 if reasons else 200)
 
 
 async def metrics(front: Front, _: web.Request, caller: Caller) -> web.Response:
-    """Every figure, as Prometheus reads it. The figures are of the whole installation."""
+    """Every figure, as Prometheus reads it. Those of the whole installation are the acting daemon's to tell."""
     everywhere(caller, "these figures are")
-    system = front.system
-    lanes, tallies = await system.errands.lanes(), await front.log.tallies(None)
-    now = standing(lanes, tallies, awake=len(system.roster), is_ready=not system.ready())
+    is_ready = not front.desk.ready()
+    if front.stand is None:
+        system = front.system
+        lanes, tallies = await system.errands.lanes(), await front.log.tallies(None)
+        now = acting_figures(lanes, tallies, awake=len(system.roster), is_ready=is_ready)
+    else:
+        now = standing_figures(is_ready=is_ready)
     return web.Response(body=generate_latest(front.registry) + now, headers={"Content-Type": CONTENT_TYPE_LATEST})

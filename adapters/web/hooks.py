@@ -125,7 +125,7 @@ async def _charged(
 ) -> list[Acknowledgement]:
     """Heeds the news of a hook, then takes charge of its updates."""
     news = list(chain.from_iterable(item.news for item in items if item.news))
-    desk = front.system.hooks
+    desk = front.desk.hooks
     if news:
         brought = Brought(tenant=source.tenant, news=news, lanes=source.lanes, accounts=lanes_concerned(source, hook))
         await desk.heed(brought)

@@ -35,7 +35,7 @@ async def accept(front: Front, request: web.Request, caller: Caller) -> web.Resp
         correlation=headers.correlation,
         idempotency_key=idempotency_key_of(request),
     )
-    acknowledged = await front.system.intake.accept(tenant, submission)
+    acknowledged = await front.desk.intake.accept(tenant, submission)
     if headers.correlation is not None or headers.traceparent is not None:
         # Whoever sends such an id wants to find it again; what is sent without one costs no line.
         front.witness.note(

@@ -14,7 +14,7 @@ _STATUSES: Final[tuple[str, ...]] = get_args(ShownStatus)
 
 def known_lane(front: Front, name: str | None, at: str) -> str | None:
     """The name of a lane, which is there or was there once; None stays None. `at` is where it was given."""
-    known = front.system.errands.lane_actors
+    known = front.views.lane_names
     if name is not None and name not in known:
         raise invalid(at, f"no lane is called {name!r}, expected one of: {', '.join(sorted(known))}")
     return name

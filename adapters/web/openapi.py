@@ -66,7 +66,12 @@ def route(routes: Sequence[Route], release: str) -> Route:
         return web.Response(body=document(), content_type="application/json")
 
     return Route(
-        call="GET /openapi.json", says="This description", role=None, handler=show, answers={200: dict[str, object]}
+        call="GET /openapi.json",
+        says="This description",
+        role=None,
+        handler=show,
+        answers={200: dict[str, object]},
+        anywhere=True,
     )
 
 

@@ -108,6 +108,11 @@ def _sound_trace(text: str | None) -> str | None:
 async def body_of(front: Front, request: web.Request) -> bytes:
     """The whole body: JSON or of no type in particular (else 415), within the bound (413), and in time (408)."""
     takes(request, _JSON, "application/json")
+    return await whole_body(front, request)
+
+
+async def whole_body(front: Front, request: web.Request) -> bytes:
+    """The whole body, whatever it says it is: within the bound (413), and in time (408)."""
     bytes_max, length = request.client_max_size, request.content_length
     # Said beforehand, it need not be read first.
     if length is not None and length > bytes_max:

@@ -37,6 +37,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=messages.accept,
         body=MessageRequest,
         answers={202: messages.Accepted, 200: messages.Accepted},
+        anywhere=True,
     ),
     Route(
         call="POST /v1/messages/batch",
@@ -47,6 +48,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         takes="application/x-ndjson",
         answers={200: messages.Accepted},
         gives="application/x-ndjson",
+        anywhere=True,
     ),
     Route(
         call="GET /v1/messages",
@@ -55,6 +57,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=states.listing,
         query=states.MessageQuery,
         answers={200: states.MessageList},
+        anywhere=True,
     ),
     Route(
         call="GET /v1/messages/{id}",
@@ -62,6 +65,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         role="read",
         handler=states.show,
         answers={200: states.WholeMessage},
+        anywhere=True,
     ),
     Route(
         call="GET /v1/messages/{id}/events",
@@ -69,6 +73,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         role="read",
         handler=events.of_message,
         answers={200: events.EventList},
+        anywhere=True,
     ),
     Route(
         call="GET /v1/messages/{id}/explain",
@@ -228,6 +233,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         role="read",
         handler=stats.show,
         answers={200: stats.Stats},
+        anywhere=True,
     ),
     Route(
         call="GET /v1/events",
@@ -236,6 +242,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=events.page,
         query=events.EventQuery,
         answers={200: events.EventPage},
+        anywhere=True,
     ),
     Route(
         call="GET /v1/events/stream",
@@ -245,6 +252,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=stream.StreamQuery,
         answers={200: str},
         gives="text/event-stream",
+        anywhere=True,
     ),
     Route(
         call="PUT /v1/devices/{user}/{device}",
@@ -305,6 +313,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=str,
         takes="*/*",
         answers={200: hooks.Taken, 401: hooks.Refusal},
+        anywhere=True,
     ),
     Route(
         call="GET /hooks/{source}",
@@ -313,6 +322,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=hooks.challenge,
         answers={200: str},
         gives="text/plain",
+        anywhere=True,
     ),
     Route(
         call="GET /health/live",
@@ -320,13 +330,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         role=None,
         handler=health.live,
         answers={200: health.Health},
+        anywhere=True,
     ),
     Route(
         call="GET /health/ready",
         says="Whether the daemon takes work, and why not",
         role=None,
         handler=health.ready,
-        answers={200: health.Health, 503: health.Health},
+        answers={200: health.Readiness, 503: health.Readiness},
+        anywhere=True,
     ),
     Route(
         call="GET /metrics",
@@ -335,5 +347,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=health.metrics,
         answers={200: str},
         gives="text/plain",
+        anywhere=True,
     ),
 )

@@ -151,7 +151,7 @@ class MessageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 async def show(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """One message now, with what its sender gave it to be known by."""
-    message = await front.system.errands.message(caller.tenant, message_in_path(request))
+    message = await front.views.message(caller.tenant, message_in_path(request))
     sealed = await front.log.sealed_of(message.id)
     private = Private(to="", content=b"") if sealed is None else unseal(sealed, message.commitment)
     whole = WholeMessage(
@@ -187,7 +187,7 @@ async def listing(front: Front, request: web.Request, caller: Caller) -> web.Res
 
 def shown(front: Front, message: Message) -> MessageAnswer:
     """The outside form of a message at this instant."""
-    paused = front.system.errands.paused_lanes
+    paused = front.views.paused_lanes
     return MessageAnswer.of(message_state(message, front.clock.now_us(), paused))
 
 
@@ -200,7 +200,7 @@ def _filter(front: Front, asked: MessageQuery, caller: Caller, statuses: frozens
     reference = None
     if asked.reference is not None:
         named = not_blank(asked.reference, "?reference")
-        reference = front.system.intake.reference_hash(caller.one_tenant, named)
+        reference = front.desk.intake.reference_hash(caller.one_tenant, named)
     return MessageFilter(
         tenant=caller.tenant,
         status=stored_statuses(statuses) if statuses else None,

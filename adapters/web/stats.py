@@ -47,7 +47,7 @@ async def show(front: Front, _: web.Request, caller: Caller) -> web.Response:
     return answer(
         counted(
             tallies,
-            front.system.errands.paused_lanes,
+            front.views.paused_lanes,
             oldest=await _landmark(front, caller.tenant, oldest=True),
             newest=await _landmark(front, caller.tenant, oldest=False),
         )

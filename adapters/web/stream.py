@@ -61,7 +61,7 @@ async def follow(front: Front, request: web.Request, caller: Caller) -> web.Stre
 
 
 def _is_welcome(front: Front, secret: str | None) -> bool:
-    return secret is not None and front.system.keys.holder(secret) is not None
+    return secret is not None and front.desk.keys.holder(secret) is not None
 
 
 async def _follow(

@@ -30,7 +30,7 @@ from adapters.config.providers import (
 )
 from adapters.config.tables import BoundsTable, LimitsTable, PolicyTable, ServerTable, StoreTable
 from adapters.telemetry import Telemetry
-from adapters.web.gauges import standing
+from adapters.web.gauges import acting_figures
 from adapters.web.hook_figures import HookFigures
 from adapters.web.problems import KINDS
 from adapters.web.traffic import Traffic
@@ -193,7 +193,7 @@ def test_every_metric_is_told() -> None:
     telemetry = Telemetry(stream=io.BytesIO())
     telemetry.registry.register(Traffic())
     telemetry.registry.register(HookFigures())
-    page = generate_latest(telemetry.registry) + standing([], [], awake=0, is_ready=True)
+    page = generate_latest(telemetry.registry) + acting_figures([], [], awake=0, is_ready=True)
     kinds = [line.split() for line in page.decode().splitlines() if line.startswith("# TYPE tidings_")]
     given = {name for _, _, name, _ in kinds if not name.endswith("_created")}
     assert set(_codes(table_under(OPERATING, "What to watch"))) == given

@@ -82,7 +82,7 @@ async def test_a_client_may_ask_before_it_sends(house: House) -> None:
 async def test_a_running_house_is_live_and_ready(house: House) -> None:
     """Liveness and readiness need no key."""
     assert (await house.ask("GET /health/live", role=None)).json == {"status": "live", "reasons": []}
-    assert (await house.ask("GET /health/ready", role=None)).json == {"status": "ready", "reasons": []}
+    assert (await house.ask("GET /health/ready", role=None)).json == {"status": "ready", "reasons": [], "acts": True}
 
 
 async def test_a_full_disk_refuses_new_work_and_loses_nothing() -> None:
