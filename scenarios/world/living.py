@@ -1,14 +1,13 @@
 """One life of the daemon: the production actors, wired to the simulated world, from start to stop, crash or end.
 
-This file answers for the wiring, as adapters/daemon.py does in production, and for when a life is over. A run ends once
-its time has passed and everything has come to rest.
+This file answers for the order of things in a life, and for when it is over: a run ends once its time has passed and
+everything has come to rest. What a daemon is built from stands in building.py.
 """
 
 import asyncio
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -16,16 +15,15 @@ import anyio
 import msgspec
 
 from actors.sender import LOG_TROUBLE
-from actors.system import System, World
-from adapters.channels.push_devices import PushDevices
+from actors.system import System
 from core.message import WAITING
 from core.policies import SECOND_US
-from core.ports import Chance, Channel, Log
+from core.ports import Log
 from scenarios.loop.virtual import VirtualLoop
 from scenarios.world.applications import Applications
-from scenarios.world.books import Books, Handed, Trouble
+from scenarios.world.books import Handed, Trouble
 from scenarios.world.borders import cut
-from scenarios.world.channel import AskableChannel, SimulatedChannel
+from scenarios.world.building import channels_of, world_of
 from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
@@ -33,31 +31,14 @@ from scenarios.world.entrance import Direct, Entrance, Here
 from scenarios.world.explaining import foretold
 from scenarios.world.ground import EndedBy, Ground, Memory, Present
 from scenarios.world.meeting import Meeting
-from scenarios.world.naming import key_of
-from scenarios.world.nature import can_tell
 from scenarios.world.operators import Operators
-from scenarios.world.recorded import chance_of
 from scenarios.world.senders import Senders
 from scenarios.world.tellings import of_message
 
 if TYPE_CHECKING:
     from scenarios.wire.wiring import Wire
 
-# What a sound run never says: a channel that raised, a conversation whose events make no sense.
-_ALARMS: Final = {"send_bug", "conversation_parked"}
 _MOVING: Final = WAITING | {"sending"}
-
-
-class Witness:
-    """Listens for what must not happen."""
-
-    def __init__(self, books: Books) -> None:
-        self._books = books
-
-    def note(self, name: str, /, **values: str | int | float | None) -> None:
-        """One thing that happened."""
-        if name in _ALARMS:
-            self._books.alarms.append(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
 
 
 class Living:
@@ -102,9 +83,9 @@ class Living:
     async def _live(self) -> EndedBy:
         ground = self._ground
         async with anyio.create_task_group() as group:
-            world = self._world()
+            world = world_of(ground, self._log, self._clock, self._zones)
             system = await System.open(world, ground.settings, {})
-            system.use(self._channels(system))
+            system.use(channels_of(ground, system, self._clock, now_us=self.now_us, tell=self._take, wire=self._wire))
             ground.parts.opened(system)
             entrance: Entrance = Direct(ground, system, self._clock)
             if self._wire is not None and ground.scenario.api.wire:
@@ -126,50 +107,6 @@ class Living:
             await system.stop()
             group.cancel_scope.cancel()
         return ended_by
-
-    def _world(self) -> World:
-        return World(
-            log=self._log,
-            clock=self._clock,
-            secrets=self._ground.secrets,
-            witness=Witness(self._ground.books),
-            chance_of=self._chance,
-            zone_of=self._zones.__getitem__,
-            release="simulated",
-        )
-
-    def _chance(self, seed: int) -> Chance:
-        ground = self._ground
-        return chance_of(ground.scenario.answered, ground.parts.chance_of(seed), partial(key_of, ground.durable))
-
-    def _channels(self, system: System) -> dict[str, Channel]:
-        ground = self._ground
-        made: dict[str, Channel] = {}
-        for lane in ground.settings.lanes:
-            kind: Callable[..., Channel] = AskableChannel if can_tell(ground.scenario, lane) else SimulatedChannel
-            if self._wire is not None and lane.name in ground.scenario.wired:
-                kind = self._wire.channel_of(lane, self._clock)
-            channel = ground.parts.channel_of(
-                kind(
-                    lane,
-                    nature=ground.nature,
-                    books=ground.books,
-                    borders=ground.borders,
-                    durable=ground.durable,
-                    subject_of=ground.subject_of,
-                    clock=self._clock,
-                    now_us=self.now_us,
-                    tell=self._take,
-                )
-            )
-            if lane.channel == "push":
-                # Without any device in the file, users are taken for devices, as by a sandbox.
-                has_devices = bool(ground.scenario.devices)
-                channel = PushDevices(
-                    channel, devices=system.devices, pushes=system.pushes, takes_users=not has_devices
-                )
-            made[lane.name] = channel
-        return made
 
     def _answer(self) -> None:
         """Somebody outside has what they came for."""
