@@ -21,6 +21,13 @@ NOWHERE: Final = 0
 NODE: Final[ContextVar[int]] = ContextVar("NODE", default=NOWHERE)
 
 
+def outside(call: Callable[[], T]) -> T:
+    """What a call comes to that belongs to no node, nor does anything that it starts."""
+    context = copy_context()
+    context.run(NODE.set, NOWHERE)
+    return context.run(call)
+
+
 class NodeLoop(VirtualLoop):
     """A virtual loop on which nodes live. Where there is only one, a plain one costs less.
 
@@ -32,6 +39,7 @@ class NodeLoop(VirtualLoop):
         self._any, self._take = self._take, self._take_living
         self._held: dict[int, list[asyncio.Handle]] = {}
         self._gone: set[int] = set()
+        self._ends: dict[int, asyncio.Future[None]] = {}
         # A task that nobody waits for any more would be dropped in the middle of the run, and clean up as it goes.
         self._remains: list[set[asyncio.Task[Any]]] = []
         self._nothing = Step(_nothing, (), self, Context())
@@ -48,6 +56,14 @@ class NodeLoop(VirtualLoop):
         self._remains.append(asyncio.all_tasks(self))
         self._gone.add(node)
         self._held.pop(node, None)
+        if not (end := self.gone(node)).done():
+            end.set_result(None)
+
+    def gone(self, node: int) -> "asyncio.Future[None]":
+        """Done once a node was killed."""
+        if node not in self._ends:
+            self._ends[node] = self.create_future()
+        return self._ends[node]
 
     def hold(self, node: int) -> None:
         """A node stands still from here on: whatever comes for it waits."""

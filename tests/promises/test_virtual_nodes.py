@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from scenarios.draws import Draws
-from scenarios.loop.nodes import NODE, NodeLoop
+from scenarios.loop.nodes import NODE, NodeLoop, outside
 from scenarios.loop.run import run_virtual
 from scenarios.loop.schedules import Fifo, Pct, Ready, Schedule, Walk
 from scenarios.loop.virtual import PowerCut
@@ -143,3 +143,43 @@ def test_work_of_a_node_stays_there() -> None:
         return [await asyncio.ensure_future(inner()), await theirs, NODE.get()]
 
     assert run_virtual(main, kind=NodeLoop) == [0, 2, 0]
+
+
+def test_others_learn_that_a_node_is_gone() -> None:
+    """Whoever waits for a node's end hears of it at that instant, before or after; a node that goes on has none yet."""
+
+    async def main() -> tuple[float, bool, bool]:
+        loop = _loop()
+        end = loop.gone(_FIRST)
+        loop.call_at(3.0, loop.kill, _FIRST)
+        await end
+        loop.kill(_FIRST)
+        return loop.time(), loop.gone(_FIRST).done(), loop.gone(_SECOND).done()
+
+    assert run_virtual(main, kind=NodeLoop) == (3.0, True, False)
+
+
+def test_what_a_node_has_others_do_outlives_it() -> None:
+    """Work that was started outside goes on after the node is killed that asked for it."""
+    said: list[int] = []
+
+    async def main() -> None:
+        loop = _loop()
+
+        async def work() -> None:
+            await anyio.sleep(2)
+            said.append(NODE.get())
+
+        async def ask() -> None:
+            _ = outside(lambda: asyncio.ensure_future(work()))
+            await anyio.sleep(5)
+
+        _ = loop.start_in(_FIRST, ask, name="asker")
+        await anyio.sleep(1)
+        loop.kill(_FIRST)
+        await anyio.sleep(2)
+        loop.cut_power()
+
+    with pytest.raises(PowerCut):
+        run_virtual(main, kind=NodeLoop)
+    assert said == [0]
