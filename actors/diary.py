@@ -24,6 +24,7 @@ class Diary:
         self._clock = clock
         self._is_lost = False
         self._read(recorded)
+        self._key_check = key_check_of(secrets)
         self.boot = 0
         # Chance is that of the first start, for good: so a replay draws alike.
         self.seed = _seed_in(recorded) or int.from_bytes(secrets.fresh(8)) >> 1 | 1
@@ -31,7 +32,8 @@ class Diary:
     async def started(self, release: str) -> None:
         """A process took over the log."""
         self.boot = self._version + 1
-        await self._write(e.DaemonStarted(boot=self.boot, seed=self.seed, release=release))
+        started = e.DaemonStarted(boot=self.boot, seed=self.seed, release=release, key_check=self._key_check)
+        await self._write(started)
 
     async def stopped(self) -> None:
         """It ends in an orderly way."""
@@ -98,6 +100,17 @@ class Diary:
         self._policies: dict[str, e.PolicySet] = {
             entry.event.name: entry.event for entry in recorded if isinstance(entry.event, e.PolicySet)
         }
+
+
+def key_check_of(secrets: Secrets) -> bytes:
+    """What an installation key is known again by."""
+    return secrets.keyed_hash("installation")
+
+
+def key_check_in(recorded: list[Recorded]) -> bytes | None:
+    """That of the key which the log was last written under; None where it does not tell."""
+    starts = [entry.event for entry in recorded if isinstance(entry.event, e.DaemonStarted)]
+    return next((start.key_check for start in reversed(starts) if start.key_check), None)
 
 
 def _seed_in(recorded: list[Recorded]) -> int | None:

@@ -8,9 +8,12 @@ import os
 from pathlib import Path
 from typing import Final
 
+from actors.diary import key_check_in, key_check_of
 from actors.keys import Keys
 from adapters.chance import fresh_installation_key
 from core.errors import StoreRefused
+from core.ports import Secrets
+from core.records import Recorded
 
 ADMIN_KEY_FILE: Final = "admin.key"
 
@@ -49,6 +52,16 @@ def key_in(path: Path, configured: str | None, *, store: str, is_used: bool) -> 
     # Before the store: a key without a store is used by the next start, a store without its key could not be.
     write_for_owner(path, fresh.hex())
     return fresh
+
+
+def check_key(secrets: Secrets, recorded: list[Recorded], *, store: str) -> None:
+    """Raises StoreRefused where the log (`recorded` is its first stream) was last written under another key."""
+    known = key_check_in(recorded)
+    if known is not None and known != key_check_of(secrets):
+        raise StoreRefused(
+            f"The installation key that was found here is not the one that the log in {store} was written under."
+            " Configure that one as [store] installation_key, the same on every machine, or copy its key file."
+        )
 
 
 def key_path(store: Path) -> Path:

@@ -50,7 +50,7 @@ _KINDS: Final[dict[Prefix, tuple[type[e.Event], ...]]] = {
 }
 _PREFIX_OF: Final[dict[type[e.Event], Prefix]] = {kind: prefix for prefix, kinds in _KINDS.items() for kind in kinds}
 
-_HIDDEN: Final = frozenset({"digest", "seed"})
+_HIDDEN: Final = frozenset({"digest", "key_check", "seed"})
 
 
 def told(recorded: Recorded, channel: str) -> EventAnswer:

@@ -181,7 +181,7 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
 # Fields were added at the end since these were first released.
 _GROWN: Final = {
     "MessageAccepted": 3, "AttemptStarted": 2, "AttemptFailed": 3, "AmbiguityResolved": 2, "ConversationPaused": 2,
-    "LaneResumed": 2, "ReceiptSeen": 2, "StrayKept": 2, "MessageRescheduled": 2,
-}  # fmt: skip  # A table of nine.
+    "LaneResumed": 2, "ReceiptSeen": 2, "StrayKept": 2, "MessageRescheduled": 2, "DaemonStarted": 2,
+}  # fmt: skip  # A table of ten.
 
 SCHEMA_VERSIONS: Final[dict[str, int]] = {name: _GROWN.get(name, 1) for name in EVENT_TYPES}

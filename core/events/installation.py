@@ -6,11 +6,15 @@ from core.events.shape import Event
 
 
 class DaemonStarted(Event, frozen=True, kw_only=True):
-    """A process took over the log. `seed` is the key of every chance it draws (jitter), so that replay draws alike."""
+    """A process took over the log. `seed` is the key of every chance it draws (jitter), so that replay draws alike.
+
+    `key_check` tells the installation key that it was made with from any other, and nothing of the key.
+    """
 
     boot: int
     seed: int
     release: str
+    key_check: bytes = b""
 
 
 class DaemonStopped(Event, frozen=True, kw_only=True):

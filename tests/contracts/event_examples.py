@@ -214,4 +214,5 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     ),
     e.EndTold(status="failed"),
     e.PolicySet(name="patient", version=2, body=b'{"name":"patient"}'),
+    e.DaemonStarted(boot=3, seed=7, release="0.2.0", key_check=bytes(range(16))),
 )
