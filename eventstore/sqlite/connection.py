@@ -65,6 +65,8 @@ def writing(path: Path) -> sqlite3.Connection:
     # What is deleted (an erased vault row above all) is overwritten in the file.
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA cache_size = {WRITER_CACHE_KIB}")
+    # What a statement or savepoint might have to undo, some pages of a batch, else goes to a file in /var/tmp first.
+    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 

@@ -1,6 +1,7 @@
 """The rows of a batch go to SQLite, with one statement a table.
 
-This file answers for the store saying no where a batch contradicts it. It must never begin or end a transaction.
+This file answers for the store saying no where a batch contradicts it. It must never begin or end a transaction: where
+it fails, rows of the batch are there that only a rollback takes away again.
 """
 
 import sqlite3
@@ -12,13 +13,15 @@ from eventstore.rows import head_row
 from eventstore.sheet import Sheet
 from eventstore.sqlite.bulk import Bulk, Row
 
-_EVENT: Final = Bulk("INSERT INTO event", 12)
-_HEAD: Final = Bulk("INSERT INTO head", 21)
+# OR FAIL: a statement that fails leaves rows behind, which the caller rolls back with everything else. By default SQLite
+# would undo that one statement first, and copy for that every page before it changes.
+_EVENT: Final = Bulk("INSERT OR FAIL INTO event", 12)
+_HEAD: Final = Bulk("INSERT OR FAIL INTO head", 21)
 # What changes in a message's life, and nothing else: SQLite rewrites the index entries of every column that is named,
 # changed or not, and most messages are written three times. `stream` and the version before are the last of a row.
 _MESSAGE_HEAD: Final = Bulk(
     """
-UPDATE head SET version = new.column1, status = new.column2, lane = new.column3, due_us = new.column4,
+UPDATE OR FAIL head SET version = new.column1, status = new.column2, lane = new.column3, due_us = new.column4,
   line = new.column5, place = new.column6, attempts = new.column7, changed_us = new.column8, code = new.column9,
   owes = new.column10, ends_us = new.column11 FROM (""",
     13,
@@ -28,20 +31,20 @@ _OTHER_HEAD: Final = """
 UPDATE head SET kind = ?, shard = ?, tenant = ?, version = ?, status = ?, channel = ?, lane = ?, conversation = ?,
   priority = ?, host = ?, due_us = ?, line = ?, place = ?, attempts = ?, accepted_us = ?, changed_us = ?, code = ?,
   cause = ?, owes = ?, ends_us = ? WHERE stream = ? AND version = ?"""
-_SEALED: Final = Bulk("INSERT INTO vault", 7)
+_SEALED: Final = Bulk("INSERT OR FAIL INTO vault", 7)
 _RESEALED: Final = "REPLACE INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
 _NAMED: Final = "INSERT INTO alias VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _UNNAMED: Final = "DELETE FROM alias WHERE space = ? AND tenant = ? AND name = ? AND stream = ?"
 # A peer has one conversation for ever. Another one under the same address would break its order, so it breaks the
 # column's NOT NULL instead, and with it this call alone.
 _ADDRESS: Final = Bulk(
-    "INSERT INTO address",
+    "INSERT OR FAIL INTO address",
     4,
     """ON CONFLICT (tenant, channel, subject)
   DO UPDATE SET conversation = NULL WHERE conversation <> excluded.conversation""",
 )
 _TALLY: Final = Bulk(
-    "INSERT INTO tally",
+    "INSERT OR FAIL INTO tally",
     6,
     """ON CONFLICT (tenant, channel, lane, status)
   DO UPDATE SET messages = messages + excluded.messages, attempts = attempts + excluded.attempts""",

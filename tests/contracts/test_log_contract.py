@@ -192,6 +192,20 @@ async def test_of_the_same_key_in_one_commit_the_first_wins(log: Log, scribe: Sc
     assert [(tally.status, tally.count) for tally in await log.tallies(None)] == [("queued", 1)]
 
 
+async def test_a_key_that_came_before_costs_others_of_its_commit_nothing(log: Log, scribe: Scribe) -> None:
+    """Of calls that share a commit each is answered as it would be alone, wherever among them a known key stands."""
+    known = scribe.acceptance(key="known")
+    await log.accept(known)
+    calls = [scribe.acceptance(key=key) for key in ("a", "b", "known", "a", "c", "known")]
+    answers = await asyncio.gather(*(log.accept(call) for call in calls))
+    before, again = (Repeated(stream=call.sealed.stream, same=True) for call in (known, calls[0]))
+    assert answers == [Stored(), Stored(), before, again, Stored(), before]
+    for call in (calls[0], calls[1], calls[4]):
+        assert call.dedup is not None
+        assert await log.repeated("org1", call.dedup.key_hash) == (call.sealed.stream, call.dedup.request_hash)
+    assert len(await everything(log)) == 4
+
+
 async def test_keys_of_tenants_are_their_own(log: Log, scribe: Scribe) -> None:
     """Two tenants may use the same key for two messages."""
     other = Scribe("org2", slot=1)

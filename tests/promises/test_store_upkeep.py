@@ -27,7 +27,9 @@ from tests.contracts.scribe import DEDUP_FOR_US, Scribe, alias, vault_row
 pytestmark = pytest.mark.anyio
 
 # The verb of a statement and, where it writes, its table; then the rest of it.
-_STATEMENT = re.compile(r"\s*(BEGIN|COMMIT|\w+ INTO \w+|DELETE FROM \w+|UPDATE \w+|SELECT)\b.*", re.DOTALL)
+_STATEMENT = re.compile(
+    r"\s*(BEGIN|COMMIT|\w+(?: OR FAIL)? INTO \w+|DELETE FROM \w+|UPDATE(?: OR FAIL)? \w+|SELECT)\b.*", re.DOTALL
+)
 
 
 @pytest.fixture
@@ -195,9 +197,9 @@ async def test_an_ordinary_message_pays_for_nothing_that_it_does_not_use(path: P
     stream = first.sealed.stream
     # The next commit after the first key knows when that expires, so it asks no more.
     await writer.put(first)
-    inserts = [f"INSERT INTO {table}" for table in ("idem", "event", "head", "vault", "address", "tally")]
+    inserts = [f"INSERT OR FAIL INTO {table}" for table in ("idem", "event", "head", "vault", "address", "tally")]
     assert await run_by(second) == ["BEGIN", *inserts, "COMMIT"]
-    moved = ["INSERT INTO event", "UPDATE head", "INSERT INTO tally"]
+    moved = ["INSERT OR FAIL INTO event", "UPDATE OR FAIL head", "INSERT OR FAIL INTO tally"]
     assert await run_by(scribe.start(stream)) == ["BEGIN", *moved, "COMMIT"]
     assert await run_by(scribe.taken(stream)) == ["BEGIN", *moved, "COMMIT"]
     phone = replace(
