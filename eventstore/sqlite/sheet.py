@@ -13,7 +13,7 @@ from eventstore.rows import head_row
 from eventstore.sheet import Sheet
 from eventstore.sqlite.bulk import Bulk, Row
 
-# OR FAIL: a statement that fails leaves rows behind, which the caller rolls back with everything else. By default SQLite
+# OR FAIL: a statement that fails leaves rows behind, which the caller rolls back with all others. By default SQLite
 # would undo that one statement first, and copy for that every page before it changes.
 _EVENT: Final = Bulk("INSERT OR FAIL INTO event", 12)
 _HEAD: Final = Bulk("INSERT OR FAIL INTO head", 21)
