@@ -16,6 +16,7 @@ import msgspec
 
 from actors.sender import LOG_TROUBLE
 from actors.system import System
+from core.events import MessageAccepted
 from core.message import WAITING
 from core.policies import SECOND_US
 from core.ports import Log
@@ -208,7 +209,15 @@ class Living:
                 (head.kind, head.status) in {("sys", "running"), ("plan", "pending")}
                 for head in ground.durable.heads.values()
             )
+            or (bool(paused) and self._leaves(system))
         )
+
+    def _leaves(self, system: System) -> bool:
+        """Whether a message is about to leave a lane that lets nothing out for another of its own that does."""
+        durable, is_up = self._ground.durable, system.failover.is_up
+        waiting = [head for head in durable.heads.values() if head.status in WAITING and not is_up(head.lane)]
+        accepted = (durable.streams[head.stream][0].event for head in waiting)
+        return any(isinstance(event, MessageAccepted) and any(map(is_up, event.lanes)) for event in accepted)
 
     def _troubled(self, for_us: int) -> None:
         now_us = self.now_us()

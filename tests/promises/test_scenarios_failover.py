@@ -50,6 +50,16 @@ def test_what_fails_in_one_lane_goes_on_in_the_next_at_once() -> None:
     assert {handed.lane for handed in evidence.books.deliveries()} == {"two"}
 
 
+def test_a_world_is_not_at_rest_before_its_last_message_has_left_a_paused_lane() -> None:
+    """A lane that works again at the very end takes over what waits in one whose account is refused."""
+    one = '[[arrive]]\nname = "texts"\nchannel = "whatsapp"\nto = "+972500000001"\n'
+    down = '[[fault]]\nlane = "one"\nfor = "1h"\naccount = "down"\n'
+    refused = '[[fault]]\nlane = "two"\nfor = "1h"\nanswer = { status = 401 }\n'
+    evidence = run(f"{_TWO_LANES}{one}{down}{refused}", runs_for="1h")
+    assert _moves(evidence) == [("texts/1", "one", 3600.0)]
+    assert statuses(evidence) == {"texts/1": "sent"}
+
+
 def test_hand_overs_count_in_the_lane_that_they_went_through() -> None:
     """After a restart each lane knows its own, wherever their messages have gone on since: laws 4 and 5 hold."""
     down = '[[fault]]\nlane = "one"\nfor = "30s"\nanswer = { status = 503 }\n'
