@@ -25,6 +25,10 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
     after `knows_for_us`.
 
     What it took reaches whom it is for `late_us` later; with `copy_us` once more so much after that, which `is_copy`.
+
+    Where several daemons share a log, `node` is the process that it left, `acted` whether that one was the one that
+    acts when it began to send, and `was_held` whether it stood still at any time from there until the request had left.
+    If nothing kept it, it heard of an answer, or gave up, at `until_us` of true time.
     """
 
     key: str
@@ -46,6 +50,10 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
     late_us: int = 0
     copy_us: int | None = None
     is_copy: bool = False
+    node: int = 0
+    acted: bool = True
+    was_held: bool = False
+    until_us: int = 0
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,14 +106,17 @@ class Books:
         self.alarms: list[str] = []
         self.troubles: list[Trouble] = []
 
-    def lose_in_transit(self, now_us: int, draws: Draws) -> None:
+    def lose_in_transit(self, now_us: int, draws: Draws, *, node: int = 0) -> None:
         """Our side is gone: of what was still under way, half arrives all the same."""
         self.handed = [
-            handed
-            if handed.arrives_us is None or handed.arrives_us <= now_us or draws.draw("in transit", *_key(handed)) < 0.5
-            else msgspec.structs.replace(handed, arrives_us=None)
-            for handed in self.handed
+            handed if self._is_past(handed, now_us, draws, node) else _lost(handed) for handed in self.handed
         ]
+
+    @staticmethod
+    def _is_past(handed: Handed, now_us: int, draws: Draws, node: int) -> bool:
+        """Whether nothing changes for a request any more when its process is gone."""
+        is_elsewhere = handed.node != node or handed.arrives_us is None or handed.arrives_us <= now_us
+        return is_elsewhere or draws.draw("in transit", *_key(handed)) < 0.5
 
     @property
     def recorded(self) -> int:
@@ -152,6 +163,10 @@ def _copies(handed: Handed) -> Iterator[Handed]:
     if handed.copy_us is not None:
         again_us = (handed.arrives_us or 0) + handed.copy_us
         yield msgspec.structs.replace(handed, arrives_us=again_us, is_copy=True)
+
+
+def _lost(handed: Handed) -> Handed:
+    return msgspec.structs.replace(handed, arrives_us=None)
 
 
 def _order(handed: Handed) -> tuple[int, int, int]:

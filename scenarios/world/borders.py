@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from scenarios.file.sides import Fault
+from scenarios.loop.nodes import NODE, NOWHERE, NodeLoop
 from scenarios.loop.virtual import VirtualLoop
 
 
@@ -52,9 +53,13 @@ class Borders:
 
 
 def cut() -> asyncio.Future[None]:
-    """Cuts the power; what is answered never comes."""
+    """Cuts the power, of this machine where there are several; what is answered never comes."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "only a simulated run can lose its power"
-    loop.cut_power()
+    node = NODE.get()
+    if node != NOWHERE and isinstance(loop, NodeLoop):
+        loop.kill(node)
+    else:
+        loop.cut_power()
     never: asyncio.Future[None] = loop.create_future()
     return never

@@ -12,7 +12,7 @@ from actors.system import System, World
 from adapters.channels.push_devices import PushDevices
 from core.ports import Chance, Channel, Clock, Log
 from scenarios.world.books import Books, Handed
-from scenarios.world.channel import AskableChannel, SimulatedChannel
+from scenarios.world.channel import Alone, AskableChannel, Author, SimulatedChannel
 from scenarios.world.ground import Ground
 from scenarios.world.meeting import Meeting
 from scenarios.world.naming import key_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # What a sound run never says: a channel that raised, a conversation whose events make no sense.
 _ALARMS: Final = {"send_bug", "conversation_parked"}
+_ALONE: Final = Alone()
 
 
 class Witness:
@@ -62,12 +63,14 @@ def channels_of(
     *,
     now_us: Callable[[], int],
     tell: Callable[[Handed, Meeting], None],
+    author: Author = _ALONE,
     wire: "Wire | None" = None,
 ) -> dict[str, Channel]:
     """A channel to the simulated other side of each lane. `tell` hears of what it took."""
     made: dict[str, Channel] = {}
     for lane in ground.settings.lanes:
         kind: Callable[..., Channel] = AskableChannel if can_tell(ground.scenario, lane) else SimulatedChannel
+        kind = partial(kind, author=author)
         if wire is not None and lane.name in ground.scenario.wired:
             kind = wire.channel_of(lane, clock)
         channel = ground.parts.channel_of(

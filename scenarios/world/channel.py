@@ -6,7 +6,7 @@ the hand-over is ambiguous; and the books know what really happened.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -40,6 +40,37 @@ from scenarios.world.nature import Nature
 _SILENT_US: Final = SECOND_US
 
 
+class Author(Protocol):
+    """Which process sends, and what the world knows of it that it may not know itself."""
+
+    @property
+    def node(self) -> int:
+        """Its number among all processes of a run."""
+        ...
+
+    def acts(self) -> bool:
+        """Whether the log is its to write."""
+        ...
+
+    def held_us(self) -> int:
+        """How long it has stood still so far."""
+        ...
+
+
+class Alone:
+    """The only process that there is."""
+
+    node = 0
+
+    def acts(self) -> bool:
+        """Nobody else does."""
+        return True
+
+    def held_us(self) -> int:
+        """Whatever holds it holds everything."""
+        return 0
+
+
 class SimulatedChannel:
     """One lane's other side, for one life of the daemon. `now_us` tells true time since the start."""
 
@@ -55,6 +86,7 @@ class SimulatedChannel:
         clock: Clock,
         now_us: Callable[[], int],
         tell: Callable[[Handed, Meeting], None],
+        author: Author,
     ) -> None:
         """`tell` hears of what the other side took, and has it told afterwards."""
         self._lane = lane
@@ -66,12 +98,14 @@ class SimulatedChannel:
         self._clock = clock
         self._now_us = now_us
         self._tell = tell
+        self._author = author
 
     async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
         """Tries once."""
         left_us = parcel.deadline_us - self._clock.now_us()
         if left_us <= 0:
             return Transient(code="timeout")
+        acted, held_us = self._author.acts(), self._author.held_us()
         await self._cross("before a request leaves", parcel)
         subject = self._subject(parcel)
         meeting = self._nature.meet(subject, parcel.attempt, self._now_us(), by_template=parcel.outside_window)
@@ -84,12 +118,18 @@ class SimulatedChannel:
         if fails is not None and fails.kind == "refused":
             return Transient(code="connect")
         handed_over()
-        handed = self._handed(parcel, subject, meeting)
+        is_answered = fails is None or fails.kind != "timeout"
+        waits_us = min(left_us - meeting.connects_us, meeting.answers_us if is_answered else left_us)
+        handed = msgspec.structs.replace(
+            self._handed(parcel, subject, meeting),
+            node=self._author.node,
+            acted=acted,
+            was_held=self._author.held_us() > held_us,
+            until_us=self._now_us() + waits_us,
+        )
         self._tell(handed, meeting)
         self._books.handed.append(handed)
         await self._cross("after a request has left", parcel)
-        is_answered = fails is None or fails.kind != "timeout"
-        waits_us = min(left_us - meeting.connects_us, meeting.answers_us if is_answered else left_us)
         await _pass(waits_us)
         await self._cross("after an answer is here", parcel)
         if not is_answered or waits_us < meeting.answers_us:

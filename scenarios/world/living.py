@@ -8,7 +8,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -16,8 +16,6 @@ import msgspec
 
 from actors.sender import LOG_TROUBLE
 from actors.system import System
-from core.events import MessageAccepted
-from core.message import WAITING
 from core.policies import SECOND_US
 from core.ports import Log
 from scenarios.loop.virtual import VirtualLoop
@@ -29,17 +27,16 @@ from scenarios.world.clients import Clients
 from scenarios.world.clock import SimulatedClock, Timepiece
 from scenarios.world.disk import SimulatedDisk
 from scenarios.world.entrance import Direct, Entrance, Here
-from scenarios.world.explaining import foretold
-from scenarios.world.ground import EndedBy, Ground, Memory, Present
+from scenarios.world.ground import EndedBy, Ground, Present
+from scenarios.world.looking import look_into
 from scenarios.world.meeting import Meeting
 from scenarios.world.operators import Operators
+from scenarios.world.resting import moves
 from scenarios.world.senders import Senders
 from scenarios.world.tellings import of_message
 
 if TYPE_CHECKING:
     from scenarios.wire.wiring import Wire
-
-_MOVING: Final = WAITING | {"sending"}
 
 
 class Living:
@@ -102,7 +99,7 @@ class Living:
             group.start_soon(Operators(ground, Here(system)).run)
             group.start_soon(self._meet_its_end)
             group.start_soon(self._freeze)
-            group.start_soon(self._look_into, system)
+            group.start_soon(look_into, ground, system, self._clock)
             ended_by = await self._last(system)
             ground.present = msgspec.structs.replace(ground.present, stopping_us=self._clock.now_us())
             await system.stop()
@@ -120,30 +117,6 @@ class Living:
             return
         for telling in of_message(ground.scenario, ground.nature, handed, meeting):
             self._senders.plan(telling)
-
-    async def _look_into(self, system: System) -> None:
-        """Now and then notes what conversations that are awake and at rest believe: laws hold it against the log."""
-        for at_us in self._ground.looks:
-            wait_us = at_us - self.now_us()
-            if wait_us < 0:
-                continue
-            await asyncio.sleep(wait_us / SECOND_US)
-            self._ground.memories += self._remembered(system)
-            ground = self._ground
-            ground.foretold += await foretold(system, ground.durable, self._clock, ground.draws)
-
-    def _remembered(self, system: System) -> Iterator[Memory]:
-        streams = self._ground.durable.streams
-        for conversation in sorted(self._ground.durable.peers):
-            actor = system.roster.find(conversation)
-            if actor is None or actor.is_lost or actor.is_busy:
-                continue
-            yield Memory(
-                at_us=self._clock.now_us(),
-                conversation=actor.state,
-                open=dict(actor.open),
-                versions={stream: len(streams.get(stream, ())) for stream in (conversation, *actor.open)},
-            )
 
     async def _meet_its_end(self) -> None:
         """The crashes and stops that the scenario asks for."""
@@ -191,33 +164,10 @@ class Living:
                 self._answered = asyncio.Event()
                 await self._answered.wait()
             changed = self._log.changed()
-            if not self._moves(system):
+            if not moves(ground, system):
                 return
             if not ground.tellings:
                 await changed
-
-    def _moves(self, system: System) -> bool:
-        ground = self._ground
-        paused = system.errands.paused_lanes
-        return (
-            bool(ground.unfinished or ground.orders or ground.tellings or ground.wishes or ground.durable.owing)
-            or any(
-                messages and status in _MOVING and (lane not in paused or status == "sending")
-                for (_, _, lane, status), (messages, _) in ground.durable.tallies.items()
-            )
-            or any(
-                (head.kind, head.status) in {("sys", "running"), ("plan", "pending")}
-                for head in ground.durable.heads.values()
-            )
-            or (bool(paused) and self._leaves(system))
-        )
-
-    def _leaves(self, system: System) -> bool:
-        """Whether a message is about to leave a lane that lets nothing out for another of its own that does."""
-        durable, is_up = self._ground.durable, system.failover.is_up
-        waiting = [head for head in durable.heads.values() if head.status in WAITING and not is_up(head.lane)]
-        accepted = (durable.streams[head.stream][0].event for head in waiting)
-        return any(isinstance(event, MessageAccepted) and any(map(is_up, event.lanes)) for event in accepted)
 
     def _troubled(self, for_us: int) -> None:
         now_us = self.now_us()
