@@ -8,6 +8,7 @@ guessing: what a newer release parked waits for one.
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from core.errors import CorruptLog, StreamParked
 from core.events import SCHEMA_VERSIONS, MessageAccepted
@@ -77,7 +78,7 @@ def unparked(body: bytes) -> Parked:
 
 def message_of(parked: Parked, at_us: int) -> Message:
     """The message that it comes to where it is taken in at an instant."""
-    return accepted(parked.stream, at_us, parked.tenant, parked.event, cause=parked.cause)
+    return accepted(parked.stream, at_us, parked.tenant, _event(parked, at_us), cause=parked.cause)
 
 
 def head_of(parked: Parked, at_us: int) -> Head:
@@ -92,11 +93,19 @@ def append_of(parked: Parked, at_us: int, inbox_id: int) -> Append:
         shard=head.shard,
         tenant=parked.tenant,
         at_us=at_us,
-        drafts=(Draft(stream=parked.stream, version=1, event=parked.event, cause=parked.cause),),
+        drafts=(Draft(stream=parked.stream, version=1, event=_event(parked, at_us), cause=parked.cause),),
         heads=(HeadChange(head=head, was=None),),
         aliases=parked.aliases,
         inbox=inbox_id,
     )
+
+
+def _event(parked: Parked, at_us: int) -> MessageAccepted:
+    """What was due when it came is due when it is taken in, also where the clock of the one that took it runs ahead."""
+    event = parked.event
+    if at_us < event.due_us <= parked.at_us:
+        return replace(event, due_us=at_us)
+    return event
 
 
 def recorded_of(parked: Parked) -> Recorded:

@@ -13,6 +13,7 @@ from core.records import Acceptance, Alias, Append, Head, HeadChange, Recorded, 
 from eventstore.batches import Entry, check_versions
 from eventstore.codec import EventRow, recorded
 from eventstore.numbering import Numbering
+from eventstore.parking import Parking
 from eventstore.tallying import Counts, count
 
 Pair = tuple[int, int]
@@ -54,6 +55,7 @@ class Durable:
         self.peers: dict[int, tuple[str, str]] = {}
         self.aliases: dict[Name, list[int]] = {}
         self.snapshots: dict[int, Snapshot] = {}
+        self.parking = Parking()
 
     # -- writing
 
@@ -70,11 +72,30 @@ class Durable:
                 return repeated
             self._check_vault(acceptance)
         self._check_streams(entry)
+        if entry.append.inbox:
+            self.parking.check(entry.append.inbox)
         self._write_events(entry, entry.append)
         if acceptance is not None:
             self._write_vault(acceptance)
         self._write_beside(entry.append)
+        if entry.append.inbox:
+            self.parking.remove(entry.append.inbox)
         return None if acceptance is None else Stored()
+
+    def park(self, acceptance: Acceptance) -> Stored | Repeated:
+        """Everything of an acceptance but its event, which somebody else will write.
+
+        Raises StreamConflict where its peer belongs to another conversation.
+        """
+        repeated = self._repeated(acceptance, acceptance.append.at_us)
+        if repeated is not None:
+            return repeated
+        self._check_vault(acceptance)
+        self._write_vault(acceptance)
+        self.parking.park(acceptance)
+        # Whoever gets the slot of this daemon goes on above its ids, taken in or not.
+        self.numbering.largest = max(self.numbering.largest, acceptance.sealed.stream, acceptance.conversation)
+        return Stored()
 
     def _save(self, snapshot: Snapshot) -> None:
         known = self.snapshots.get(snapshot.stream)

@@ -144,7 +144,7 @@ class MemoryLog:
             yield wait
 
     def _make_durable(self, batch: list[Entry]) -> list[Answer]:
-        assert self._incarnation == self.durable.incarnation, "a log that crashed must not write any more"
+        self._check_right()
         answers: list[Answer] = []
         for entry in batch:
             try:
@@ -152,6 +152,10 @@ class MemoryLog:
             except (StreamConflict, OverflowError, ValueError) as error:
                 answers.append(error)
         return answers
+
+    def _check_right(self) -> None:
+        """Raises StoreUnavailable where nothing may be written any more."""
+        assert self._incarnation == self.durable.incarnation, "a log that crashed must not write any more"
 
     def _fail(self, batch: list[Entry], error: StoreUnavailable | AppendUnknown) -> None:
         self._failing = str(error)
@@ -179,13 +183,16 @@ class MemoryLog:
     async def events_of(self, stream: int, *, after_version: int = 0) -> list[Recorded]:
         """A stream's events in order; empty for an unknown stream."""
         await self._read()
-        return readable(self.durable.streams.get(stream, [])[after_version:])
+        return readable(self._events(stream)[after_version:])
 
     async def events_of_many(self, streams: Sequence[int]) -> dict[int, list[Recorded]]:
         """Several streams in one read; a stream without events is left out."""
         await self._read()
-        known = self.durable.streams
-        return {stream: readable(list(known[stream])) for stream in streams if stream in known}
+        return {stream: readable(list(known)) for stream in streams if (known := self._events(stream))}
+
+    def _events(self, stream: int) -> list[Recorded]:
+        known = self.durable.streams.get(stream)
+        return known if known is not None else self.durable.parking.events_of(stream)
 
     async def snapshot_of(self, stream: int) -> Snapshot | None:
         """The newest snapshot of a stream."""
@@ -195,13 +202,15 @@ class MemoryLog:
     async def head_of(self, stream: int) -> Head | None:
         """The head row of a stream."""
         await self._read()
-        return self.durable.heads.get(stream)
+        return self._head(stream)
 
     async def heads_by(self, streams: Sequence[int]) -> dict[int, Head]:
         """The head rows of several streams in one read; unknown ones are missing."""
         await self._read()
-        known = self.durable.heads
-        return {stream: known[stream] for stream in streams if stream in known}
+        return {stream: known for stream in streams if (known := self._head(stream)) is not None}
+
+    def _head(self, stream: int) -> Head | None:
+        return self.durable.heads.get(stream) or self.durable.parking.head_of(stream)
 
     async def line_of(self, conversation: int, line: int, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
         """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""

@@ -51,8 +51,9 @@ class MemoryBook:
         return iter([head for stream, head in sorted(self._durable.heads.items()) if span[0] <= stream <= span[1]])
 
     def vault(self, span: Span) -> Iterator[Sealed]:
-        """The vault rows of these streams, in their order."""
-        return iter([row for stream, row in sorted(self._durable.sealed.items()) if span[0] <= stream <= span[1]])
+        """The vault rows of these streams, in their order; but for messages that still wait for their event."""
+        parked, rows = self._durable.parking.messages, sorted(self._durable.sealed.items())
+        return iter([row for stream, row in rows if span[0] <= stream <= span[1] and stream not in parked])
 
     def snapshots(self, span: Span) -> Iterator[Snapshot]:
         """The snapshots of these streams, in their order."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.ports import Log
+from tests.contracts.nodes import MemoryNodes, Nodes, PostgresNodes
 from tests.contracts.scribe import Scribe
 from tests.contracts.stores import STORES, PostgresStore, Store
 
@@ -26,6 +27,14 @@ async def log(store: Store) -> AsyncIterator[Log]:
     log = await store.open()
     yield log
     await log.close()
+
+
+@pytest.fixture(params=["memory", pytest.param(POSTGRES, marks=pytest.mark.slow)])
+def nodes(request: pytest.FixtureRequest) -> Nodes:
+    """An empty database of each kind that several daemons share."""
+    if request.param == POSTGRES:
+        return PostgresNodes(request.getfixturevalue("postgres_url"))
+    return MemoryNodes()
 
 
 @pytest.fixture

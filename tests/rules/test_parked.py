@@ -38,6 +38,18 @@ def test_a_message_is_accepted_when_it_is_taken_in() -> None:
     assert head_of(row, acceptance.append.at_us).status == "scheduled"
 
 
+def test_a_clock_that_runs_ahead_delays_nothing() -> None:
+    """What was due at once by the clock of the one that took it is due at once by that of the one that acts.
+
+    An instant that was asked for stays.
+    """
+    at_once, later = _acceptance(), _acceptance(due_in_us=60 * SECOND_US)
+    at_us = at_once.append.at_us - 3600 * SECOND_US
+    assert message_of(unparked(parked(at_once)), at_us).due_us == at_us
+    assert append_of(unparked(parked(at_once)), at_us, 1).heads[0].head.status == "queued"
+    assert message_of(unparked(parked(later)), at_us).due_us == later.append.at_us + 60 * SECOND_US
+
+
 def test_its_first_event_can_be_read_before_it_has_a_number() -> None:
     """Until it is taken in it reads as a stream of one event, as it was accepted."""
     acceptance = _acceptance()
