@@ -29,19 +29,21 @@ _ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
 
 
 class PostgresUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """A database of a PostgreSQL server. As a text it is the URL without its password and options."""
+    """A database of a PostgreSQL server. As a text it is the URL without its password and options.
+
+    `hosts` are the places where the server may be, each with its port: the first that answers as the URL asks is it.
+    """
 
     url: Secret
     user: str
-    host: str
-    port: int
+    hosts: tuple[tuple[str, int], ...]
     database: str
     is_encrypted: bool
 
     def __str__(self) -> str:
         """For a person, and without a secret."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"postgresql://{f'{self.user}@' if self.user else ''}{host}:{self.port}/{self.database}"
+        hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+        return f"postgresql://{f'{self.user}@' if self.user else ''}{hosts}/{self.database}"
 
 
 Place = Path | PostgresUrl
@@ -62,32 +64,43 @@ def path_of(url: str, data: Path) -> Path | None:
 
 def exposure(place: Place) -> str | None:
     """A warning where the log's content may cross a network in the clear, None where all is well."""
-    if isinstance(place, Path) or place.is_encrypted or place.host.startswith("/") or is_loopback(place.host):
+    if isinstance(place, Path) or place.is_encrypted:
+        return None
+    beyond = [host for host, _ in place.hosts if not host.startswith("/") and not is_loopback(host)]
+    if not beyond:
         return None
     return (
-        f"Messages and the password may go to the database on {place.host} unencrypted: add ?sslmode=verify-full to"
-        " [store] url."
+        f"Messages and the password may go to the database on {', '.join(beyond)} unencrypted: add ?sslmode=verify-full"
+        " to [store] url."
     )
 
 
 def _server(url: str) -> PostgresUrl | None:
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORT
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        hosts = _hosts(parts.netloc.rpartition("@")[2] or options.get("host", ""))
     except ValueError:
         return None
     database = unquote(parts.path.removeprefix("/"))
-    host = unquote(parts.hostname or "") or options.get("host", "")
     # A character of a password that should have been written as %XX ends the part that it stands in too early.
     is_torn = parts.netloc.count("@") > 1 or set(database) & {"/", "@"} or bool(parts.fragment) or "\0" in url
-    if parts.scheme not in _SERVER_SCHEMES or is_torn or not host or not database or not set(options) <= _OPTIONS:
+    if parts.scheme not in _SERVER_SCHEMES or is_torn or not hosts or not database or not set(options) <= _OPTIONS:
         return None
     return PostgresUrl(
         url=Secret(url),
         user=unquote(parts.username or ""),
-        host=host,
-        port=port,
+        hosts=hosts,
         database=database,
         is_encrypted=options.get("sslmode") in _ENCRYPTED,
     )
+
+
+def _hosts(text: str) -> tuple[tuple[str, int], ...]:
+    """The hosts in a list with commas between, each with its port; none where one of them is missing."""
+    if text.startswith("/"):
+        return ((text, _PORT),)
+    found = [urlsplit(f"//{one}") for one in text.split(",")]
+    if not all(one.hostname for one in found):
+        return ()
+    return tuple((unquote(one.hostname or ""), one.port or _PORT) for one in found)

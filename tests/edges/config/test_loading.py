@@ -264,15 +264,28 @@ def test_a_store_on_a_server_never_shows_its_password(loaded: Load) -> None:
         place = config.store
         assert isinstance(place, PostgresUrl)
         assert place.url.reveal() == url
-        assert (place.user, place.host, place.port) == ("tidings", "db.example.com", 6432)
+        assert (place.user, place.hosts) == ("tidings", (("db.example.com", 6432),))
         assert str(place) == "postgresql://tidings@db.example.com:6432/messages"
         assert "p%40ss" not in repr(config)
         assert config.warnings == ()
 
 
+def test_a_store_may_be_on_one_of_several_servers(loaded: Load) -> None:
+    """A primary and its standbys are named in one URL; each host may have a port, and all of them are told."""
+    url = "postgresql://u:p@one,two.example.com:6432,[::1]/db?target_session_attrs=primary"
+    config = loaded(MAIL + f"""[store]\nurl = "{url}"\n""")
+    assert isinstance(config.store, PostgresUrl)
+    assert config.store.hosts == (("one", 5432), ("two.example.com", 6432), ("::1", 5432))
+    assert str(config.store) == "postgresql://u@one:5432,two.example.com:6432,[::1]:5432/db"
+    (warning,) = config.warnings
+    assert "on one, two.example.com unencrypted" in warning
+
+
 @pytest.mark.parametrize(
     "torn",
     [
+        "postgresql://u:hunter2@h,/db",
+        "postgresql://u:hunter2@h,i:port/db",
         "postgresql://u:hunter2@h",
         "postgresql://u:hunter2@/db",
         "postgresql://u:hun/ter2@h/db",
