@@ -14,6 +14,8 @@ import msgspec
 # A double holds 53 bits of a fraction exactly; more would round up to 1.0 now and then.
 _FRACTION_BITS: Final = 53
 _KEYED_HASH_BYTES: Final = 16
+# Drawn at once for many salts: to ask the system gives the interpreter away, and costs much the same for a page.
+_DRAWN_BYTES: Final = 4_096
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -36,16 +38,23 @@ class KeyedChance:
 class SystemSecrets:
     """The machine's secure randomness, and hashes under the installation key."""
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("_drawn", "_given_bytes", "_keyed")
 
     def __init__(self, installation_key: bytes) -> None:
         assert len(installation_key) >= 32, f"an installation key has 32 bytes at least, not {len(installation_key)}"
         # Copied for each hash: taking in the key anew would cost as much as the hash itself.
         self._keyed = hmac.new(installation_key, digestmod="sha256")
+        self._drawn = b""
+        self._given_bytes = 0
 
     def fresh(self, count_bytes: int) -> bytes:
-        """So many unpredictable bytes."""
-        return secrets.token_bytes(count_bytes)
+        """So many unpredictable bytes, each given out once. A process that was forked has to make its own."""
+        begin, end = self._given_bytes, self._given_bytes + count_bytes
+        if end > len(self._drawn):
+            self._drawn = secrets.token_bytes(max(count_bytes, _DRAWN_BYTES))
+            begin, end = 0, count_bytes
+        self._given_bytes = end
+        return self._drawn[begin:end]
 
     def keyed_hash(self, purpose: str, *parts: str) -> bytes:
         """16 bytes of HMAC-SHA256 (RFC 2104) under the installation key; the purpose keeps uses apart."""

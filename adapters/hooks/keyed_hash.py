@@ -4,9 +4,9 @@ This file answers for header, prefix, hash and encoding. There is no timestamp i
 keeps it from counting twice is its event's id.
 """
 
-import hmac
 from base64 import b64encode
 
+from adapters.channels.signing import SigningKey
 from adapters.hooks.accounts import HmacHooks
 from adapters.hooks.keys import text_key
 from adapters.hooks.requests import BadSignature, RawHook, required, same
@@ -17,7 +17,7 @@ class KeyedHashVerifier:
 
     def __init__(self, settings: HmacHooks) -> None:
         self._settings = settings
-        self._keys = tuple(text_key(secret) for secret in settings.secrets)
+        self._keys = tuple(SigningKey(text_key(secret), settings.hash) for secret in settings.secrets)
 
     def verify(self, hook: RawHook, now_us: int) -> None:
         """See Verifier. Hexadecimal digits count in either case."""
@@ -30,6 +30,6 @@ class KeyedHashVerifier:
         if not any(same(given, self._expected(key, hook.body)) for key in self._keys):
             raise BadSignature("mismatch")
 
-    def _expected(self, key: bytes, body: bytes) -> str:
-        digest = hmac.digest(key, body, self._settings.hash)
+    def _expected(self, key: SigningKey, body: bytes) -> str:
+        digest = key.sign(body)
         return digest.hex() if self._settings.encoding == "hex" else b64encode(digest).decode("ascii")

@@ -4,13 +4,13 @@ This file answers for `v1` (HMAC-SHA256) and `v1a` (Ed25519). An entry that is m
 skipped. It must never take the id from other headers than those that were signed: `family_of` says which.
 """
 
-import hmac
 from base64 import b64decode, b64encode
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from adapters.channels.signing import SigningKey
 from adapters.hooks.accounts import StandardHooks
 from adapters.hooks.keys import standard_key
 from adapters.hooks.requests import (
@@ -33,7 +33,7 @@ class StandardVerifier:
 
     def __init__(self, settings: StandardHooks) -> None:
         keys = [standard_key(secret) for secret in settings.secrets]
-        self._symmetric = tuple(key for key in keys if isinstance(key, bytes))
+        self._symmetric = tuple(SigningKey(key) for key in keys if isinstance(key, bytes))
         self._asymmetric = tuple(key for key in keys if isinstance(key, Ed25519PublicKey))
         self._tolerance_us = settings.tolerance_us
 
@@ -54,7 +54,7 @@ class StandardVerifier:
 
     def _vouched(self, signed: bytes, entries: list[tuple[str, str, str]]) -> bool:
         given = [value for version, _, value in entries if version == "v1"]
-        expected = [b64encode(hmac.digest(key, signed, "sha256")).decode("ascii") for key in self._symmetric]
+        expected = [b64encode(key.sign(signed)).decode("ascii") for key in self._symmetric]
         if any(same(one, other) for one in given for other in expected):
             return True
         signatures = [value for version, _, value in entries if version == "v1a"][:_ASYMMETRIC_ENTRIES_MAX]

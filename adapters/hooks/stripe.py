@@ -4,9 +4,9 @@ This file answers for that header. It must never decode a secret: the key is the
 a secret is being rolled the header has one `v1` for each; `v0` and whatever else may come is not looked at.
 """
 
-import hmac
 from typing import Final
 
+from adapters.channels.signing import SigningKey
 from adapters.hooks.accounts import StripeHooks
 from adapters.hooks.keys import text_key
 from adapters.hooks.requests import BadSignature, RawHook, demand_fresh, required, same, seconds_of
@@ -18,7 +18,7 @@ class StripeVerifier:
     """Verifies what one Stripe endpoint receives."""
 
     def __init__(self, settings: StripeHooks) -> None:
-        self._keys = tuple(text_key(secret) for secret in settings.secrets)
+        self._keys = tuple(SigningKey(text_key(secret)) for secret in settings.secrets)
         self._tolerance_us = settings.tolerance_us
 
     def verify(self, hook: RawHook, now_us: int) -> None:
@@ -30,7 +30,7 @@ class StripeVerifier:
         at_s = seconds_of(seconds[0])
         signed = f"{seconds[0]}.".encode() + hook.body
         given = [value for name, _, value in entries if name == "v1"]
-        expected = [hmac.digest(key, signed, "sha256").hex() for key in self._keys]
+        expected = [key.sign(signed).hex() for key in self._keys]
         if not any(same(one, other) for one in given for other in expected):
             raise BadSignature("mismatch")
         demand_fresh(at_s, now_us, self._tolerance_us)

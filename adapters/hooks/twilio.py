@@ -6,12 +6,12 @@ write, nor accept a body that the signature does not cover.
 """
 
 import hashlib
-import hmac
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
+from adapters.channels.signing import SigningKey
 from adapters.hooks.accounts import TwilioHooks, spellings_of
 from adapters.hooks.keys import text_key
 from adapters.hooks.requests import BadSignature, RawHook, optional, required, same, wire_bytes
@@ -31,26 +31,26 @@ class TwilioVerifier:
     """Verifies what Twilio sends to one address."""
 
     def __init__(self, settings: TwilioHooks) -> None:
-        self._tokens = tuple(text_key(secret) for secret in settings.secrets)
-        self._shared = {key.id: text_key(key.secret) for key in settings.shared_keys}
+        self._tokens = tuple(SigningKey(text_key(secret), "sha1") for secret in settings.secrets)
+        self._shared = {key.id: SigningKey(text_key(key.secret)) for key in settings.shared_keys}
         self._spellings = spellings_of(settings.public_url)
 
     def verify(self, hook: RawHook, now_us: int) -> None:
         """See Verifier. Twilio itself is not of one mind on whether it signs the port, so both spellings count."""
         given = required(hook, HEADER)
-        keys, algorithm = self._keys(optional(hook, SETTINGS_HEADER))
+        keys = self._keys(optional(hook, SETTINGS_HEADER))
         if not hook.raw_path.startswith("/"):
             raise BadSignature("malformed")
         covered = _covered(hook)
         signed = [wire_bytes(f"{spelling}{hook.raw_path}{covered}") for spelling in self._spellings]
-        expected = [b64encode(hmac.digest(key, text, algorithm)).decode("ascii") for key in keys for text in signed]
+        expected = [b64encode(key.sign(text)).decode("ascii") for key in keys for text in signed]
         if not any(same(given, one) for one in expected):
             raise BadSignature("mismatch")
 
-    def _keys(self, said: str | None) -> tuple[Sequence[bytes], str]:
-        """The keys and the hash that a hook says it was signed with: only what is configured is ever tried."""
+    def _keys(self, said: str | None) -> Sequence[SigningKey]:
+        """The keys that a hook says it was signed with: only what is configured is ever tried."""
         if said is None:
-            return self._tokens, "sha1"
+            return self._tokens
         parts = [part.strip().partition("=") for part in said.split(",")]
         named = {name: value for name, _, value in parts}
         if len(named) != len(parts) or named.get("algorithm") != "HMAC_SHA256":
@@ -58,7 +58,7 @@ class TwilioVerifier:
         key = self._shared.get(named.get("key", ""))
         if key is None:
             raise BadSignature("mismatch")
-        return (key,), "sha256"
+        return (key,)
 
 
 def form_of(hook: RawHook) -> Fields | None:

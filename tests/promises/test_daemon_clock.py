@@ -100,3 +100,12 @@ def test_a_keyed_hash_needs_the_installation_key() -> None:
     ]
     assert len({ours.keyed_hash("subject", "org", "ann"), *others}) == 6
     assert {len(digest) for digest in others} == {16}
+
+
+def test_no_secret_byte_is_given_twice() -> None:
+    """However little is asked for at a time, or however much at once, it is as long as asked for and all new."""
+    ours = SystemSecrets(b"a" * 32)
+    given = [ours.fresh(count) for count in (16, 24, *[16] * 600, 10_000, 16, 4_096, 24, 0)]
+    assert [len(one) for one in given] == [16, 24, *[16] * 600, 10_000, 16, 4_096, 24, 0]
+    blocks = [one[at : at + 8] for one in given for at in range(0, len(one), 8)]
+    assert len(set(blocks)) == len(blocks)
