@@ -29,7 +29,10 @@ _ARRIVALS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos > $1 AND pos <=
 _PLACE: Final = "SELECT pos, shard, seq, stream, version, link FROM event WHERE pos > $1 ORDER BY pos LIMIT 1"
 _STREAMS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream BETWEEN $1 AND $2 ORDER BY stream, version"
 _HEADS: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream BETWEEN $1 AND $2 ORDER BY stream"
-_SEALED: Final = f"SELECT {SEALED_COLUMNS} FROM vault WHERE stream BETWEEN $1 AND $2 ORDER BY stream"
+# Those of messages that wait to be taken in have no event yet.
+_SEALED: Final = f"""
+SELECT {SEALED_COLUMNS} FROM vault WHERE stream BETWEEN $1 AND $2
+  AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.kind = 'message' AND inbox.stream = vault.stream) ORDER BY stream"""
 _SNAPSHOTS: Final = "SELECT stream, version, body FROM snapshot WHERE stream BETWEEN $1 AND $2 ORDER BY stream"
 _ADDRESS: Final = "SELECT conversation FROM address WHERE tenant = $1 AND channel = $2 AND subject = $3"
 _MISLED: Final = """

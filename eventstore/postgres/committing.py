@@ -14,9 +14,10 @@ from eventstore.numbering import Numbering
 from eventstore.postgres.connection import TROUBLE, words_of
 from eventstore.postgres.line import Line
 from eventstore.postgres.owning import Ownership
+from eventstore.postgres.racing import is_race, late_of
 from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
 from eventstore.postgres.sending import Contradicted, Sending
-from eventstore.postgres.statements import KEYS, MARKS, parts_of
+from eventstore.postgres.statements import KEYS, MARKS, TAKEN, parts_of
 from eventstore.sheet import Sheet
 
 # Expired dedup rows go along with commits: so many at a time, and so often by log time at most.
@@ -80,7 +81,7 @@ class Committing:
     async def _write(self, batch: list[Entry]) -> list[Answer]:
         """The batch together; where some call is at fault its halves, so that only that one is left out."""
         try:
-            return await self._write_together(batch)
+            return await self._write_raced(batch)
         except Contradicted as error:
             if len(batch) == 1:
                 return [await self._blamed(batch[0], error)]
@@ -94,6 +95,16 @@ class Committing:
         except StoreUnavailable as error:
             raise AppendUnknown(f"the log failed within a batch: {error}") from error
 
+    async def _write_raced(self, batch: list[Entry]) -> list[Answer]:
+        """The batch together, and again where another daemon took in something of it at that moment."""
+        try:
+            return await self._write_together(batch, {})
+        except Contradicted as error:
+            if not is_race(error):
+                raise
+        late = await late_of(Sending(self._line, self._ownership, self.numbering), batch)
+        return await self._write_together(batch, late)
+
     async def _blamed(self, entry: Entry, error: Contradicted) -> StreamConflict:
         # What PostgreSQL says names a constraint; whoever reads it wants to know what is there.
         streams = sorted({stream for stream, *_ in entry.parts})
@@ -102,22 +113,29 @@ class Committing:
         known = [f"{stream} is at version {versions.get(stream, 0)}" for stream in streams]
         return StreamConflict(f"an append contradicts the store ({error}): of its streams {', '.join(known)}")
 
-    async def _write_together(self, batch: list[Entry]) -> list[Answer]:
+    async def _write_together(self, batch: list[Entry], late: dict[int, StreamConflict]) -> list[Answer]:
+        """All calls but those that came too late, which have their answer by their place in the batch."""
         sending = Sending(self._line, self._ownership, self.numbering)
         known = await _known_keys(sending, batch)
         claims: dict[Key, Claim] = {}
         numbering, sheet = self.numbering.copy(), Sheet()
         answers: list[Answer] = []
-        for entry in batch:
-            repeated = _claimed(entry, known, claims)
-            if repeated is None:
+        answer: Answer
+        taken: list[tuple[int]] = []
+        for at, entry in enumerate(batch):
+            answer = late.get(at) or _claimed(entry, known, claims)
+            if answer is None:
                 sheet.add(entry, numbering)
-                answers.append(Stored() if entry.acceptance is not None else None)
-            else:
-                answers.append(repeated)
+                if entry.append is not None and entry.append.inbox:
+                    taken.append((entry.append.inbox,))
+                answer = Stored() if entry.acceptance is not None else None
+            answers.append(answer)
         parts = parts_of(sheet, self._ownership.epochs)
         if claims:
-            parts.append((KEYS, list(claims.values())))
+            # In one order everywhere, so that daemons which claim the same keys wait for each other in turn.
+            parts.append((KEYS, sorted(claims.values())))
+        if taken:
+            parts.append((TAKEN, taken))
         if is_due(self.numbering.pos, numbering):
             parts.append((MARKS, [(numbering.pos, *packed(numbering))]))
         if parts:
@@ -143,7 +161,7 @@ class Committing:
 
 
 async def _known_keys(sending: Sending, batch: list[Entry]) -> dict[Key, Known]:
-    """The dedup rows that are there under a batch's keys. Nobody else can add one before it is written: the fence."""
+    """The dedup rows that are there under a batch's keys."""
     keys = [
         (entry.acceptance.append.tenant, entry.acceptance.dedup.key_hash)
         for entry in batch

@@ -5,7 +5,7 @@ hold a statement of the log.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol, cast
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -55,6 +55,10 @@ class Connection(Protocol):
         self, *, isolation: str = "read_committed", readonly: bool = False
     ) -> AbstractAsyncContextManager[None]:
         """One transaction around what happens within."""
+        ...
+
+    async def add_listener(self, channel: str, heard: Callable[[object, int, str, object], None]) -> None:
+        """Calls with (connection, process, channel, word) for what is said in a channel, as long as it lasts."""
         ...
 
     def is_closed(self) -> bool:
@@ -138,8 +142,9 @@ def is_misfit(error: Exception) -> bool:
 
 
 def broken_rule(error: Exception) -> str:
-    """The name of the constraint that an error is about, empty for another error."""
-    return getattr(error, "constraint_name", None) or ""
+    """The constraint that an error is about, or the column that may not be empty; empty for another error."""
+    column = getattr(error, "column_name", None)
+    return getattr(error, "constraint_name", None) or (f"{getattr(error, 'table_name', '')}.{column}" if column else "")
 
 
 _COMMON: Final = {

@@ -9,14 +9,16 @@ from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 
 from core.errors import StoreRefused, StoreUnavailable
-from eventstore.postgres.committing import Committing
+from core.ownership import SILENCE_S
 from eventstore.postgres.connection import CONNECT_S, TROUBLE, connect, create_pool, place_of, refused
-from eventstore.postgres.line import begin
+from eventstore.postgres.hints import Hints
 from eventstore.postgres.log import PostgresLog
-from eventstore.postgres.owning import Beat, claim, leave
+from eventstore.postgres.node import Node
+from eventstore.postgres.owning import arrive, leave
+from eventstore.postgres.presence import Presence
 from eventstore.postgres.reader import MOST
 from eventstore.postgres.reading import PostgresReading
-from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
+from eventstore.postgres.recovery import numbering_of
 from eventstore.postgres.schema import judge, prepare
 
 _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
@@ -24,13 +26,32 @@ _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
 Result = TypeVar("Result")
 
 
-async def open_log(url: str, *, identity: int) -> PostgresLog:
-    """The log in this database, taken by this process; made where there is none. Raises StoreRefused or CorruptLog.
+async def open_node(url: str, *, identity: int) -> Node:
+    """This process as a daemon on the database, whoever acts there; tables are made where there are none.
 
-    `identity` is 63 random bits, fresh for each process start. `PostgresLog.lost()` raises StoreRefused once another
-    daemon has taken the database over: whoever runs the process awaits it, and stops.
+    `identity` is 63 random bits, fresh for each process start. `Node.lost()` raises StoreRefused once another daemon
+    has taken this one for dead: whoever runs the process awaits it, and stops. Raises StoreRefused or CorruptLog.
     """
-    return await _refusing(url, _opened(url, identity))
+    return await _refusing(url, _arrived(url, identity))
+
+
+async def open_log(url: str, *, identity: int) -> PostgresLog:
+    """The log in this database, taken by this process. Raises StoreRefused while another daemon acts, or CorruptLog.
+
+    For what acts now or not at all; a daemon stands by (`open_node`). `PostgresLog.lost()` is as `Node.lost()`.
+    """
+    node = await open_node(url, identity=identity)
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(node.close)
+        found = await _refusing(url, node.act())
+        if not isinstance(found, PostgresLog):
+            raise StoreRefused(
+                f"another daemon uses this database; it was last heard of {found.silent_s:.0f} s ago"
+                f" ({place_of(url)}): stop it first, or if it has died start again once it was silent for"
+                f" {SILENCE_S:.0f} s"
+            )
+        undo.pop_all()
+    return found
 
 
 async def read_log(url: str) -> PostgresReading:
@@ -38,25 +59,24 @@ async def read_log(url: str) -> PostgresReading:
     return await _refusing(url, _read(url))
 
 
-async def _opened(url: str, identity: int) -> PostgresLog:
+async def _arrived(url: str, identity: int) -> Node:
     async with AsyncExitStack() as undo:
-        connection = await connect(url, for_writing=True)
+        connection = await connect(url)
         undo.callback(connection.terminate)
         await prepare(connection, url)
-        ownership = await claim(connection, url, identity)
+        ownership = await arrive(connection, url, identity)
         undo.push_async_callback(leave, connection, ownership)
-        line = await begin(url, connection, ownership)
         numbering = await numbering_of(connection)
-        committing = Committing(line, ownership, numbering, await oldest_expiry_us(connection))
-        beating = await connect(url)
-        undo.callback(beating.terminate)
         pool = await create_pool(url, most=MOST)
         undo.callback(pool.terminate)
         # The server has room for a reader too, or says so now.
         async with pool.acquire(timeout=CONNECT_S):
-            undo.pop_all()
-    beat = Beat(url, beating, ownership)
-    return PostgresLog(committing, pool=pool, line=line, ownership=ownership, beat=beat)
+            pass
+        hints = Hints(pool)
+        await hints.listen(connection)
+        undo.pop_all()
+    presence = Presence(url, connection, ownership, hints)
+    return Node(url, ownership=ownership, pool=pool, presence=presence, hints=hints, numbering=numbering)
 
 
 async def _read(url: str) -> PostgresReading:

@@ -8,6 +8,7 @@ never write.
 from collections.abc import Sequence
 from typing import Final
 
+from core.parked import head_of, recorded_of, unparked
 from core.records import (
     FIFO_LINE,
     LOOSE_LINE,
@@ -26,10 +27,22 @@ from eventstore.postgres.reader import Reader
 from eventstore.postgres.rows import event_row, head_of_row, sealed_of_row
 from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 
-_EVENTS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = $1 AND version > $2 ORDER BY version"
-_EVENTS_OF_MANY: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = ANY($1::bigint[]) ORDER BY stream, version"
-_HEAD: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = $1"
-_HEADS: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = ANY($1::bigint[])"
+# A message that another daemon took in has no event before the one that acts has found it: its inbox row stands for it.
+# One statement sees either of them.
+_PARKED: Final = """
+SELECT 0, 0::smallint, 0, stream, 1, '', 0, 0, tenant, 0, body, ''::bytea FROM inbox WHERE kind = 'message'"""
+_EVENTS: Final = f"""
+SELECT {EVENT_COLUMNS} FROM event WHERE stream = $1 AND version > $2
+UNION ALL {_PARKED} AND stream = $1 AND $2 < 1 ORDER BY version"""
+_EVENTS_OF_MANY: Final = f"""
+SELECT {EVENT_COLUMNS} FROM event WHERE stream = ANY($1::bigint[])
+UNION ALL {_PARKED} AND stream = ANY($1::bigint[]) ORDER BY stream, version"""
+# The inbox row, where there is one, stands behind the columns of a head that is not there.
+_HEADS: Final = f"""
+SELECT {", ".join(f"head.{column}" for column in HEAD_COLUMNS.split(", "))}, inbox.body
+  FROM unnest($1::bigint[]) AS asked (stream) LEFT JOIN head ON head.stream = asked.stream
+  LEFT JOIN inbox ON inbox.stream = asked.stream AND inbox.kind = 'message'
+  WHERE head.stream IS NOT NULL OR inbox.id IS NOT NULL"""
 _LINE: Final = f"""
 SELECT {HEAD_COLUMNS} FROM head
   WHERE conversation = $1 AND line = $2 AND place IS NOT NULL AND (place, stream) > ($3::bigint, $4::bigint)
@@ -86,12 +99,11 @@ class StreamQuestions:
 
     async def head_of(self, stream: int) -> Head | None:
         """The head row of a stream."""
-        row = await self._hot.row(_HEAD, stream)
-        return None if row is None else head_of_row(row)
+        return (await self.heads_by([stream])).get(stream)
 
     async def heads_by(self, streams: Sequence[int]) -> dict[int, Head]:
         """The head rows of several streams in one read; unknown ones are missing."""
-        return {head.stream: head for head in map(head_of_row, await self._hot.rows(_HEADS, list(streams)))}
+        return {head.stream: head for head in map(_head, await self._hot.rows(_HEADS, list(streams)))}
 
     async def line_of(self, conversation: int, line: int, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
         """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""
@@ -163,7 +175,14 @@ class StreamQuestions:
 
 
 def _recorded(rows: list[Row]) -> list[Recorded]:
-    return [recorded(event_row(row)) for row in rows]
+    return [recorded(event_row(row)) if row[0] else recorded_of(unparked(row[10])) for row in rows]
+
+
+def _head(row: Row) -> Head:
+    if row[0] is not None:
+        return head_of_row(row[:-1])
+    message = unparked(row[-1])
+    return head_of(message, message.at_us)
 
 
 def _by_stream(rows: list[Row]) -> dict[int, list[Recorded]]:

@@ -17,9 +17,11 @@ from eventstore.rows import EVENT_COLUMNS
 _LAST_MARK: Final = "SELECT pos, seqs, links FROM mark ORDER BY pos DESC LIMIT 1"
 _BEHIND: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE pos > $1 ORDER BY pos"
 _LAST_INSTANT: Final = "SELECT coalesce((SELECT at_us FROM event ORDER BY pos DESC LIMIT 1), 0)"
-# Conversations have ids of the same kind as streams, but may have no stream.
+# Conversations have ids of the same kind as streams, but may have no stream; a message that waits to be taken in has a
+# vault row and no event.
 _LARGEST: Final = """
-SELECT greatest(coalesce((SELECT max(stream) FROM event), 0), coalesce((SELECT max(conversation) FROM address), 0))"""
+SELECT greatest(coalesce((SELECT max(stream) FROM event), 0), coalesce((SELECT max(conversation) FROM address), 0),
+  coalesce((SELECT max(stream) FROM vault), 0))"""
 
 
 async def numbering_of(connection: Connection) -> Numbering:

@@ -6,7 +6,7 @@ nothing was written: only a new turn, and a look at what is there, is one.
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from core.errors import AppendUnknown, StoreUnavailable, StreamConflict, TidingsError
 from eventstore.numbering import Numbering
@@ -16,6 +16,7 @@ from eventstore.postgres.connection import (
     LOST,
     TROUBLE,
     Connection,
+    Row,
     broken_rule,
     is_misfit,
     is_offence,
@@ -37,16 +38,19 @@ Result = TypeVar("Result")
 
 
 class Contradicted(StreamConflict):
-    """The store says no to a batch, and only in the words of a rule of its own."""
+    """The store says no to a batch, and only in the words of a rule of its own; `rule` names it where it has a name."""
+
+    def __init__(self, words: str, rule: str) -> None:
+        super().__init__(words)
+        self.rule = rule
 
 
-class Sending:
-    """The line for the time of one batch, which is to follow on `before`."""
+class Trip:
+    """The line for the time of one batch, whatever is in it."""
 
-    def __init__(self, line: Line, ownership: Ownership, before: Numbering) -> None:
+    def __init__(self, line: Line, ownership: Ownership) -> None:
         self._line = line
         self._ownership = ownership
-        self._before = before
         # Whether something was sent and nobody knows what it came to.
         self._is_open = False
 
@@ -54,47 +58,25 @@ class Sending:
         """The rows that a question gives. Raises StoreUnavailable."""
         return [tuple(row) for row in await self._through(lambda connection: connection.fetch(statement, *values))]
 
-    async def send(self, parts: Parts, sheet: Sheet) -> None:
-        """Returns once the batch is durable.
-
-        Raises StreamConflict or ValueError where it contradicts the store, StoreUnavailable where nothing of it was
-        written, and AppendUnknown where that is not known.
-        """
-        statement, values = statement_of(tuple(table for table, _ in parts)), values_of(parts)
-        shards = sorted({row[1] for row in sheet.events})
-        epochs = [self._ownership.epochs[shard] for shard in shards]
-
-        async def sent(connection: Connection) -> bool:
-            if self._is_open and await self._has_landed(connection, sheet):
-                return True
-            fence = self._ownership.identity, self._line.turn, shards, epochs
-            self._is_open = True
-            try:
-                is_through = bool(await connection.fetchval(statement, *fence, *values))
-            except LOST:
-                raise
-            except FAILED:
-                # The server tells of a statement that it has undone.
-                self._is_open = False
-                raise
+    async def _told(self, connection: Connection, statement: str, *values: object) -> Row:
+        """The one row that a statement gives which writes. Raises what the driver raises."""
+        self._is_open = True
+        try:
+            row = await connection.fetchrow(statement, *values)
+        except LOST:
+            raise
+        except FAILED:
+            # The server tells of a statement that it has undone.
             self._is_open = False
-            return is_through
-
-        if not await self._through(sent):
-            self._ownership.lose("its place as the writer was given to another")
-            self._ownership.check()
-
-    async def _has_landed(self, connection: Connection, sheet: Sheet) -> bool:
-        """Whether what was sent through an earlier connection is there. It cannot come later: its turn is over."""
-        last = self._before.pos + len(sheet.events)
-        found = [tuple(row) for row in await connection.fetch(_LANDED, self._before.pos, last)]
-        # A link is made over every byte of its event and of those before it.
-        ours = [(row[3], row[4], row[11], self._ownership.epochs[row[1]]) for row in sheet.events]
+            raise
         self._is_open = False
-        if found and found != ours:
-            self._ownership.lose("somebody else has written to it")
-            self._ownership.check()
-        return bool(found)
+        assert row is not None, "a statement that writes tells what it came to"
+        return row
+
+    def _refuse_another(self) -> NoReturn:
+        """The fence let nothing through."""
+        self._ownership.lose("its place as the writer was given to another")
+        raise self._ownership.refusal()
 
     async def _through(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         for tries in count(1):
@@ -127,7 +109,7 @@ class Sending:
         if is_misfit(error):
             return ValueError(f"an append holds {words_of(error)}")
         if is_offence(error):
-            return Contradicted(words_of(error))
+            return Contradicted(words_of(error), broken_rule(error))
         return self._fate(error)
 
     def _fate(self, error: Exception) -> StoreUnavailable | AppendUnknown:
@@ -136,3 +118,42 @@ class Sending:
         if self._is_open:
             return AppendUnknown(f"the log failed while it committed: {words}")
         return StoreUnavailable(f"the log cannot be written now: {words}")
+
+
+class Sending(Trip):
+    """A batch of the log, which is to follow on `before`."""
+
+    def __init__(self, line: Line, ownership: Ownership, before: Numbering) -> None:
+        super().__init__(line, ownership)
+        self._before = before
+
+    async def send(self, parts: Parts, sheet: Sheet) -> None:
+        """Returns once the batch is durable.
+
+        Raises StreamConflict or ValueError where it contradicts the store, StoreUnavailable where nothing of it was
+        written, and AppendUnknown where that is not known.
+        """
+        statement, values = statement_of(tuple(table for table, _ in parts)), values_of(parts)
+        shards = sorted({row[1] for row in sheet.events})
+        epochs = [self._ownership.epochs[shard] for shard in shards]
+
+        async def sent(connection: Connection) -> bool:
+            if self._is_open and await self._has_landed(connection, sheet):
+                return True
+            fence = self._ownership.identity, self._line.turn, shards, epochs
+            return bool((await self._told(connection, statement, *fence, *values))[0])
+
+        if not await self._through(sent):
+            self._refuse_another()
+
+    async def _has_landed(self, connection: Connection, sheet: Sheet) -> bool:
+        """Whether what was sent through an earlier connection is there. It cannot come later: its turn is over."""
+        last = self._before.pos + len(sheet.events)
+        found = [tuple(row) for row in await connection.fetch(_LANDED, self._before.pos, last)]
+        # A link is made over every byte of its event and of those before it.
+        ours = [(row[3], row[4], row[11], self._ownership.epochs[row[1]]) for row in sheet.events]
+        self._is_open = False
+        if found and found != ours:
+            self._ownership.lose("somebody else has written to it")
+            self._ownership.check()
+        return bool(found)

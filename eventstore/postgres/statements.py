@@ -79,6 +79,8 @@ RESEALED: Final = Table(
     types=_SEALED_TYPES,
     statement=_insert("vault", SEALED_COLUMNS, f"ON CONFLICT (stream) DO UPDATE SET {_RESEALS}"),
 )
+# The rule that is broken where a peer belongs to another conversation.
+PEER_RULE: Final = "address.conversation"
 # A peer has one conversation for ever. Another one under the same address would break its order, so it breaks the
 # column's NOT NULL instead, and with it this call alone.
 ADDRESSES: Final = Table(
@@ -139,6 +141,14 @@ INSERT INTO idem (tenant, key_hash, request_hash, stream, expires_us)
   WHERE idem.expires_us <= {last} RETURNING 1""",
     counts="an idempotency key is there already",
 )
+# What another daemon took in goes as its first event comes: whatever is repeated, it comes once.
+TAKEN: Final = Table(
+    name="taken",
+    columns="id",
+    types=(_N,),
+    statement="DELETE FROM inbox USING ok, {new} WHERE inbox.id = new.id RETURNING 1",
+    counts="an inbox row is gone",
+)
 MARKS: Final = Table(
     name="marks", columns="pos, seqs, links", types=(_N, _B, _B), statement=_insert("mark", "pos, seqs, links")
 )
@@ -156,7 +166,8 @@ def parts_of(sheet: Sheet, epochs: list[int]) -> Parts:
         (MOVED, [(*head_row(head), before) for head, before in sheet.moved()]),
         (SEALED, list(sheet.sealed.values())),
         (RESEALED, list(sheet.resealed.values())),
-        (ADDRESSES, [(*address, conversation) for address, conversation in sheet.addresses.items()]),
+        # In one order everywhere, so that daemons which write the same addresses wait for each other in turn.
+        (ADDRESSES, [(*address, conversation) for address, conversation in sorted(sheet.addresses.items())]),
         (UNNAMED, sheet.aliases(leads=False)),
         (NAMED, sheet.aliases(leads=True)),
         (TALLIES, [(*key, *counted) for key, counted in sheet.counts.items()]),

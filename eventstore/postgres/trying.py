@@ -6,7 +6,7 @@ This file answers for an answer within seconds. It must never make or change any
 from typing import Final
 
 from eventstore.postgres.connection import TROUBLE, connect, refused
-from eventstore.postgres.schema import judge
+from eventstore.postgres.schema import version_in
 
 _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
 
@@ -16,7 +16,7 @@ async def has_log(url: str) -> bool:
     try:
         connection = await connect(url)
         try:
-            return await judge(connection, url)
+            return bool(await version_in(connection, url))
         finally:
             connection.terminate()
     except _TROUBLE as error:

@@ -1,4 +1,4 @@
--- The log in PostgreSQL, schema version 1. Run in one transaction in an empty schema, which is first in search_path.
+-- The log in PostgreSQL, schema version 2. Run in one transaction in an empty schema, which is first in search_path.
 --
 -- The tables and their columns mean what they mean in sqlite.sql; what is said here is where this store differs. Texts are
 -- compared by their bytes (COLLATE "C"), so that every store gives the same order.
@@ -8,30 +8,60 @@ CREATE TABLE meta (
     value bigint NOT NULL
 );
 
--- Who writes: a row for each start of a process, under a number that no other start has. Only one is 'up'. Every batch
--- holds its own row FOR SHARE while it is written, so marking a node dead waits for its batch, and no batch of a dead one
--- is written after that. `turn` grows with each connection that a node writes through: what an earlier one sent and
--- nobody waits for any more is then not written either.
+-- Every daemon on this log: a row for each start of a process, under a number that no other start has. A batch holds its
+-- own row FOR SHARE while it is written, so marking a node dead waits for its batch, and no batch of a dead one is written
+-- after that. `turn` grows with each connection that a node writes the log through, `door` with each through which it
+-- takes in: what an earlier one sent and nobody waits for any more is then not written either. `slot` is in the ids that
+-- a node mints; `ended` is when it stopped or was found dead.
 CREATE TABLE node (
     node bigint PRIMARY KEY,
     state text COLLATE "C" NOT NULL,
     turn bigint NOT NULL,
-    started timestamptz NOT NULL
+    started timestamptz NOT NULL,
+    slot bigint NOT NULL DEFAULT 0,
+    door bigint NOT NULL DEFAULT 0,
+    ended timestamptz
 );
 
 -- When a node was last heard of, by the clock of this database. A table of its own, since a beat must not wait for a
--- batch, nor a batch for a beat.
+-- batch, nor a batch for a beat. Whoever takes a node for dead deletes its row here first: a beat at that moment either
+-- comes before, and the node lives, or finds nothing.
 CREATE TABLE beat (
     node bigint PRIMARY KEY REFERENCES node ON DELETE CASCADE,
     at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
 -- Who owns each shard. The epoch grows with every change of owner and stands in each event, so it never decreases along
--- a shard. One node owns all shards.
+-- a shard. One node owns all shards, and it is the one that acts; where nobody does, there is no owner.
 CREATE TABLE shard (
     shard smallint PRIMARY KEY,
     owner bigint,
     epoch bigint NOT NULL
+);
+
+-- What daemons that stand by leave for the one that acts, oldest first by id: but ids become visible in any order. A row
+-- goes with the commit that takes it in. A request is `taken` before it is carried out, so that nobody does it twice;
+-- `number` is its asker's own for it.
+CREATE TABLE inbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text COLLATE "C" NOT NULL,
+    stream bigint NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    asker bigint NOT NULL,
+    number bigint NOT NULL,
+    taken boolean NOT NULL,
+    body bytea NOT NULL
+);
+CREATE INDEX inbox_stream ON inbox (stream) WHERE kind = 'message';
+CREATE INDEX inbox_asked ON inbox (asker, number) WHERE number <> 0;
+-- It is nearly always nearly empty, and is read past dead rows until they are taken away.
+ALTER TABLE inbox SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE answer (
+    asker bigint NOT NULL,
+    number bigint NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (asker, number)
 );
 
 CREATE TABLE event (
@@ -160,4 +190,4 @@ END
 $$;
 
 INSERT INTO shard (shard, owner, epoch) SELECT number, NULL, 0 FROM generate_series(0, 255) AS number;
-INSERT INTO meta (name, value) VALUES ('schema_version', 1), ('probes', 0);
+INSERT INTO meta (name, value) VALUES ('schema_version', 2), ('probes', 0);

@@ -1,0 +1,135 @@
+"""One daemon among those on a database: it takes in and reads from its start on, and acts once it owns the log.
+
+This file answers for giving back in order what a daemon holds of the database. It must never take the log from anybody
+who may still send.
+"""
+
+from contextlib import AsyncExitStack, suppress
+from typing import Final, NoReturn
+
+from core.errors import StoreUnavailable
+from core.ports import Health
+from eventstore.numbering import Numbering
+from eventstore.postgres.committing import Committing
+from eventstore.postgres.connection import TROUBLE, Pool, connect, farewell
+from eventstore.postgres.door import PostgresDoor
+from eventstore.postgres.errands import Errands
+from eventstore.postgres.hints import Hints
+from eventstore.postgres.inbox import PostgresInbox
+from eventstore.postgres.line import begin
+from eventstore.postgres.log import PostgresLog
+from eventstore.postgres.owning import Claimed, Ownership, claim, leave
+from eventstore.postgres.presence import Presence
+from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
+from eventstore.postgres.standing import StandingLog
+
+_TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, StoreUnavailable)
+
+
+class Node:
+    """A process on the database; `opening.open_node` gives one."""
+
+    def __init__(
+        self, url: str, *, ownership: Ownership, pool: Pool, presence: Presence, hints: Hints, numbering: Numbering
+    ) -> None:
+        self._url = url
+        self._ownership = ownership
+        self._pool = pool
+        self._presence = presence
+        self._hints = hints
+        self._errands = Errands(url)
+        self._is_closed = False
+        self.door = PostgresDoor(url, ownership, self._errands, hints)
+        self.log_for_reading = StandingLog(pool, numbering, ownership=ownership, presence=presence)
+        self._log: PostgresLog | None = None
+
+    @property
+    def identity(self) -> int:
+        """The number of this process."""
+        return self._ownership.identity
+
+    @property
+    def slot(self) -> int:
+        """What no other living daemon has in the ids that it mints."""
+        return self._ownership.slot
+
+    @property
+    def is_acting(self) -> bool:
+        """Whether this daemon owns the log."""
+        return bool(self._ownership.epochs) and not self._ownership.is_lost
+
+    def newest(self) -> tuple[int, int]:
+        """(largest id, latest instant in the log): where ids and log time go on; (0, 0) for an empty log."""
+        return self.log_for_reading.newest()
+
+    def health(self) -> tuple[Health, str]:
+        """Whether the database hears this daemon, and why not."""
+        return self.log_for_reading.health() if self._log is None else self._log.health()
+
+    async def lost(self) -> NoReturn:
+        """Raises StoreRefused once this process counts as dead; waits until then. It ends then: dead is final."""
+        await self._ownership.lost()
+
+    async def acted(self) -> PostgresLog:
+        """The log, once it is this daemon's: at once where nobody has it, or when who has it leaves or is silent.
+
+        Closing it ends the node as well. Raises CorruptLog where it is not sound, and StoreRefused as `lost` does.
+        """
+        while self._log is None:
+            await self._presence.free()
+            if self._ownership.is_lost:
+                await self._ownership.lost()
+            with suppress(*_TROUBLE):
+                # The database may be away, or we are about to hear that this process counts as dead.
+                await self.act()
+        return self._log
+
+    async def act(self) -> PostgresLog | Claimed:
+        """The log where it can be had now, else what kept it from that.
+
+        Raises CorruptLog, StoreUnavailable or what the driver raises.
+        """
+        async with AsyncExitStack() as undo:
+            connection = await connect(self._url, for_writing=True)
+            undo.callback(connection.terminate)
+            claimed = await claim(connection, self._ownership)
+            if claimed.silent_s is not None:
+                return claimed
+            undo.callback(self._ownership.epochs.clear)
+            line = await begin(self._url, connection, self._ownership)
+            numbering = await numbering_of(connection)
+            committing = Committing(line, self._ownership, numbering, await oldest_expiry_us(connection))
+            undo.pop_all()
+        self._log = PostgresLog(
+            committing,
+            pool=self._pool,
+            line=line,
+            ownership=self._ownership,
+            presence=self._presence,
+            inbox=PostgresInbox(self.identity, self._errands, self._hints),
+            is_exclusive=claimed.is_exclusive,
+            leave=self.close,
+        )
+        return self._log
+
+    async def close(self) -> None:
+        """Commits what is queued, takes no more, lets the next daemon act at once, and gives back every connection."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._log is not None:
+            await self._log.finish()
+        await self.door.close()
+        await self._hints.close()
+        connection = await self._presence.close()
+        try:
+            if connection is None:
+                connection = await connect(self._url)
+            await leave(connection, self._ownership)
+        except _TROUBLE:
+            # The next daemon waits until this one was silent for long enough.
+            pass
+        if connection is not None:
+            await farewell(connection)
+        await self._errands.close()
+        await self.log_for_reading.close()

@@ -1,0 +1,117 @@
+"""A daemon among others: it lets itself be heard of, looks who else is, and listens.
+
+This file answers for signs of life that no question or batch can hold up: they go through a connection of their own. It
+must never take anything over itself; it says when that may be tried.
+"""
+
+import asyncio
+from typing import Final
+
+from core.ownership import BEAT_S, LOOK_S, Watch
+from eventstore.postgres.connection import TROUBLE, Connection, connect, words_of
+from eventstore.postgres.hints import FREE, Hints
+from eventstore.postgres.owning import Ownership, bury
+from eventstore.waking import Waking
+
+# How soon it is tried again where the database did not hear it, and how long one round may take: a connection that
+# leads nowhere must be noticed while there is trust left.
+AGAIN_S: Final = 0.5
+ROUND_S: Final = 6.0
+
+_OTHERS: Final = """
+SELECT node.node, extract(epoch FROM clock_timestamp() - beat.at)::float8
+  FROM node JOIN beat USING (node) WHERE state = 'up' AND node.node <> $1"""
+_OWNER: Final = "SELECT owner FROM shard WHERE shard = 0"
+_LAST: Final = "SELECT pos, at_us FROM event ORDER BY pos DESC LIMIT 1"
+
+
+class Presence:
+    """The connection and the task by which this process is there."""
+
+    def __init__(self, url: str, connection: Connection, ownership: Ownership, hints: Hints) -> None:
+        self._url = url
+        self._connection = connection
+        self._ownership = ownership
+        self._hints = hints
+        self._watch = Watch()
+        self._waking = Waking()
+        self._is_free = asyncio.Event()
+        self._is_closing = False
+        # Where the log stood at the last look.
+        self._pos = 0
+        self.at_us = 0
+        # Why the database did not hear the last sign of life, empty where it did.
+        self.trouble = ""
+        self._beat_due_s = asyncio.get_running_loop().time() + BEAT_S
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def free(self) -> None:
+        """Returns when the log may be taken: nobody has it, or who has it was silent for long enough."""
+        await self._is_free.wait()
+        # Whoever finds it taken after all waits for another look.
+        self._is_free.clear()
+
+    def changed(self) -> asyncio.Future[None]:
+        """Done at the next look that finds new events."""
+        return self._waking.ask()
+
+    async def close(self) -> Connection | None:
+        """Is no longer heard of; the connection, where there is one for whoever leaves."""
+        self._is_closing = True
+        self._hints.wake(FREE)
+        await self._task
+        if self._connection.is_closed():
+            return None
+        return self._connection
+
+    async def _work(self) -> None:
+        while not self._is_closing:
+            try:
+                async with asyncio.timeout(ROUND_S):
+                    await self._round()
+            except TROUBLE as error:
+                # Once the database is back, the next one tells whether somebody else came meanwhile.
+                self._connection.terminate()
+                self.trouble = f"the log's database cannot be reached now: {words_of(error)}"
+            else:
+                self.trouble = ""
+            if not self._is_closing:
+                await self._hints.heard(FREE, within_s=self._pause_s())
+
+    def _pause_s(self) -> float:
+        if self.trouble:
+            return AGAIN_S
+        # The one that acts looks less often: nobody waits for it to take over.
+        return BEAT_S if self._ownership.epochs else LOOK_S
+
+    async def _round(self) -> None:
+        if self._connection.is_closed():
+            self._connection = await connect(self._url)
+            self._beat_due_s = 0.0
+            await self._hints.listen(self._connection)
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._beat_due_s:
+            await self._ownership.beat(self._connection)
+            self._beat_due_s = now_s + BEAT_S
+        await self._look()
+
+    async def _look(self) -> None:
+        rows = await self._connection.fetch(_OTHERS, self._ownership.identity)
+        silences: dict[int, float] = {row[0]: row[1] for row in rows}
+        owner = await self._connection.fetchval(_OWNER)
+        silent = self._watch.look(silences, asyncio.get_running_loop().time())
+        if not self._ownership.epochs:
+            if owner not in silences or owner in silent:
+                self._is_free.set()
+            else:
+                self._is_free.clear()
+            await self._follow()
+        # The owner is left to whoever takes its place in the same step.
+        if dead := [node for node in silent if node != owner]:
+            await bury(self._connection, dead)
+
+    async def _follow(self) -> None:
+        last = await self._connection.fetchrow(_LAST)
+        if last is not None and last[0] != self._pos:
+            self._pos, self.at_us = last
+            self._waking.wake()
