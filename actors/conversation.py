@@ -136,14 +136,14 @@ class ConversationActor:
     def _landed(self, stream: int) -> None:
         self._flying = self._flying - {stream} or _NONE
 
-    async def abort(self, attempt: Attempt) -> None:
+    async def abort(self, attempt: Attempt, reason: e.AbortReason) -> None:
         """Records that a started attempt sent nothing."""
         async with self.turn:
             await self._recall()
             message = self.open.get(attempt.message.id)
             if message is not None and message.in_flight == attempt.number:
                 now_us = self._world.clock.now_us()
-                await self._record(message, conclusions.abort(message, now_us), at_us=now_us)
+                await self._record(message, conclusions.abort(message, now_us, reason), at_us=now_us)
             self._landed(attempt.message.id)
 
     async def answered(self, inquiry: Inquiry, taken: Taken | None) -> None:
@@ -257,7 +257,7 @@ class ConversationActor:
             return True
 
     async def settle(self, stream: int) -> None:
-        """Resolves a message's attempt in doubt where nobody in this process answers for it."""
+        """Resolves a message's open attempt where nobody answers for it any more."""
         async with self.turn:
             await self._recall()
             message = await self._lines.read(stream)
@@ -368,7 +368,8 @@ class ConversationActor:
         await self._lines.recover(self._flying - self.open.keys())
         self.is_lost = False
         for message in list(self.open.values()):
-            if message.in_flight and message.id not in self._flying:
+            is_adrift = message.in_flight and message.id not in self._flying
+            if is_adrift and not self._world.may_be_under_way(message):
                 await self._interrupted(message)
 
     async def _interrupted(self, message: Message) -> None:

@@ -26,6 +26,9 @@ class Diary:
         self._read(recorded)
         self._key_check = key_check_of(secrets)
         self.boot = 0
+        # When the process before this one began, 0 where there was none.
+        starts = (entry.at_us for entry in reversed(recorded) if isinstance(entry.event, e.DaemonStarted))
+        self.former_start_us = next(starts, 0)
         # Chance is that of the first start, for good: so a replay draws alike.
         self.seed = _seed_in(recorded) or int.from_bytes(secrets.fresh(8)) >> 1 | 1
 

@@ -35,6 +35,8 @@ from core.turns import Ring
 
 # After trouble with the log, the work at hand is looked at again this much later.
 _TROUBLE_PAUSE_US: Final = SECOND_US
+# While another process may be the one that acts, nothing is granted; whether it is so is looked at this often.
+_LEASE_PAUSE_US: Final = SECOND_US
 # Permits given in one go before other tasks get their turn.
 _GRANTS_AT_ONCE: Final = 64
 
@@ -152,6 +154,21 @@ class Scheduler:
             agenda.ring.remind(message.tenant, message.priority, entry)
             self._bell.ring()
 
+    def taken(self, head: Head) -> Permit | None:
+        """A former process may still send this: its place in limits is taken. None where nobody serves its lane."""
+        if head.lane not in self._agendas:
+            return None
+        return self._governor.take(head.lane, head.tenant, head.conversation, head.host)
+
+    def over(self, permit: Permit | None, actor: ConversationActor) -> None:
+        """It cannot send any more, and may have sent just now; its conversation knows."""
+        if permit is not None:
+            now_us = self._clock.now_us()
+            self._governor.handed_over(permit, now_us)
+            self._governor.give_back(permit, now_us)
+            self._agendas[permit.lane].ring.came_back(permit.tenant, permit.host, now_us, unused=False)
+        self.remind(actor)
+
     @property
     def in_flight(self) -> int:
         """How many permits are out."""
@@ -207,6 +224,8 @@ class Scheduler:
 
     def _grant_due(self, now_us: int) -> int | None:
         """Gives permits to what is due and has room. Answers when to look again, None for at the next ring."""
+        if not self._log.may_send():
+            return now_us + _LEASE_PAUSE_US if self._is_granting else None
         wake_us: int | None = None
         for name, agenda in self._agendas.items():
             if not self._is_granting:

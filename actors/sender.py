@@ -2,7 +2,7 @@
 
 This file answers for the linear path of an attempt. Whatever a channel does becomes one outcome; an outcome is recorded
 even where the store is failing at that moment, by trying until it recovers. It must never send what is not durably
-begun, nor forget what was sent.
+begun, nor once another process may be the one that acts, nor forget what was sent.
 """
 
 import asyncio
@@ -76,7 +76,18 @@ class Departure:
 class Sender:
     """Carries attempts out. One instance serves every lane; each call of `carry` is one permit's life."""
 
-    def __init__(self, *, roster: Roster, parcels: Parcels, governor: Governor, clock: Clock, witness: Witness) -> None:
+    def __init__(
+        self,
+        *,
+        roster: Roster,
+        parcels: Parcels,
+        governor: Governor,
+        clock: Clock,
+        witness: Witness,
+        may_send: Callable[[], bool],
+    ) -> None:
+        """`may_send` says whether this process surely still is the one that acts."""
+        self._may_send = may_send
         self._roster = roster
         self._parcels = parcels
         self._governor = governor
@@ -115,6 +126,8 @@ class Sender:
         moved(actor)
         departure = Departure(permit, self._governor, self._clock, lambda: moved(actor))
         flight = await self._fly(actor, attempt, departure, channel)
+        if flight is None:
+            return await self._withheld(permit, actor, attempt)
         try:
             await self._insist(lambda: actor.conclude(attempt, flight))
             await self._insist(lambda: lane.saw(flight.outcome, permit))
@@ -170,14 +183,31 @@ class Sender:
         for sibling in self.siblings_of(lane):
             await self._insist(partial(sibling.saw, outcome, permit))
 
+    async def _withheld(
+        self, permit: Permit, actor: ConversationActor, attempt: Attempt
+    ) -> ConversationActor | Trouble:
+        """Has it recorded that nothing was sent because another process may act by now: it is due again at once."""
+        self._witness.note("send_withheld", message=attempt.message.id, channel=attempt.message.channel)
+        try:
+            await self._insist(lambda: actor.abort(attempt, "lease"))
+        except NONSENSE as error:
+            return self._parked(permit, error)
+        # Of its lane it took nothing: another may be the probe.
+        permit.has_begun = False
+        return actor
+
     def _parked(self, permit: Permit, error: Exception) -> Trouble:
         """One stream that makes no sense parks its conversation, never the others."""
         self._witness.note("conversation_parked", conversation=permit.conversation, error=str(error))
         return "parked"
 
-    async def _fly(self, actor: ConversationActor, attempt: Attempt, departure: Departure, channel: Channel) -> Flight:
+    async def _fly(
+        self, actor: ConversationActor, attempt: Attempt, departure: Departure, channel: Channel
+    ) -> Flight | None:
+        """How the attempt ended; None where it was withheld."""
         try:
-            return departure.flight(await self._send(attempt, departure, channel))
+            outcome = await self._send(attempt, departure, channel)
+            return None if outcome is None else departure.flight(outcome)
         except anyio.get_cancelled_exc_class():
             # We are stopping: what has left is of unknown fate, what has not left was never sent.
             with anyio.CancelScope(shield=True):
@@ -187,7 +217,7 @@ class Sender:
     async def _leave(self, actor: ConversationActor, attempt: Attempt, departure: Departure) -> None:
         try:
             if departure.sent_us is None:
-                await actor.abort(attempt)
+                await actor.abort(attempt, "stopping")
             else:
                 await actor.conclude(attempt, departure.flight(Ambiguous(code="stopped")))
         except LOG_TROUBLE as error:
@@ -195,11 +225,15 @@ class Sender:
             message, fault = attempt.message, type(error).__name__
             self._witness.note("left_open", message=message.id, channel=message.channel, error=fault)
 
-    async def _send(self, attempt: Attempt, departure: Departure, channel: Channel) -> Outcome:
+    async def _send(self, attempt: Attempt, departure: Departure, channel: Channel) -> Outcome | None:
+        """What the attempt came to; None where it was withheld."""
         try:
             parcel = await self._parcels.of(attempt.message, attempt.number)
             if parcel is None:
                 return Permanent(code="content_gone", unasked=True)
+            # Asked last, since whatever is waited for may take longer than the right to send lasts.
+            if not self._may_send():
+                return None
             outcome = await self._answered(parcel, departure, channel)
             if outcome is not None:
                 return outcome

@@ -16,6 +16,11 @@ Decide = Callable[[Message, int], tuple[e.Event, ...]]
 """What a person's wish comes to: (message, now) give events, or Forbidden where its state does not allow it."""
 
 
+def _never(_: Message) -> bool:
+    """Where nobody else can have begun anything."""
+    return False
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What every conversation shares. `terms_of` gives policy, version and time zone for a message.
 
@@ -23,7 +28,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     taken message is to be found; `noticed` hears of a message from which something may follow: receipts may wait for
     it, it waits in one of several lanes, its time will be over, or it owes its fallback. It hears of it even where
     nobody can tell whether that is durable, so it has to look for itself; `unsure` hears of every such message, which
-    may be due where nobody expects it. `shadows` are told of decisions where a policy is asked beside the one in force.
+    may be due where nobody expects it. `may_be_under_way`: nobody here answers for an attempt, and somebody else may
+    still send it. `shadows` are told of decisions where a policy is asked beside the one in force.
     """
 
     log: Log
@@ -37,6 +43,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     shadows: Shadows
     window_max: int
     mail_max: int
+    may_be_under_way: Callable[[Message], bool] = _never
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -6,7 +6,6 @@ there ends it, and the process with it, because the log is the truth and a resta
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
-from typing import Final
 
 import anyio
 import msgspec
@@ -23,6 +22,7 @@ from actors.fallbacks import Fallbacks
 from actors.governor import Governor
 from actors.hooks import Hooks
 from actors.intake import Intake
+from actors.interrupted import Interrupted
 from actors.keys import Keys
 from actors.lane import LaneActor
 from actors.lanes import Lanes
@@ -34,7 +34,7 @@ from actors.receipts import Receipts
 from actors.redrives import Redrives
 from actors.roster import Roster
 from actors.scheduler import Scheduler
-from actors.sender import LOG_TROUBLE, NONSENSE, Sender
+from actors.sender import LOG_TROUBLE, Sender
 from actors.shadows import Shadows
 from actors.stale_devices import StaleDevices
 from actors.surroundings import Surroundings
@@ -44,15 +44,15 @@ from core.ids import INSTALLATION, Mint
 from core.message import Message
 from core.policies import Policy
 from core.ports import Chance, Channel, Clock, Log, Secrets, Witness
-from core.records import Alias, MessageFilter, Recorded
+from core.records import Alias, Recorded
 from core.settings import Settings
-
-# Messages whose attempt the former process left open: as many as it had in flight.
-_INTERRUPTED_MAX: Final = 1_000_000
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What the actors stand on. `chance_of` makes chance from the seed that the log keeps."""
+    """What the actors stand on. `chance_of` makes chance from the seed that the log keeps.
+
+    `slot` is in every id that is minted, so that no two daemons mint the same.
+    """
 
     log: Log
     clock: Clock
@@ -61,6 +61,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     chance_of: Callable[[int], Chance]
     zone_of: Callable[[str], tzinfo]
     release: str
+    slot: int = 0
 
 
 class System:
@@ -77,7 +78,13 @@ class System:
         self._unready = ["the daemon has not recovered its log yet"]
         self._stopping = anyio.Event()
         self._stopped = anyio.Event()
-        self._mint = Mint(floor=world.log.newest()[0])
+        self._interrupted = Interrupted(
+            log=world.log,
+            clock=world.clock,
+            witness=world.witness,
+            former_start_us=self._diary.former_start_us,
+        )
+        self._mint = Mint(slot=world.slot, floor=world.log.newest()[0])
         self._governor = Governor()
         self._terms = TermsBook(settings, world.zone_of)
         self._long_windows = LongWindows(self._governor, log=world.log, clock=world.clock)
@@ -102,6 +109,7 @@ class System:
             names_of=self._names_of,
             noticed=self._noticed,
             unsure=self._unsure,
+            may_be_under_way=self._interrupted.may_be_under_way,
             shadows=self.shadows,
             log=log,
             clock=clock,
@@ -113,7 +121,12 @@ class System:
         )
         self.roster = Roster(self._surroundings, awake_max=bounds.awake_max, idle_us=bounds.idle_us)
         self._sender = Sender(
-            roster=self.roster, parcels=self._parcels, governor=self._governor, clock=clock, witness=witness
+            roster=self.roster,
+            parcels=self._parcels,
+            governor=self._governor,
+            clock=clock,
+            witness=witness,
+            may_send=log.may_send,
         )
         self._sender.channels = channels
         self.scheduler = Scheduler(
@@ -254,6 +267,7 @@ class System:
     async def _work(self, task_status: TaskStatus[None]) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self.scheduler.run)
+            group.start_soon(self._interrupted.run, self.roster, self.scheduler)
             group.start_soon(self._lanes.run)
             group.start_soon(self.intake.settle_doubts)
             group.start_soon(self.redrives.run)
@@ -324,7 +338,8 @@ class System:
         lanes = await self._adopt(self._settings)
         await self._read_sys()
         await self.receipts.recall()
-        await self._resolve_interrupted()
+        interrupted = await self._interrupted.resolve(self.roster, self.scheduler)
+        self._world.witness.note("recovered", boot=self._diary.boot, interrupted=interrupted)
         await self._long_windows.recall()
         await self.scheduler.load(lanes)
 
@@ -357,13 +372,3 @@ class System:
                 self.keys.replay(recorded)
             else:
                 self.redrives.replay(head.tenant, recorded)
-
-    async def _resolve_interrupted(self) -> None:
-        """Attempts that the former process left open are ambiguous; each one's conversation says so."""
-        heads = await self._world.log.heads(MessageFilter(status=("sending",)), limit=_INTERRUPTED_MAX)
-        for head in reversed(heads):
-            try:
-                await self.roster.wake(head.conversation, head.tenant).settle(head.stream)
-            except NONSENSE as error:
-                self._world.witness.note("conversation_parked", conversation=head.conversation, error=str(error))
-        self._world.witness.note("recovered", boot=self._diary.boot, interrupted=len(heads))

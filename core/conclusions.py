@@ -74,9 +74,9 @@ def interrupted(message: Message, now_us: int, *, is_repeatable: bool) -> Flight
     return Flight(outcome=Ambiguous(code="interrupted"), sent_us=now_us, took_us=took_us)
 
 
-def abort(message: Message, now_us: int) -> tuple[e.Event, ...]:
-    """What an attempt leads to of which nothing was sent, because we stop: it never was, but a cancel holds."""
-    aborted = e.AttemptAborted(attempt=message.in_flight, reason="stopping", due_us=now_us)
+def abort(message: Message, now_us: int, reason: e.AbortReason) -> tuple[e.Event, ...]:
+    """What an attempt leads to of which nothing was sent, by our own doing: it never was, but a cancel holds."""
+    aborted = e.AttemptAborted(attempt=message.in_flight, reason=reason, due_us=now_us)
     if message.cancel is not None:
         return aborted, e.MessageCancelled(reason=message.cancel)
     return (aborted,)

@@ -77,7 +77,12 @@ def _failed(event: Event, data: Event) -> str:
 
 
 def _aborted(event: Event, data: Event) -> str:
-    reason = {"stopping": "the daemon stopped", "lane_gone": "its lane is gone", "content_gone": "its content is gone"}
+    reason = {
+        "stopping": "the daemon stopped",
+        "lease": "the daemon was not sure any more that it is the one that acts",
+        "lane_gone": "its lane is gone",
+        "content_gone": "its content is gone",
+    }
     why = reason.get(str(data["reason"]), str(data["reason"]))
     return f"Attempt {data['attempt']} was given up before anything was sent: {why}. Next try {_next(event, data)}."
 

@@ -61,6 +61,7 @@ from core.events.lane import (
     ShadowTold,
 )
 from core.events.message import (
+    AbortReason,
     AmbiguityResolved,
     AttemptAborted,
     AttemptFailed,
@@ -90,6 +91,7 @@ from core.events.shape import CausedBy, Event, OnAmbiguous, Order, ReceiptStatus
 __all__ = [
     "EVENT_TYPES",
     "SCHEMA_VERSIONS",
+    "AbortReason",
     "AmbiguityResolved",
     "AttemptAborted",
     "AttemptFailed",
@@ -178,10 +180,11 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
     )
 }  # fmt: skip  # One table of names; a line each would hide its order.
 
-# Fields were added at the end since these were first released.
+# Fields were added at the end, or words to a field, since these were first released.
 _GROWN: Final = {
     "MessageAccepted": 3, "AttemptStarted": 2, "AttemptFailed": 3, "AmbiguityResolved": 2, "ConversationPaused": 2,
     "LaneResumed": 2, "ReceiptSeen": 2, "StrayKept": 2, "MessageRescheduled": 2, "DaemonStarted": 2,
-}  # fmt: skip  # A table of ten.
+    "AttemptAborted": 2,
+}  # fmt: skip  # A table of eleven.
 
 SCHEMA_VERSIONS: Final[dict[str, int]] = {name: _GROWN.get(name, 1) for name in EVENT_TYPES}

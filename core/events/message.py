@@ -5,6 +5,8 @@ from typing import Literal
 from core.events.shape import CausedBy, Event, OnAmbiguous, Order, ReceiptStatus
 from core.outcomes import Failure
 
+AbortReason = Literal["stopping", "lease"]
+
 
 class MessageAccepted(Event, frozen=True, kw_only=True):
     """Tidings has taken charge. `due_us` is the first due instant; `host` a keyed hash of a webhook's host.
@@ -82,10 +84,13 @@ class AttemptFailed(Event, frozen=True, kw_only=True):
 
 
 class AttemptAborted(Event, frozen=True, kw_only=True):
-    """Nothing was sent and nothing is used up: we stopped between intent and send. Due again at `due_us`."""
+    """Nothing was sent and nothing is used up: we stopped between intent and send. Due again at `due_us`.
+
+    `lease`: this daemon was not sure any more that it is the one that acts.
+    """
 
     attempt: int
-    reason: Literal["stopping"]
+    reason: AbortReason
     due_us: int
 
 

@@ -215,4 +215,5 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.EndTold(status="failed"),
     e.PolicySet(name="patient", version=2, body=b'{"name":"patient"}'),
     e.DaemonStarted(boot=3, seed=7, release="0.2.0", key_check=bytes(range(16))),
+    e.AttemptAborted(attempt=1, reason="lease", due_us=1_767_225_600_000_000),
 )

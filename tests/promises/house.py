@@ -52,7 +52,14 @@ class House:
     """One life of the daemon's actors. `durable` outlives it."""
 
     def __init__(
-        self, durable: Durable, settings: Settings, *, provider: Channel, disk: ObedientDisk, zone_of: ZoneOf
+        self,
+        durable: Durable,
+        settings: Settings,
+        *,
+        provider: Channel,
+        disk: ObedientDisk,
+        zone_of: ZoneOf,
+        log: MemoryLog | None = None,
     ) -> None:
         self.durable = durable
         self.settings = settings
@@ -60,7 +67,7 @@ class House:
         self.disk = disk
         self._zone_of = zone_of
         self.notes = Notes()
-        self.log = MemoryLog(durable, disk)
+        self.log = log if log is not None else MemoryLog(durable, disk)
         true_us = round(asyncio.get_running_loop().time() * SECOND_US)
         floor_us = self.log.newest()[1]
         self.clock = SimulatedClock(Timepiece(start_us=START_US, floor_us=floor_us, steps=(), true_us=true_us))
@@ -163,8 +170,12 @@ async def living(
     disk: ObedientDisk | None = None,
     settings: Settings | None = None,
     zone_of: ZoneOf = lambda _: UTC,
+    log: MemoryLog | None = None,
 ) -> AsyncIterator[House]:
-    """A house with the lanes `calls` and `mail`, from its recovery to its clean stop."""
+    """A house with the lanes `calls` and `mail`, from its recovery to its clean stop.
+
+    `log` is one over `durable`, where it is not to be that of a single daemon.
+    """
     settings = settings if settings is not None else settings_of(policy, bounds=bounds)
     house = House(
         durable if durable is not None else Durable(),
@@ -172,6 +183,7 @@ async def living(
         provider=provider if provider is not None else Provider(),
         disk=disk if disk is not None else ObedientDisk(),
         zone_of=zone_of,
+        log=log,
     )
     await house.open()
     async with anyio.create_task_group() as group:

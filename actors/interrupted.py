@@ -1,0 +1,82 @@
+"""Attempts that a former process left open: what became of them is unknown, once they can be under way no more.
+
+This file answers for none of them being resolved while whoever began it may still send, and for all of them being
+resolved at the first instant at which nobody can. It must never hold up anything else meanwhile: only their own
+conversations wait for them, and their places in limits stay taken.
+"""
+
+import heapq
+from typing import Final
+
+from actors.governor import Permit
+from actors.roster import Roster
+from actors.scheduler import Scheduler
+from actors.sender import LOG_TROUBLE, NONSENSE
+from core.message import Message, fold
+from core.policies import SECOND_US
+from core.ports import Clock, Log, Witness
+from core.records import Head, MessageFilter
+
+# As many as former processes had in flight.
+_INTERRUPTED_MAX: Final = 1_000_000
+_AGAIN_US: Final = SECOND_US
+
+# Deadline, stream, head, and the place that it takes in limits (None where its lane is gone).
+_Open = tuple[int, int, Head, Permit | None]
+
+
+class Interrupted:
+    """Who resolves them. Made before anybody asks whether an attempt may be under way."""
+
+    def __init__(self, *, log: Log, clock: Clock, witness: Witness, former_start_us: int) -> None:
+        """`former_start_us` is when the process before this one began."""
+        self._log = log
+        self._clock = clock
+        self._witness = witness
+        # What began before is of a process whose end nobody has seen. Where the former one stopped in order, that is
+        # what it had found open itself: it may have gone before that was over.
+        shared_us = former_start_us if log.inbox is not None else 0
+        self._unseen_us = shared_us if log.is_exclusive else clock.now_us()
+        # Looked at in the order of their deadlines; as many as were in flight.
+        self._open: list[_Open] = []
+
+    def may_be_under_way(self, message: Message) -> bool:
+        """Whether an attempt that nobody here answers for may still send."""
+        return message.started_us <= self._unseen_us and message.deadline_us > self._clock.now_us()
+
+    async def resolve(self, roster: Roster, scheduler: Scheduler) -> int:
+        """Has each attempt that is surely over called ambiguous by its conversation, and keeps the others in mind.
+
+        Answers how many there are.
+        """
+        heads = await self._log.heads(MessageFilter(status=("sending",)), limit=_INTERRUPTED_MAX)
+        for head in reversed(heads):
+            try:
+                message = fold(await self._log.events_of(head.stream)) if self._unseen_us else None
+                if message is not None and self.may_be_under_way(message):
+                    heapq.heappush(self._open, (message.deadline_us, head.stream, head, scheduler.taken(head)))
+                else:
+                    await roster.wake(head.conversation, head.tenant).settle(head.stream)
+            except NONSENSE as error:
+                self._park(head, error)
+        return len(heads)
+
+    async def run(self, roster: Roster, scheduler: Scheduler) -> None:
+        """Resolves the others when their time has come; ends with the last of them."""
+        while self._open:
+            deadline_us, stream, head, permit = self._open[0]
+            await self._clock.sleep_until(deadline_us)
+            actor = roster.wake(head.conversation, head.tenant)
+            try:
+                await actor.settle(stream)
+            except NONSENSE as error:
+                self._park(head, error)
+            except LOG_TROUBLE as error:
+                self._witness.note("interrupted_refused", message=stream, error=type(error).__name__)
+                await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
+                continue
+            heapq.heappop(self._open)
+            scheduler.over(permit, actor)
+
+    def _park(self, head: Head, error: Exception) -> None:
+        self._witness.note("conversation_parked", conversation=head.conversation, error=str(error))
