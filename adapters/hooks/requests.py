@@ -7,6 +7,7 @@ why in one word, for counting.
 
 import hmac
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -56,13 +57,13 @@ def optional(hook: RawHook, name: str) -> str | None:
 
     Of two values a proxy, a library and we may each take another one, so neither can be trusted.
     """
-    match values_of(hook, name):
-        case []:
-            return None
-        case [value]:
-            return value
-        case _:
-            raise BadSignature("repeated")
+    wanted, chars, found = name.lower(), len(name), None
+    for given, value in hook.headers:
+        if len(given) == chars and given.lower() == wanted:
+            if found is not None:
+                raise BadSignature("repeated")
+            found = value
+    return found
 
 
 def required(hook: RawHook, name: str) -> str:
@@ -95,6 +96,15 @@ def demand_fresh(at_s: int, now_us: int, tolerance_us: int) -> None:
     """
     if abs(now_us // SECOND_US - at_s) * SECOND_US > tolerance_us:
         raise BadSignature("stale")
+
+
+def any_same(given: Iterable[str], expected: Sequence[str]) -> bool:
+    """Whether one of these texts is one of those, each compared as `same` does."""
+    for one in given:
+        for other in expected:
+            if same(one, other):
+                return True
+    return False
 
 
 def same(given: str, expected: str) -> bool:

@@ -16,9 +16,9 @@ from adapters.hooks.keys import standard_key
 from adapters.hooks.requests import (
     BadSignature,
     RawHook,
+    any_same,
     demand_fresh,
     required,
-    same,
     seconds_of,
     values_of,
     wire_bytes,
@@ -55,7 +55,7 @@ class StandardVerifier:
     def _vouched(self, signed: bytes, entries: list[tuple[str, str, str]]) -> bool:
         given = [value for version, _, value in entries if version == "v1"]
         expected = [b64encode(key.sign(signed)).decode("ascii") for key in self._symmetric]
-        if any(same(one, other) for one in given for other in expected):
+        if any_same(given, expected):
             return True
         signatures = [value for version, _, value in entries if version == "v1a"][:_ASYMMETRIC_ENTRIES_MAX]
         return any(_fits(key, signature, signed) for key in self._asymmetric for signature in signatures)

@@ -104,7 +104,7 @@ def submission_of(source: Source, hook: RawHook, item: Item, *, trace: str) -> S
         source=source.name,
         key=item.key,
         body=item.body,
-        headers=_headers(source.settings, hook, item) | ({"traceparent": trace} if trace else {}),
+        headers=_headers(source.settings, hook, item, trace),
         kind=item.kind,
     )
     peer = f"{source.name}/event/{item.key}" if order is None else f"{source.name}/order/{order}"
@@ -157,19 +157,21 @@ def _order(hook: RawHook, item: Item, pointer: str) -> str | None:
     return order_key(_ENCODER.encode(texts), pointer)
 
 
-def _headers(settings: HookSettings, hook: RawHook, item: Item) -> dict[str, str]:
-    """Those of the hook's headers that matter to its handler."""
+def _headers(settings: HookSettings, hook: RawHook, item: Item, trace: str) -> dict[str, str]:
+    """Those of the hook's headers that matter to its handler, and the trace that it is part of."""
     wanted = _wanted(settings, is_whole=item.body == hook.body)
     found: dict[str, str] = {}
     twice: set[str] = set()
     for given, value in hook.headers:
         name = wanted.get(given.lower())
-        if name is None:
-            continue
-        if name in found:
-            twice.add(name)
-        found[name] = value
-    return {name: value for name, value in found.items() if name not in twice and _can_be_sent(value)}
+        if name is not None:
+            if name in found:
+                twice.add(name)
+            found[name] = value
+    kept = {name: value for name, value in found.items() if name not in twice and _can_be_sent(value)}
+    if trace:
+        kept["traceparent"] = trace
+    return kept
 
 
 @lru_cache(maxsize=256)

@@ -61,6 +61,23 @@ class Share:
         self.bytes += more_bytes
 
 
+def body_at_hand(request: web.Request, share: Share, *, bytes_max: int) -> bytes | None:
+    """A body that came together with its head, as small ones do; None where `hook_body` has to wait for it.
+
+    Raises as that does.
+    """
+    if not request.content.is_eof():
+        return None
+    try:
+        body = request.content.read_nowait()
+    except web.RequestPayloadError:
+        raise _badly_framed() from None
+    share.grow(len(body))
+    if len(body) > bytes_max:
+        raise too_large(bytes_max)
+    return body
+
+
 async def hook_body(request: web.Request, share: Share, *, bytes_max: int, silence_s: float) -> bytes:
     """The whole body: within the bound (else 413), in time (408), and well-formed on the wire (400)."""
     length = request.content_length
@@ -68,19 +85,16 @@ async def hook_body(request: web.Request, share: Share, *, bytes_max: int, silen
     if length is not None and length > bytes_max:
         raise too_large(bytes_max)
     try:
-        if request.content.is_eof():
-            # A small body is there already, and needs no watch.
-            body = request.content.read_nowait()
-            share.grow(len(body))
-            if len(body) > bytes_max:
-                raise too_large(bytes_max)
-            return body
         async with asyncio.timeout(silence_s):
             return await _read(request, share, bytes_max)
     except TimeoutError:
         raise Declined(too_slow(silence_s)) from None
     except web.RequestPayloadError:
-        raise Declined(problem("malformed", "the body is not framed as HTTP asks")) from None
+        raise _badly_framed() from None
+
+
+def _badly_framed() -> Declined:
+    return Declined(problem("malformed", "the body is not framed as HTTP asks"))
 
 
 async def _read(request: web.Request, share: Share, bytes_max: int) -> bytes:

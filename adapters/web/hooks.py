@@ -24,11 +24,11 @@ from adapters.hooks.taking import items_in, lanes_concerned, submission_of
 from adapters.web.answers import Answer, answer
 from adapters.web.auth import Caller
 from adapters.web.front import Front
-from adapters.web.hook_bodies import hook_body
+from adapters.web.hook_bodies import body_at_hand, hook_body
 from adapters.web.problems import Declined, problem, response
 from adapters.web.reading import TRACEPARENT, given_back
 from core import ids
-from core.errors import AppendUnknown, Invalid, NotFound, Refused, StoreUnavailable, StreamConflict
+from core.errors import AppendUnknown, Invalid, NotFound, Refused, StreamConflict
 from core.news import Item
 
 # To hash and to take apart more than this would hold up everybody else's requests for too long.
@@ -37,6 +37,8 @@ _ON_THE_LOOP_BYTES_MAX: Final = 256 << 10
 _FEW: Final = 64
 # What keeps a hook from being taken charge of now: the sender has to come again.
 _COME_AGAIN: Final = (Refused, AppendUnknown, StreamConflict, Invalid)
+# The same, where the log took so long that the sender's patience was over.
+_AFTER_PATIENCE_S: Final = 5
 # What Twilio takes for an answer without instructions; it complains of JSON.
 _TWIML: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
@@ -62,19 +64,20 @@ async def take(front: Front, request: web.Request, _caller: Caller) -> web.Respo
     try:
         with front.hooks.room.share() as share:
             bytes_max, silence_s = opened.source.body_bytes_max, front.bounds.hook_silence_s
-            body = await hook_body(request, share, bytes_max=bytes_max, silence_s=silence_s)
+            body = body_at_hand(request, share, bytes_max=bytes_max)
+            if body is None:
+                body = await hook_body(request, share, bytes_max=bytes_max, silence_s=silence_s)
             trace = given_back(request).get(TRACEPARENT) or front.hooks.trace()
-            taken = await _within(front, opened, _raw(request, body), trace)
+            taken = await front.hooks.patience.of(_taken(front, opened, _raw(request, body), trace))
     except BadSignature as bad:
         return _refused(front, name, bad, 401)
     except Declined as declined:
         figures.refused(name, declined.problem.type.rpartition(":")[2])
         raise
-    except _COME_AGAIN as error:
+    except (*_COME_AGAIN, TimeoutError) as error:
         figures.refused(name, "unavailable")
-        after_s = error.retry_after_s if isinstance(error, Refused) else 1
-        return response(problem("unavailable", "hooks cannot be taken now", retry_after_s=after_s))
-    repeated = sum(acknowledged.duplicate for acknowledged in taken)
+        return response(problem("unavailable", "hooks cannot be taken now", retry_after_s=_after_s(error)))
+    repeated = [acknowledged.duplicate for acknowledged in taken].count(True)
     figures.took(name, taken=len(taken) - repeated, repeated=repeated)
     return _answer(opened.source, taken, repeated)
 
@@ -102,22 +105,27 @@ def _raw(request: web.Request, body: bytes) -> RawHook:
     return RawHook(method=request.method, raw_path=request.raw_path, headers=tuple(request.headers.items()), body=body)
 
 
-async def _within(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Acknowledgement]:
-    """What was taken charge of, within the time that senders wait. Raises StoreUnavailable where that is over."""
-    try:
-        return await front.hooks.patience.of(_taken(front, opened, hook, trace))
-    except TimeoutError:
-        words = f"the log did not take the hook within {front.hooks.patience.within_s:g} s"
-        raise StoreUnavailable(words, retry_after_s=5) from None
-
-
 async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Acknowledgement]:
-    items = await _verified(opened, hook)
+    """Takes charge of all that a hook brings, once it is known to be genuine."""
+    # The wall's time, since that is what senders sign; log time may be ahead of it.
+    if len(hook.body) <= _ON_THE_LOOP_BYTES_MAX:
+        items = _read(opened, hook, wall_us())
+    else:
+        items = await to_thread.run_sync(_read, opened, hook, wall_us())
+    if len(items) == 1 and not items[0].news:
+        # As nearly every hook is: what many updates ask for would cost as much as the acceptance itself.
+        only = submission_of(opened.source, hook, items[0], trace=trace)
+        return await front.desk.hooks.take(opened.source.tenant, (only,), count=1)
     if len(items) <= _FEW:
         return await _charged(front, opened.source, hook, items, trace=trace)
     # Large batches side by side would all be late, and come again together; one after another the first are in time.
     async with front.hooks.large:
         return await _charged(front, opened.source, hook, items, trace=trace)
+
+
+def _read(opened: Opened, hook: RawHook, now_us: int) -> list[Item]:
+    opened.verifier.verify(hook, now_us)
+    return items_in(opened.source, hook)
 
 
 async def _charged(
@@ -133,17 +141,11 @@ async def _charged(
     return await desk.take(source.tenant, submissions, count=len(items))
 
 
-async def _verified(opened: Opened, hook: RawHook) -> list[Item]:
-    """The updates of a hook, once it is known to be genuine."""
-    # The wall's time, since that is what senders sign; log time may be ahead of it.
-    if len(hook.body) <= _ON_THE_LOOP_BYTES_MAX:
-        return _read(opened, hook, wall_us())
-    return await to_thread.run_sync(_read, opened, hook, wall_us())
-
-
-def _read(opened: Opened, hook: RawHook, now_us: int) -> list[Item]:
-    opened.verifier.verify(hook, now_us)
-    return items_in(opened.source, hook)
+def _after_s(error: Exception) -> int:
+    """When the sender is to come again."""
+    if isinstance(error, TimeoutError):
+        return _AFTER_PATIENCE_S
+    return error.retry_after_s if isinstance(error, Refused) else 1
 
 
 def _answer(source: Source, taken: Sequence[Acknowledgement], repeated: int) -> web.Response:

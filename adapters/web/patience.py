@@ -17,6 +17,8 @@ class Patience:
 
     def __init__(self, within_s: float) -> None:
         self.within_s = within_s
+        # Kept, since asking for the running loop is a call to the system each time.
+        self._loop = asyncio.get_running_loop()
         # All have the same span, so the first is the one whose time is over first.
         self._ends_s: dict[asyncio.Task[object], float] = {}
         self._cut_off: set[asyncio.Task[object]] = set()
@@ -24,7 +26,7 @@ class Patience:
 
     async def of(self, work: Awaitable[T]) -> T:
         """What the work comes to. Raises TimeoutError where it was cut off; a task does one such work at a time."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         task = asyncio.current_task(loop)
         assert task is not None, "who waits is a task"
         assert task not in self._ends_s, "a task waits for one thing at a time"
@@ -42,8 +44,7 @@ class Patience:
             self._cut_off.discard(task)
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now_s = loop.time()
+        loop, now_s = self._loop, self._loop.time()
         self._timer = None
         for task, ends_s in self._ends_s.items():
             if ends_s > now_s:
