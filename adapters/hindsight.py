@@ -6,7 +6,6 @@ never write, and never show more of a message than the log says.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +13,12 @@ from core import conversation as conversations
 from core import events as e
 from core.conversation import Conversation
 from core.errors import CorruptLog, Impossible
-from core.message import Message, accepted, evolve
+from core.message import Growing, begun, grow
 from core.timekeeping import INSTANT_END_US
 from core.views import MessageState, message_state, shown_status
 from eventstore.codec import UnknownEvent
 from eventstore.sqlite.past import Happened, happened, receipts
 
-_PAGE: Final = 1_000
 # Nothing but receipts changes these, so that of millions of them a number is kept and no more.
 _OVER: Final = frozenset({"sent", "delivered", "read", "cancelled", "expired"})
 _OF_CONVERSATIONS: Final = (
@@ -37,7 +35,7 @@ class Hindsight:
     def __init__(self, receipts: Mapping[int, int], of: int | None = None) -> None:
         self.events = 0
         self.at_us = 0
-        self.messages: dict[int, Message] = {}
+        self.messages: dict[int, Growing] = {}
         self.conversations: dict[int, Conversation] = {}
         self.lanes: dict[int, str] = {}
         self.paused: dict[str, str] = {}
@@ -54,9 +52,10 @@ class Hindsight:
             try:
                 # Almost all events are those of messages that are under way.
                 if known is not None and type(event) is not UnknownEvent and stream not in self.parked:
-                    self._put(evolve(known, event, at_us))
+                    grow(known, event, at_us)
+                    self._put(known)
                 elif isinstance(event, e.MessageAccepted):
-                    self._put(accepted(stream, at_us, tenant, event, cause=cause))
+                    self._put(begun(stream, at_us, tenant, event, cause=cause))
                 else:
                     self._fold(stream, at_us, tenant, event)
             except (Impossible, KeyError) as error:
@@ -95,22 +94,22 @@ class Hindsight:
         elif isinstance(event, e.LaneResumed):
             self.paused.pop(self.lanes[stream], None)
 
-    def _put(self, message: Message) -> None:
+    def _put(self, message: Growing) -> None:
         if message.status in _OVER and message.conversation != self._of and self._has_heard_all(message):
             self._over[message.lane, message.status] += 1
             self.messages.pop(message.id, None)
         else:
             self.messages[message.id] = message
 
-    def _has_heard_all(self, message: Message) -> bool:
+    def _has_heard_all(self, message: Growing) -> bool:
         return len(message.receipts) >= self._receipts.get(message.id, 0)
 
 
 def seen_at(file: Path, at_us: int | None, of: int | None, heard: Callable[[int], None]) -> Hindsight:
     """Everything as of `at_us` (None: as of the last event). `heard` is told how many events were read so far."""
     last, told = receipts(file)
-    hindsight, events = Hindsight(told, of), happened(file, at_us, up_to=last)
-    while page := list(islice(events, _PAGE)):
+    hindsight = Hindsight(told, of)
+    for page in happened(file, at_us, up_to=last):
         hindsight.fold(page)
         heard(hindsight.events)
     if not 0 <= hindsight.at_us < INSTANT_END_US:

@@ -7,7 +7,6 @@ Must never: use heads or snapshots, which are what a replay is there to check.
 import sys
 import time
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ from core.events import (
     FailuresCleared,
     MessageAccepted,
 )
-from core.message import Message, accepted, evolve
+from core.message import Growing, begun, grow
 from eventstore.sqlite.past import Happened, happened
 
 _OF_CONVERSATIONS = (FailureCounted, FailuresCleared, CircuitOpened, CircuitClosed, ConversationPaused)
@@ -32,7 +31,7 @@ class _States:
     """Every message and conversation as far as the log has been read."""
 
     def __init__(self) -> None:
-        self.messages: dict[int, Message] = {}
+        self.messages: dict[int, Growing] = {}
         self.conversations: dict[int, Conversation] = {}
 
     def fold(self, events: Iterable[Happened]) -> int:
@@ -42,9 +41,9 @@ class _States:
             folded += 1
             known = messages.get(stream)
             if known is not None:
-                messages[stream] = evolve(known, event, at_us)
+                grow(known, event, at_us)
             elif isinstance(event, MessageAccepted):
-                message = messages[stream] = accepted(stream, at_us, tenant, event, cause=cause)
+                message = messages[stream] = begun(stream, at_us, tenant, event, cause=cause)
                 if message.conversation not in conversations:
                     conversations[message.conversation] = Conversation(id=message.conversation, tenant=tenant)
             elif isinstance(event, _OF_CONVERSATIONS):
@@ -55,7 +54,7 @@ class _States:
 def replay(file: Path, events: int) -> dict[str, float]:
     """Events folded a second, and how many conversations they came to."""
     states, started = _States(), time.monotonic()
-    folded = states.fold(islice(happened(file, None), events))
+    folded = sum(map(states.fold, happened(file, None, up_to=events)))
     if folded < events:
         raise SystemExit(f"the log has {folded} events only, {events} were asked for")
     lasted_s = time.monotonic() - started

@@ -1,13 +1,11 @@
 """The life of one message: which event may follow in which state, and the fold over them.
 
-This file answers for the explicit transition table and for `evolve`. It decides nothing: the events were decided
+This file answers for the explicit transition table and for the fold. It decides nothing: the events were decided
 before (conversation.py) and are the truth here. A chain of events that the table does not know raises Impossible.
 """
 
 from collections.abc import Sequence
 from typing import Final
-
-from msgspec.structs import replace
 
 from core import events as e
 from core.errors import Impossible
@@ -19,16 +17,19 @@ from core.message_state import (
     TAKEN,
     UNDELIVERED,
     WAITING,
+    Growing,
     Message,
     Status,
     Told,
+    growing,
+    grown,
 )
 from core.outcomes import Config, is_fault
 from core.records import Head, Recorded
 
-__all__ = ["CONCLUDED", "FALLBACK_DUE", "OPEN", "TAKEN", "UNDELIVERED", "WAITING", "Message", "Status"]
+__all__ = ["CONCLUDED", "FALLBACK_DUE", "OPEN", "TAKEN", "UNDELIVERED", "WAITING", "Growing", "Message", "Status"]
 
-# What each event asks of the state before it. The new status follows from the event itself (see _NEXT and evolve).
+# What each event asks of the state before it. What the state becomes follows from the event itself (see `grow`).
 ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
     e.AttemptStarted: WAITING,
     e.AttemptTaken: frozenset({"sending"}),
@@ -59,17 +60,29 @@ ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
 def fold(recorded: Sequence[Recorded]) -> Message:
     """The message that its recorded events, in order from version 1, come to."""
     first = recorded[0]
-    message = accepted(first.stream, first.at_us, first.tenant, first.event, cause=first.cause)
+    message = begun(first.stream, first.at_us, first.tenant, first.event, cause=first.cause)
     for entry in recorded[1:]:
-        message = evolve(message, entry.event, entry.at_us)
-    return message
+        grow(message, entry.event, entry.at_us)
+    return grown(message)
 
 
 def accepted(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int = 0) -> Message:
     """The message right after its first event; `cause` is the stream that led to it, 0 where none did."""
+    return grown(begun(stream, at_us, tenant, event, cause=cause))
+
+
+def evolve(message: Message, event: e.Event, at_us: int) -> Message:
+    """The message after one more event, recorded at `at_us`."""
+    after = growing(message)
+    grow(after, event, at_us)
+    return grown(after)
+
+
+def begun(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int) -> Growing:
+    """The same as `accepted`, for whoever goes on folding."""
     if not isinstance(event, e.MessageAccepted):
         raise Impossible(f"stream {stream} begins with {type(event).__name__}, expected MessageAccepted")
-    return Message(
+    return Growing(
         id=stream,
         tenant=tenant,
         channel=event.channel,
@@ -101,187 +114,174 @@ def accepted(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int
     )
 
 
-def evolve(message: Message, event: e.Event, at_us: int) -> Message:
-    """The message after one more event, recorded at `at_us`."""
+def grow(message: Growing, event: e.Event, at_us: int) -> None:
+    """Takes a message further by one event, recorded at `at_us`. What raises Impossible has changed nothing."""
     allowed = ALLOWED.get(type(event))
     if allowed is None or message.status not in allowed:
         raise Impossible(
             f"message {message.id} version {message.version + 1}: {type(event).__name__} cannot follow status"
             f" {message.status}, expected one of {sorted(allowed or ())}"
         )
-    return replace(message, version=message.version + 1, changed_us=at_us, **_changes(message, event, at_us))
+    _change(message, event, at_us)
+    message.version += 1
+    message.changed_us = at_us
 
 
-def _changes(message: Message, event: e.Event, at_us: int) -> dict[str, object]:  # A line an event.
+def _change(message: Growing, event: e.Event, at_us: int) -> None:  # A few lines an event.
     match event:
         case e.AttemptStarted():
-            return _started(message, event, at_us)
+            _start(message, event, at_us)
         case e.AttemptTaken():
-            return _taken(message, event)
+            _take(message, event)
         case e.AttemptFailed():
-            return _failed(message, event, at_us)
-        case e.AttemptAborted():
-            return {"status": _resting(message), "in_flight": 0, "due_us": event.due_us}
-        case e.ReconcileStarted():
-            return {"doubt_us": event.until_us, "doubted_us": at_us}
+            _fail(message, event, at_us)
         case e.AttemptProved():
-            return _proved(message, event)
-        case e.AmbiguityResolved():
-            return {"doubt_us": None} if event.due_us is None else {"doubt_us": None, "due_us": event.due_us}
-        case e.MessageDeferred():
-            return {"due_us": event.due_us}
-        case e.MessageHeld():
-            return {"status": "held", "due_us": None, "held_by": event.by}
-        case e.MessageReleased():
-            return _released(message, event)
-        case e.MessageSetAside():
-            return {"aside": True}
-        case e.MessageRescheduled():
-            status = "scheduled" if event.due_us > at_us else "queued"
-            zone = message.zone if event.zone is None else event.zone
-            return {"status": status, "first_due_us": event.due_us, "due_us": event.due_us, "zone": zone}
-        case e.MessageRedriven():
-            return _redriven(event, at_us)
-        case e.CancelRequested():
-            return {"cancel": event.reason}
-        case e.LaneChanged():
-            return {"lane": event.lane, "due_us": event.due_us}
+            _prove(message, event)
         case e.ReceiptSeen():
-            return _told(message, event, at_us)
-        case e.FallbackStarted():
-            return {"fallback": event.message, "fallbacks": 0}
-        case e.FallbackRefused():
-            return {"fallbacks": 0}
-        case e.EndTold():
-            return {"end_told": event.status}
+            _tell(message, event, at_us)
+        case e.MessageReleased():
+            _release(message, event)
+        case e.MessageRescheduled():
+            _reschedule(message, event, at_us)
+        case e.MessageRedriven():
+            _redrive(message, event, at_us)
+        case e.AttemptAborted():
+            message.status, message.in_flight, message.due_us = _resting(message), 0, event.due_us
+        case e.ReconcileStarted():
+            message.doubt_us, message.doubted_us = event.until_us, at_us
+        case e.AmbiguityResolved():
+            message.doubt_us = None
+            message.due_us = message.due_us if event.due_us is None else event.due_us
+        case e.MessageHeld():
+            message.status, message.due_us, message.held_by = "held", None, event.by
+        case e.LaneChanged():
+            message.lane, message.due_us = event.lane, event.due_us
         case _:
-            return _ended(event)
+            _change_little(message, event)
 
 
-def _started(message: Message, event: e.AttemptStarted, at_us: int) -> dict[str, object]:
-    tried_in = message.tried_in
-    if message.lanes:
-        tried_in = (*(tried for tried in tried_in if tried[0] != event.lane), (event.lane, event.attempt))
-    return {
-        "tried_in": tried_in,
-        "status": "sending",
-        "lane": event.lane,
-        "attempt": event.attempt,
-        "in_flight": event.attempt,
-        "started_us": at_us,
-        "deadline_us": event.deadline_us,
-        "probe": event.probe,
-        "by_template": event.by_template,
-        "doubt_us": None,
-        "due_us": None,
-    }
-
-
-def _taken(message: Message, event: e.AttemptTaken) -> dict[str, object]:
-    return {
-        **_standing(message.told, event.status, event.code),
-        "in_flight": 0,
-        "due_us": None,
-        "detail": "",
-        "taken_as": event.status,
-        "taken_code": event.code,
-        "provider_id": event.provider_id or message.provider_id,
-    }
-
-
-def _proved(message: Message, event: e.AttemptProved) -> dict[str, object]:
-    return {
-        **_standing(message.told, "sent", event.code),
-        "due_us": None,
-        "doubt_us": None,
-        "held_by": None,
-        "detail": "",
-        "taken_as": "sent",
-        "taken_code": event.code,
-        "provider_id": event.provider_id or message.provider_id,
-    }
-
-
-def _told(message: Message, event: e.ReceiptSeen, at_us: int) -> dict[str, object]:
-    told = Told(status=event.status, at_us=at_us, attempt=event.attempt, code=event.code)
-    receipts = (*message.receipts, told)
-    changes: dict[str, object] = {"receipts": receipts, "provider_id": message.provider_id or event.provider_id}
-    if message.status in TAKEN:
-        furthest = replace(message, receipts=receipts).told
-        changes |= _standing(furthest, message.taken_as, message.taken_code)
-    return changes
-
-
-def _standing(told: Told | None, taken_as: Status, taken_code: str) -> dict[str, object]:
-    """Where a taken message stands: as far as its receipts raise it, whether they came before the answer or after."""
-    if told is None or RANK[told.status] <= RANK[taken_as]:
-        return {"status": taken_as, "code": taken_code, "reason": ""}
-    if told.status == "failed":
-        return {"status": "failed", "code": told.code, "reason": "failed"}
-    return {"status": told.status, "code": taken_code, "reason": ""}
-
-
-def _failed(message: Message, event: e.AttemptFailed, at_us: int) -> dict[str, object]:
-    return {
-        "status": "retrying",
-        "in_flight": 0,
-        "due_us": event.due_us,
-        "used": message.used + event.used,
-        "faults": message.faults + 1 if is_fault(event.outcome) else 0,
-        "failing_us": message.failing_us if message.failing_us is not None and not message.excused else at_us,
-        "excused": isinstance(event.outcome, Config),
-        "code": event.outcome.code,
-        "detail": event.outcome.detail,
-    }
-
-
-def _released(message: Message, event: e.MessageReleased) -> dict[str, object]:
-    # The time that it was held counts for nothing: else one that a person kept for a week would be given up at once.
-    return {
-        "status": _resting(message),
-        "due_us": event.due_us,
-        "held_by": None,
-        "faults": 0,
-        "failing_us": None,
-        "excused": False,
-    }
-
-
-def _redriven(event: e.MessageRedriven, at_us: int) -> dict[str, object]:
-    return {
-        "status": "queued",
-        "round_us": at_us,
-        "first_due_us": event.due_us,
-        "due_us": event.due_us,
-        "used": 0,
-        "faults": 0,
-        "failing_us": None,
-        "excused": False,
-        "aside": False,
-        "cancel": None,
-        "reason": "",
-        "is_redriven": True,
-    }
-
-
-def _ended(event: e.Event) -> dict[str, object]:
+def _change_little(message: Growing, event: e.Event) -> None:
     match event:
+        case e.MessageDeferred():
+            message.due_us = event.due_us
+        case e.MessageSetAside():
+            message.aside = True
+        case e.CancelRequested():
+            message.cancel = event.reason
+        case e.FallbackStarted():
+            message.fallback, message.fallbacks = event.message, 0
+        case e.FallbackRefused():
+            message.fallbacks = 0
+        case e.EndTold():
+            message.end_told = event.status
         case e.MessageCancelled():
-            status, reason = "cancelled", event.reason
+            _end(message, "cancelled", event.reason)
         case e.MessageExpired():
-            status, reason = "expired", "expired"
+            _end(message, "expired", "expired")
         case e.MessageDead():
-            status, reason = "dead", event.reason
+            _end(message, "dead", event.reason)
         case _:
             raise Impossible(f"{type(event).__name__} is no event of a message")
-    return {"status": status, "due_us": None, "doubt_us": None, "held_by": None, "reason": reason}
 
 
-def _resting(message: Message) -> Status:
+def _start(message: Growing, event: e.AttemptStarted, at_us: int) -> None:
+    if message.lanes:
+        others = (tried for tried in message.tried_in if tried[0] != event.lane)
+        message.tried_in = (*others, (event.lane, event.attempt))
+    message.status = "sending"
+    message.lane = event.lane
+    message.attempt = message.in_flight = event.attempt
+    message.started_us = at_us
+    message.deadline_us = event.deadline_us
+    message.probe = event.probe
+    message.by_template = event.by_template
+    message.doubt_us = message.due_us = None
+
+
+def _take(message: Growing, event: e.AttemptTaken) -> None:
+    message.in_flight = 0
+    message.due_us = None
+    message.detail = ""
+    message.taken_as, message.taken_code = event.status, event.code
+    message.provider_id = event.provider_id or message.provider_id
+    _stand(message)
+
+
+def _prove(message: Growing, event: e.AttemptProved) -> None:
+    message.due_us = message.doubt_us = message.held_by = None
+    message.detail = ""
+    message.taken_as, message.taken_code = "sent", event.code
+    message.provider_id = event.provider_id or message.provider_id
+    _stand(message)
+
+
+def _tell(message: Growing, event: e.ReceiptSeen, at_us: int) -> None:
+    told = Told(status=event.status, at_us=at_us, attempt=event.attempt, code=event.code)
+    message.receipts = (*message.receipts, told)
+    message.provider_id = message.provider_id or event.provider_id
+    if message.status in TAKEN:
+        _stand(message)
+
+
+def _stand(message: Growing) -> None:
+    """Where a taken message stands: as far as its receipts raise it, whether they came before the answer or after."""
+    told = message.told
+    message.code, message.reason = message.taken_code, ""
+    if told is None or RANK[told.status] <= RANK[message.taken_as]:
+        message.status = message.taken_as
+    elif told.status == "failed":
+        message.status, message.code, message.reason = "failed", told.code, "failed"
+    else:
+        message.status = told.status
+
+
+def _fail(message: Growing, event: e.AttemptFailed, at_us: int) -> None:
+    message.status = "retrying"
+    message.in_flight = 0
+    message.due_us = event.due_us
+    message.used += event.used
+    message.faults = message.faults + 1 if is_fault(event.outcome) else 0
+    if message.failing_us is None or message.excused:
+        message.failing_us = at_us
+    message.excused = isinstance(event.outcome, Config)
+    message.code, message.detail = event.outcome.code, event.outcome.detail
+
+
+def _release(message: Growing, event: e.MessageReleased) -> None:
+    message.status = _resting(message)
+    message.due_us = event.due_us
+    message.held_by = None
+    # The time that it was held counts for nothing: else one that a person kept for a week would be given up at once.
+    message.faults, message.failing_us, message.excused = 0, None, False
+
+
+def _reschedule(message: Growing, event: e.MessageRescheduled, at_us: int) -> None:
+    message.status = "scheduled" if event.due_us > at_us else "queued"
+    message.first_due_us = message.due_us = event.due_us
+    message.zone = message.zone if event.zone is None else event.zone
+
+
+def _redrive(message: Growing, event: e.MessageRedriven, at_us: int) -> None:
+    message.status = "queued"
+    message.round_us = at_us
+    message.first_due_us = message.due_us = event.due_us
+    message.used = message.faults = 0
+    message.failing_us = message.cancel = None
+    message.excused = message.aside = False
+    message.reason = ""
+    message.is_redriven = True
+
+
+def _end(message: Growing, status: Status, reason: str) -> None:
+    message.status, message.reason = status, reason
+    message.due_us = message.doubt_us = message.held_by = None
+
+
+def _resting(message: Growing) -> Status:
     return "retrying" if message.failing_us is not None else "queued"
 
 
-def head_of(message: Message, shard: int) -> Head:
+def head_of(message: Growing, shard: int) -> Head:
     """The head row that mirrors a message: a pure function of its fold, so that heads can be rebuilt from the log."""
     return Head(
         stream=message.id,

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from core.events import CausedBy, OnAmbiguous, Order, ReceiptStatus
-from core.message import OPEN, WAITING, Message
+from core.message import OPEN, WAITING, Growing
 
 ShownStatus = Literal[
     "scheduled", "queued", "sending", "retrying", "held", "sent", "delivered", "read", "failed", "dead", "cancelled",
@@ -167,7 +167,7 @@ class KeyState(msgspec.Struct, frozen=True, kw_only=True):
     revoked: bool
 
 
-def message_state(message: Message, now_us: int, paused_lanes: Collection[str]) -> MessageState:
+def message_state(message: Growing, now_us: int, paused_lanes: Collection[str]) -> MessageState:
     """The message as people see it at `now_us`, where the lanes in `paused_lanes` let nothing out."""
     status, held_by = shown_status(message, now_us, paused_lanes)
     return MessageState(
@@ -203,7 +203,7 @@ def message_state(message: Message, now_us: int, paused_lanes: Collection[str]) 
     )
 
 
-def shown_status(message: Message, now_us: int, paused_lanes: Collection[str]) -> tuple[ShownStatus, HeldBy | None]:
+def shown_status(message: Growing, now_us: int, paused_lanes: Collection[str]) -> tuple[ShownStatus, HeldBy | None]:
     """The status people see, and what holds the message where that is `held`.
 
     The log says `scheduled` until the first attempt: nothing is recorded when a due instant passes. A paused lane holds

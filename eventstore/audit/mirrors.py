@@ -12,7 +12,6 @@ from core import events as e
 from core.conversation import Conversation
 from core.devices import Device
 from core.errors import Impossible
-from core.message import Message
 from core.records import Head, StreamKind
 
 
@@ -34,11 +33,11 @@ class MessageMirror:
     __slots__ = ("message",)
 
     def __init__(self, stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int) -> None:
-        self.message: Message = message.accepted(stream, at_us, tenant, event, cause=cause)
+        self.message = message.begun(stream, at_us, tenant, event, cause=cause)
 
     def take(self, event: e.Event, at_us: int) -> None:
         """One more event."""
-        self.message = message.evolve(self.message, event, at_us)
+        message.grow(self.message, event, at_us)
 
     def head(self, shard: int) -> Head:
         """The head row."""

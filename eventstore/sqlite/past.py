@@ -25,6 +25,7 @@ _EVENTS: Final = """
 SELECT stream, at_us, tenant, cause, type, schema_version, body FROM event WHERE pos <= ? ORDER BY pos"""
 _LAST: Final = "SELECT ifnull(max(pos), 0) FROM event"
 _RECEIPTS: Final = "SELECT stream, count(*) FROM event WHERE type = 'ReceiptSeen' AND pos <= ? GROUP BY stream"
+EVENTS_A_PAGE: Final = 1_000
 # No log has more events.
 _ALL: Final = (1 << 63) - 1
 
@@ -41,17 +42,22 @@ def receipts(path: Path) -> tuple[int, dict[int, int]]:
             raise CorruptLog(f"{path} cannot be read: {error}; run `tidings verify`") from error
 
 
-def happened(path: Path, until_us: int | None, *, up_to: int = _ALL) -> Iterator[Happened]:
-    """Every event up to an instant (None: to the end) and to a position, also beside a daemon.
+def happened(path: Path, until_us: int | None, *, up_to: int = _ALL) -> Iterator[list[Happened]]:
+    """Every event up to an instant (None: to the end) and to a position, a page at a time, also beside a daemon.
 
     Raises StoreRefused or CorruptLog.
     """
     with closing(open_to_read(path)) as connection:
         try:
-            # Instants never decrease in the order of arrival, so the first later one ends it.
-            events = connection.execute(_EVENTS, (up_to,))
-            rows = events if until_us is None else takewhile(lambda row: row[1] <= until_us, events)
-            for stream, at_us, tenant, cause, name, schema_version, body in rows:
-                yield stream, at_us, tenant, cause, decode(name, schema_version, body)
+            yield from _pages(connection.execute(_EVENTS, (up_to,)), until_us)
         except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptLog(f"{path} cannot be read on: {error}; run `tidings verify`") from error
+
+
+def _pages(events: sqlite3.Cursor, until_us: int | None) -> Iterator[list[Happened]]:
+    while rows := events.fetchmany(EVENTS_A_PAGE):
+        # Instants never decrease in the order of arrival, so the first later one ends it.
+        page = rows if until_us is None else list(takewhile(lambda row: row[1] <= until_us, rows))
+        yield [(*row[:4], decode(row[4], row[5], row[6])) for row in page]
+        if len(page) < len(rows):
+            return
