@@ -4,6 +4,7 @@ This file answers for what the log's bytes mean, in every release to come (golde
 never guess: a type or schema version that it does not know is handed on as UnknownEvent, unread.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -27,7 +28,10 @@ class UnknownEvent(Event, frozen=True, kw_only=True, array_like=True, gc=False):
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _NAMES: Final = {kind: (name, SCHEMA_VERSIONS[name]) for name, kind in EVENT_TYPES.items()}
-_DECODERS: Final = {name: msgspec.msgpack.Decoder(kind) for name, kind in EVENT_TYPES.items()}
+# The newest schema version that is known of each type, and what reads its bodies.
+_KNOWN: Final[dict[str, tuple[int, Callable[[bytes], Event]]]] = {
+    name: (SCHEMA_VERSIONS[name], msgspec.msgpack.Decoder(kind).decode) for name, kind in EVENT_TYPES.items()
+}
 
 
 def encode(event: Event) -> tuple[str, int, bytes]:
@@ -43,10 +47,10 @@ def decode(name: str, schema_version: int, body: bytes) -> Event:
 
     An older schema version needs no decoder of its own: fields are only ever added at the end, with a default.
     """
-    decoder = _DECODERS.get(name)
-    if decoder is None or schema_version > SCHEMA_VERSIONS[name]:
+    known = _KNOWN.get(name)
+    if known is None or schema_version > known[0]:
         return UnknownEvent(type=name, schema_version=schema_version, body=body)
-    return decoder.decode(body)
+    return known[1](body)
 
 
 def type_of(event: Event) -> str:

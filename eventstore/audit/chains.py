@@ -4,29 +4,43 @@ This file answers for naming the first event of a stretch that is not as it was 
 what it names: it goes on from what is written there, so that one damaged event is one finding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from itertools import islice
+from operator import gt
 from typing import Final
 
 from eventstore.audit.findings import Fault, Findings
 from eventstore.book import Beside, Book, Unreadable
-from eventstore.chain import FIRST_LINK, Content, link_of
+from eventstore.chain import FIRST_LINK, Content, link_of, linked_bytes
 from eventstore.codec import EventRow
 from eventstore.numbering import Numbering
 
+# Events that are looked at together, about as many as between two marks.
+EVENTS_A_PAGE: Final = 1_024
 STEPS_TOLD: Final = 10_000
 
 # Steps that were done since the last time.
 Heard = Callable[[int], None]
+# What else wants to see the events as they go by.
+Seen = Callable[[list[EventRow]], None]
 
 
 class ChainWalk:
     """One walk from where all shards are known to stand, through to the event at `up_to` (None: the last)."""
 
     def __init__(
-        self, book: Book, findings: Findings, numbering: Numbering, *, up_to: int | None, heard: Heard
+        self,
+        book: Book,
+        findings: Findings,
+        numbering: Numbering,
+        *,
+        up_to: int | None,
+        heard: Heard,
+        seen: Seen | None = None,
     ) -> None:
         self._book, self._numbering, self._up_to = book, numbering, up_to
-        self._findings, self._heard = findings, heard
+        self._findings, self._heard, self._seen = findings, heard, seen
         self._marks = Beside(book.marks(numbering.pos, up_to))
 
     def run(self) -> None:
@@ -39,32 +53,43 @@ class ChainWalk:
 
     def _walked(self) -> bool:
         try:
-            self._walk()
+            for page in self._pages():
+                self._look(page)
         except Unreadable as error:
             return self._is_over(error)
         return True
 
-    def _walk(self) -> None:
-        numbering, marks, steps = self._numbering, self._marks, 0
-        seqs, links, pos, at_us = numbering.seqs, numbering.links, numbering.pos, numbering.at_us
-        try:
-            for row in self._book.arrivals(pos, self._up_to):
-                steps += 1
-                if _follows(row, numbering, pos, at_us):
-                    pos, at_us = row[0], row[7]
-                    seqs[row[1]], links[row[1]] = row[2], row[11]
-                else:
-                    numbering.pos, numbering.at_us = pos, at_us
-                    self._name(row)
-                    pos, at_us = numbering.pos, numbering.at_us
-                if marks.next == pos:
-                    self._compare_mark(pos)
-                if steps % STEPS_TOLD == 0:
-                    self._heard(STEPS_TOLD)
-        finally:
-            numbering.pos, numbering.at_us = pos, at_us
-            self._findings.events += steps
-            self._heard(steps % STEPS_TOLD)
+    def _pages(self) -> Iterator[list[EventRow]]:
+        """The events in pages that end at the next mark. Raises Unreadable behind what can still be read."""
+        rows = self._book.arrivals(self._numbering.pos, self._up_to)
+        while True:
+            page: list[EventRow] = []
+            to_mark = EVENTS_A_PAGE if self._marks.next is None else self._marks.next - self._numbering.pos
+            try:
+                page.extend(islice(rows, to_mark if 0 < to_mark < EVENTS_A_PAGE else EVENTS_A_PAGE))
+            except Unreadable:
+                yield page
+                raise
+            if not page:
+                return
+            yield page
+
+    def _look(self, page: list[EventRow]) -> None:
+        if follow(page, self._numbering):
+            self._findings.events += len(page)
+            self._compare_mark()
+        else:
+            self._look_closely(page)
+        if self._seen is not None:
+            self._seen(page)
+        self._heard(len(page))
+
+    def _look_closely(self, page: list[EventRow]) -> None:
+        for row in page:
+            self._findings.events += 1
+            if not follow([row], self._numbering):
+                self._name(row)
+            self._compare_mark()
 
     def _name(self, row: EventRow) -> None:
         """Says what is wrong with an event, all of it, and goes on behind it."""
@@ -94,7 +119,10 @@ class ChainWalk:
         for what in wrong:
             self._findings.fault(_fault(what, shard, seq, stream, version))
 
-    def _compare_mark(self, pos: int) -> None:
+    def _compare_mark(self) -> None:
+        pos = self._numbering.pos
+        if self._marks.next != pos:
+            return
         passed, noted = self._marks.at(pos)
         if passed or noted != self._book.noted(self._numbering):
             self._findings.fault(Fault(what=f"the mark at position {pos} is not where the shards stood"))
@@ -117,17 +145,25 @@ class ChainWalk:
 _NONSENSE: Final = (TypeError, AttributeError, IndexError, OverflowError, ValueError)
 
 
-def _follows(row: EventRow, numbering: Numbering, pos: int, at_us: int) -> bool:
-    shard = row[1]
+def follow(page: list[EventRow], numbering: Numbering) -> bool:
+    """Whether events follow on each other, the first on where `numbering` is; then that is moved on, else it is not."""
+    seqs, links = numbering.seqs.copy(), numbering.links.copy()
     try:
-        return (
-            link_of(numbering.links[shard], row[1:11]) == row[11]
-            and row[2] == numbering.seqs[shard] + 1
-            and row[0] == pos + 1
-            and row[7] >= at_us
-        )
+        positions, shards, numbers, streams, versions, names, schemas, instants, *rest, found = zip(*page, strict=True)
+        linked = linked_bytes((shards, numbers, streams, versions, names, schemas, instants, rest[0], rest[1], rest[2]))
+        if positions != tuple(range(numbering.pos + 1, numbering.pos + 1 + len(page))):
+            return False
+        if instants[0] < numbering.at_us or any(map(gt, instants, instants[1:])):
+            return False
+        for shard, seq, content, link in zip(shards, numbers, linked, found, strict=True):
+            if seq != seqs[shard] + 1 or sha256(links[shard] + content).digest() != link:
+                return False
+            seqs[shard], links[shard] = seq, link
     except _NONSENSE:
         return False
+    numbering.pos, numbering.at_us = positions[-1], instants[-1]
+    numbering.seqs, numbering.links = seqs, links
+    return True
 
 
 def _is_link(value: object) -> bool:

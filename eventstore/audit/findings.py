@@ -76,8 +76,9 @@ class Findings(msgspec.Struct, kw_only=True):
     def out(self, attempt: InFlight) -> None:
         """One more attempt that is under way."""
         self.attempts_open += 1
-        if len(self.in_flight) < IN_FLIGHT_NAMED_MAX:
-            self.in_flight.append(attempt)
+        self.in_flight.append(attempt)
+        if len(self.in_flight) >= 2 * IN_FLIGHT_NAMED_MAX:
+            self.in_flight = _named(self.in_flight)
 
     def add(self, other: "Findings") -> None:
         """What another walk found, beside this one."""
@@ -86,7 +87,7 @@ class Findings(msgspec.Struct, kw_only=True):
         self.messages += other.messages
         self.parked += other.parked
         self.attempts_open += other.attempts_open
-        self.in_flight = [*self.in_flight, *other.in_flight][:IN_FLIGHT_NAMED_MAX]
+        self.in_flight = _named([*self.in_flight, *other.in_flight])
         self.faults = [*self.faults, *other.faults][:FAULTS_MAX]
         for key, (messages, attempts) in other.counts.items():
             add(self.counts, key, messages, attempts)
@@ -100,5 +101,10 @@ class Findings(msgspec.Struct, kw_only=True):
             parked=self.parked,
             faults=tuple(self.faults),
             attempts_open=self.attempts_open,
-            in_flight=tuple(self.in_flight),
+            in_flight=tuple(_named(self.in_flight)),
         )
+
+
+def _named(attempts: list[InFlight]) -> list[InFlight]:
+    """The first by their streams, whatever order they were found in."""
+    return sorted(attempts, key=lambda attempt: attempt.stream)[:IN_FLIGHT_NAMED_MAX]

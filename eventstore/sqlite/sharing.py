@@ -5,10 +5,11 @@ begin at the same event, a daemon wrote in between and nothing was shared. It mu
 fault it answers nothing, and the whole is looked at again in order.
 """
 
+import gc
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -16,12 +17,12 @@ from typing import Final
 import msgspec
 
 from core.errors import TidingsError
+from eventstore.audit.beginnings import Beginnings
 from eventstore.audit.chains import ChainWalk
 from eventstore.audit.findings import EnoughFound, Findings
-from eventstore.audit.streams import StreamWalk
-from eventstore.book import EVERY_STREAM, Span
 from eventstore.integrity import Progress, Steps, check_aliases, check_structure, compare_counts, steps_in
 from eventstore.numbering import Numbering
+from eventstore.sqlite.begun import SqliteBegun, kept
 from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.marks import mark_at, marked
 from eventstore.sqlite.opening import open_to_read
@@ -30,21 +31,27 @@ from eventstore.sqlite.opening import open_to_read
 EVENTS_A_PART: Final = 1 << 16
 
 _LAST: Final = "SELECT ifnull(max(pos), 0) FROM event"
-_STREAM_AT: Final = "SELECT stream FROM event WHERE pos = ?"
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the check: a stretch of the chain from a mark on, a span of streams, or the engine's own check."""
+    """A part of the check: a stretch of the log from a mark on, with the streams that begin in it.
+
+    No stretch: the engine's own check.
+    """
 
     stretch: tuple[int, int | None] | None = None
-    span: Span | None = None
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """What one part came to, and how many steps it took; None where all has to be done by one."""
+    """What one part came to, and how many events, heads and vault rows the streams that began in it have.
+
+    No findings: all has to be done by one.
+    """
 
     findings: Findings | None
-    steps: int = 0
+    events: int = 0
+    heads: int = 0
+    vault: int = 0
 
 
 def shared_check(
@@ -52,12 +59,20 @@ def shared_check(
 ) -> Findings | None:
     """What all parts together come to where all is well and all saw the same; None where one has to do it."""
     book = SqliteBook(connection)
-    last = int(connection.execute(_LAST).fetchone()[0])
-    findings, steps = Findings(), Steps(steps_in(book.size()), progress)
+    try:
+        size, last = book.size(), int(connection.execute(_LAST).fetchone()[0])
+        heads, vault = kept(connection)
+    except (sqlite3.Error, TidingsError):
+        return None
+    steps = Steps(steps_in(size), progress)
     # Not forked: a connection of SQLite must not come along into another process.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        parts = [pool.submit(_looked, path, part, last) for part in parts_of(connection, last, a_part=EVENTS_A_PART)]
-        if not _all_well(parts, findings, steps):
+    spawn = multiprocessing.get_context("spawn")
+    # Rows are no cycles, and looking for cycles among them takes time.
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=gc.disable) as pool:
+        parts = [pool.submit(look_at, path, part, last) for part in parts_of(connection, a_part=EVENTS_A_PART)]
+        looked = (part.result() for part in as_completed(parts))
+        findings = together(looked, events=size, heads=heads, vault=vault, steps=steps)
+        if findings is None:
             pool.shutdown(cancel_futures=True)
             return None
     try:
@@ -68,30 +83,25 @@ def shared_check(
     return None if findings.faults else findings
 
 
-def _all_well(parts: "list[Future[Looked]]", findings: Findings, steps: Steps) -> bool:
-    for part in as_completed(parts):
-        looked = part.result()
-        if looked.findings is None or looked.findings.faults:
-            return False
-        steps.heard(looked.steps)
-    # Added up in the order of the parts, so that what is named does not depend on who was first.
-    for part in parts:
-        found = part.result().findings
-        if found is not None:
-            findings.add(found)
-    return True
+def together(looked: Iterable[Looked], *, events: int, heads: int, vault: int, steps: Steps) -> Findings | None:
+    """All parts' findings, None where one has a fault, or where they did not come to so many events, heads, vault rows.
+
+    An event without a beginning is in no part, nor is what is kept without an event.
+    """
+    findings = Findings()
+    for part in looked:
+        if part.findings is None or part.findings.faults:
+            return None
+        findings.add(part.findings)
+        events, heads, vault = events - part.events, heads - part.heads, vault - part.vault
+        steps.heard(part.findings.events + part.events)
+    return None if events or heads or vault else findings
 
 
-def parts_of(connection: sqlite3.Connection, last: int, *, a_part: int) -> Iterator[Part]:
-    """All parts of a check of a log that ends at an event, of so many events each or a few more."""
+def parts_of(connection: sqlite3.Connection, *, a_part: int) -> Iterator[Part]:
+    """All parts of a check, of so many events each or a few more."""
     # The engine's own check cannot be split, so it begins first.
     yield Part()
-    bounds = [int(stream) for pos in range(a_part, last, a_part) for (stream,) in _at(connection, pos)]
-    first = EVERY_STREAM[0]
-    for bound in sorted(set(bounds)):
-        yield Part(span=(first, bound - 1))
-        first = bound
-    yield Part(span=(first, EVERY_STREAM[1]))
     start = 0
     for pos in marked(connection):
         if pos >= start + a_part:
@@ -100,13 +110,8 @@ def parts_of(connection: sqlite3.Connection, last: int, *, a_part: int) -> Itera
     yield Part(stretch=(start, None))
 
 
-def _at(connection: sqlite3.Connection, pos: int) -> list[tuple[int]]:
-    return connection.execute(_STREAM_AT, (pos,)).fetchall()
-
-
-def _looked(path: Path, part: Part, last: int) -> Looked:
-    """One part, looked at in a process of its own."""
-    findings, steps = Findings(), list[int]()
+def look_at(path: Path, part: Part, last: int) -> Looked:
+    """One part, in whatever process: with a connection of its own, and nothing where the log goes on meanwhile."""
     try:
         with closing(open_to_read(path)) as connection:
             connection.execute("BEGIN")
@@ -114,19 +119,23 @@ def _looked(path: Path, part: Part, last: int) -> Looked:
                 # A daemon goes on writing. Heads and counts change with events only, so the same last event would mean
                 # that all of it is the same.
                 return Looked(findings=None)
-            _look(connection, part, findings, steps)
+            return _look(connection, part)
     except (TidingsError, EnoughFound, sqlite3.Error):
         return Looked(findings=None)
-    return Looked(findings=findings, steps=sum(steps))
 
 
-def _look(connection: sqlite3.Connection, part: Part, findings: Findings, steps: list[int]) -> None:
-    book = SqliteBook(connection)
-    if part.stretch is not None:
-        start, up_to = part.stretch
-        numbering = mark_at(connection, start) if start else Numbering()
-        ChainWalk(book, findings, numbering, up_to=up_to, heard=steps.append).run()
-    elif part.span is not None:
-        StreamWalk(book, part.span, findings, steps.append).run()
-    else:
+def _look(connection: sqlite3.Connection, part: Part) -> Looked:
+    book, findings = SqliteBook(connection), Findings()
+    if part.stretch is None:
         check_structure(book, findings)
+        return Looked(findings=findings)
+    start, up_to = part.stretch
+    begun = Beginnings(SqliteBegun(connection), findings, after=start, up_to=up_to)
+    numbering = mark_at(connection, start) if start else Numbering()
+    ChainWalk(book, findings, numbering, up_to=up_to, heard=_unheard, seen=begun.see).run()
+    begun.look()
+    return Looked(findings=findings, events=begun.looked_at, heads=begun.heads, vault=begun.vault)
+
+
+def _unheard(steps: int) -> None:
+    """A part is told as a whole."""

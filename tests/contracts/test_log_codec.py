@@ -1,5 +1,6 @@
 """What the log's bytes mean for ever: event bodies, links and commitments."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +11,7 @@ from core.errors import CorruptLog, StreamParked
 from core.events import EVENT_TYPES, SCHEMA_VERSIONS, MessageAccepted, MessageDead
 from core.records import Private, Sealed
 from core.sealing import seal, unseal
-from eventstore.chain import FIRST_LINK, Content, link_of
+from eventstore.chain import FIRST_LINK, Content, link_of, linked_bytes
 from eventstore.codec import EventRow, UnknownEvent, decode, encode, readable, recorded, type_of
 from tests.contracts.event_examples import EXAMPLES
 
@@ -91,6 +92,21 @@ def test_a_link_keeps_its_golden_bytes() -> None:
     assert (
         link_of(bytes(range(32)), CONTENT).hex() == "43d3bc2dadaff5ee21f012035a17759e374f92c428ca0023d39d65ebeac8802c"
     )
+
+
+def test_links_of_many_events_are_those_of_each() -> None:
+    """Made of whole columns a link is the same as made of one event, and what no store holds is refused alike."""
+    contents: list[Content] = [
+        CONTENT,
+        (41, 1, 5, 1, "Zoë", 9, 3, "", 0, b""),
+        (255, 2, -1, 1, "a", 1, 0, "bc", -4, b"d"),
+    ]
+    shards, seqs, streams, versions, names, schemas, instants, tenants, causes, bodies = zip(*contents, strict=True)
+    columns = shards, seqs, streams, versions, names, schemas, instants, tenants, causes, bodies
+    links = [sha256(CONTENT[9] + linked).digest() for linked in linked_bytes(columns)]
+    assert links == [link_of(CONTENT[9], content) for content in contents]
+    with pytest.raises(OverflowError):
+        list(linked_bytes((shards, (7, 1 << 63, 2), *columns[2:])))
 
 
 def test_a_link_covers_every_part_of_an_event() -> None:

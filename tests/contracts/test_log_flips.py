@@ -1,16 +1,24 @@
 """Answers for no byte of an event, a link or a head changing unnoticed, wherever in the file it lies."""
 
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from core import events as e
-from core.errors import StoreRefused
+from core.errors import StoreRefused, TidingsError
 from core.records import Append, Draft, HeadChange
+from eventstore.audit.findings import Findings
 from eventstore.audit.mirrors import begun
+from eventstore.integrity import Steps
 from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.begun import kept
+from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.opening import open_to_read
+from eventstore.sqlite.sharing import look_at, parts_of, together
 from tests.contracts.scribe import Scribe
 from tests.contracts.sqlite_cells import cells_of
 from tests.contracts.test_log_integrity import lived
@@ -75,6 +83,40 @@ async def test_a_changed_byte_is_noticed(path: Path) -> None:
 async def test_no_changed_byte_is_missed(path: Path, seed: int) -> None:
     """The same for a thousand of them."""
     assert unnoticed(path, 250, seed) == []
+
+
+@pytest.mark.slow
+async def test_no_changed_byte_passes_the_parts(path: Path) -> None:
+    """A check in parts, as several processes share it, is never content with a log that one process finds fault with.
+
+    Nor is it ever content with less than the whole: with any of the two hundred it leaves all of it to one process.
+    """
+    sound = whole(path)
+    assert sound is not None
+    assert sound.report() == verify(path)
+    draw = random.Random(6)  # noqa: S311  # A test's own dice.
+    content, changed = path.read_bytes(), path.with_name("changed.db")
+    places = [at for table in TABLES for cell in cells_of(path, table) for at in cell]
+    for at in draw.sample(places, 200):
+        harmed = bytearray(content)
+        harmed[at] ^= draw.randrange(1, 256)
+        changed.write_bytes(harmed)
+        assert whole(changed) is None, f"byte {at}, {content[at]:#04x} -> {harmed[at]:#04x}"
+
+
+def whole(path: Path) -> Findings | None:
+    """What the parts of a check come to together, one after the other."""
+    try:
+        with closing(open_to_read(path)) as connection:
+            last = SqliteBook(connection).size()
+            heads, vault = kept(connection)
+            looked = [look_at(path, part, last) for part in parts_of(connection, a_part=1)]
+    except (sqlite3.Error, TidingsError):
+        return None
+    finally:
+        for ending in ("-wal", "-shm"):
+            path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+    return together(looked, events=last, heads=heads, vault=vault, steps=Steps(2 * last, None))
 
 
 async def test_the_places_are_those_of_the_rows(path: Path) -> None:
