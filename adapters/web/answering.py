@@ -7,6 +7,7 @@ keys, bounds, figures and problems are the same. It must never look at what a ca
 import io
 from typing import Final
 
+import anyio
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, DummyCookieJar, hdrs
 from yarl import URL
 
@@ -28,6 +29,7 @@ class Answering:
     def __init__(self, url: str, *, secrets: Secrets, witness: Witness) -> None:
         """`url` is this daemon's own, without a slash at its end."""
         self._url = url
+        self._has_begun = anyio.Event()
         self._sealing = Sealing(secrets)
         self._witness = witness
         self._session = ClientSession(
@@ -37,8 +39,13 @@ class Answering:
             skip_auto_headers=_NOT_ADDED,
         )
 
+    def begin(self) -> None:
+        """The door answers by itself from here on; before, it would hand a call on again."""
+        self._has_begun.set()
+
     async def answer(self, asked: bytes) -> bytes:
-        """The sealed answer to a sealed call; empty where this daemon cannot open it."""
+        """The sealed answer to a sealed call; empty where this daemon cannot open it. Waits for `begin`."""
+        await self._has_begun.wait()
         try:
             call = self._sealing.opened(asked, Call)
         except CannotOpen:

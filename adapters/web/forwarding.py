@@ -62,4 +62,7 @@ def _call_of(request: web.Request, body: bytes) -> Call:
 
 def passed_on(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The headers that are meant for the other end, and can be sent again."""
-    return tuple((name, value) for name, value in headers if name.lower() not in HOP_BY_HOP and value.isprintable())
+    # Names are of a kind of text of their own, which nothing could write.
+    return tuple(
+        (str(name), value) for name, value in headers if name.lower() not in HOP_BY_HOP and value.isprintable()
+    )
