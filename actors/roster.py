@@ -42,20 +42,22 @@ class Roster:
         """Puts idle conversations to sleep. Answers when the next may be idle, None where all sleep."""
         if now_us < self._sweep_us:
             return self._sweep_us  # Asked at every turn of the scheduler; whoever was used since is idle later.
-        asleep = []
+        asleep, is_any_busy = [], False
         for conversation, actor in self._awake.items():
             if actor.used_us + self._idle_us > now_us:
                 break
             if actor.is_busy:
                 # It stays, as if used now; its turn at the front would hide those behind it.
-                actor.used_us = now_us
+                actor.used_us, is_any_busy = now_us, True
             asleep.append((conversation, actor))
         for conversation, actor in asleep:
             del self._awake[conversation]
             if actor.is_busy:
                 self._awake[conversation] = actor
         first = next(iter(self._awake.values()), None)
-        self._sweep_us = 0 if first is None else first.used_us + self._idle_us
+        # While the store fails many are busy for long: they are looked at together, and not each at its own instant.
+        least_us = now_us + self._idle_us if is_any_busy else 0
+        self._sweep_us = 0 if first is None else max(first.used_us + self._idle_us, least_us)
         return self._sweep_us or None
 
     def _make_room(self) -> None:

@@ -14,7 +14,7 @@ Tree = dict[str, object]
 
 _BOUNDS: Final[Mapping[str, tuple[object, ...]]] = {
     "awake_max": (1, 2),
-    "idle": ("10ms", "1s"),
+    "idle": ("50ms", "1s"),
     "window_max": (1, 2),
     "agenda_window_max": (1, 2),
     "deferred_max": (1, 2),

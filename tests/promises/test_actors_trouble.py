@@ -1,5 +1,7 @@
 """Trouble with the store: nothing that was accepted is lost, and everything goes on once it is over."""
 
+import asyncio
+
 import anyio
 import pytest
 
@@ -8,8 +10,10 @@ from core.errors import AppendUnknown, Refused
 from core.outcomes import Transient, name_of
 from core.policies import SECOND_US, Schedule
 from core.records import MessageFilter
+from core.settings import Bounds
 from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
+from scenarios.loop.virtual import VirtualLoop
 from tests.promises.house import PLAIN, TIGHT, House, address, living, under
 from tests.promises.other_side import ObedientDisk, Provider
 
@@ -174,6 +178,27 @@ def test_an_outcome_is_recorded_however_long_the_store_is_down() -> None:
             await house.pass_time(6)
             assert house.message(stream).status == "delivered"
             assert len(provider.seen) == 1
+
+    run_virtual(main)
+
+
+def test_those_that_are_busy_for_long_are_looked_at_together() -> None:
+    """While outcomes wait for a disk, the scheduler wakes once in the time of one that idles, and not for each."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        provider.takes_us = 30 * SECOND_US
+        async with living(disk=disk, provider=provider, bounds=Bounds(idle_us=SECOND_US // 100)) as house:
+            for number in range(50):
+                await house.post(address(number), number)
+                await house.pass_time(0.0002)
+            disk.fill()
+            await house.pass_time(1)
+            steps = loop.steps
+            await house.pass_time(10)
+            assert loop.steps - steps < 5_000
 
     run_virtual(main)
 
