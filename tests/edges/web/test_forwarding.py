@@ -42,6 +42,11 @@ class Between:
         self.answered.append(await self.answering.answer(request))
         return self.answered[-1]
 
+    async def all_asked(self, count: int) -> None:
+        """Returns once so many calls are on their way."""
+        while len(self.asked) < count:
+            await anyio.lowlevel.checkpoint()
+
     async def look_again(self) -> None:
         """Counts, since both sides of these tests know the same."""
         self.looks += 1
@@ -205,17 +210,17 @@ async def test_calls_that_wait_are_bounded() -> None:
         await annex.secret()
         between.is_open = anyio.Event()
         given: list[Given] = []
-
-        async def ask() -> None:
-            given.append(await annex.ask("GET /v1/lanes"))
-
         with anyio.fail_after(30):
             async with anyio.create_task_group() as group:
                 for _ in range(3):
-                    group.start_soon(ask)
-                while len(between.asked) < 3:
-                    await anyio.lowlevel.checkpoint()
+                    group.start_soon(gathered, annex, given)
+                await between.all_asked(3)
                 refused = await annex.ask("GET /v1/lanes")
-                assert (refused.status, refused.kind) == (429, "busy")
                 between.is_open.set()
+        assert (refused.status, refused.kind) == (429, "busy")
         assert [one.status for one in given] == [200, 200, 200]
+
+
+async def gathered(annex: House, given: list[Given]) -> None:
+    """One call more, and its answer."""
+    given.append(await annex.ask("GET /v1/lanes"))
