@@ -44,8 +44,9 @@ class Between:
 
     async def all_asked(self, count: int) -> None:
         """Returns once so many calls are on their way."""
-        while len(self.asked) < count:
-            await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(30):
+            while len(self.asked) < count:
+                await anyio.lowlevel.checkpoint()
 
     async def look_again(self) -> None:
         """Counts, since both sides of these tests know the same."""
@@ -210,13 +211,12 @@ async def test_calls_that_wait_are_bounded() -> None:
         await annex.secret()
         between.is_open = anyio.Event()
         given: list[Given] = []
-        with anyio.fail_after(30):
-            async with anyio.create_task_group() as group:
-                for _ in range(3):
-                    group.start_soon(gathered, annex, given)
-                await between.all_asked(3)
-                refused = await annex.ask("GET /v1/lanes")
-                between.is_open.set()
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(gathered, annex, given)
+            await between.all_asked(3)
+            refused = await annex.ask("GET /v1/lanes")
+            between.is_open.set()
         assert (refused.status, refused.kind) == (429, "busy")
         assert [one.status for one in given] == [200, 200, 200]
 
