@@ -70,7 +70,6 @@ def channels_of(
     made: dict[str, Channel] = {}
     for lane in ground.settings.lanes:
         kind: Callable[..., Channel] = AskableChannel if can_tell(ground.scenario, lane) else SimulatedChannel
-        kind = partial(kind, author=author)
         if wire is not None and lane.name in ground.scenario.wired:
             kind = wire.channel_of(lane, clock)
         channel = ground.parts.channel_of(
@@ -84,6 +83,7 @@ def channels_of(
                 clock=clock,
                 now_us=now_us,
                 tell=tell,
+                author=author,
             )
         )
         if lane.channel == "push":
