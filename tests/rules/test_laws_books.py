@@ -17,6 +17,7 @@ from scenarios.laws.privacy import nothing_private_is_recorded
 from scenarios.laws.registry import Judge
 from scenarios.laws.replay import state_is_the_fold
 from scenarios.run.running import run_once
+from scenarios.world.books import Books
 from tests.promises.simulated import scenario
 
 _DEVICES = """\
@@ -99,6 +100,21 @@ def test_a_push_to_a_user_becomes_a_message_for_each_device() -> None:
     assert "went to 3 devices, and became 2 messages" in _words(nothing_is_lost, missing)
     more = _rewritten(evidence, e.AttemptTaken, lambda event: replace(event, code="devices:1"))
     assert "went to 1 devices, and became 2 messages" in _words(nothing_is_lost, more)
+
+
+def test_a_push_goes_to_a_token_that_was_in_force_since_its_attempt_began() -> None:
+    """One named while the request was still connecting may come too late for it, and not for a later attempt."""
+    other = '[[device]]\nat = "7s"\nuser = "customer"\ndevice = "phone1"\ntoken = "btoken1"\n'
+    slow = '[[provider]]\nlatency = { median = "20s", p99 = "21s" }\n'
+    evidence = run_once(scenario(_DEVICES + other + slow), 1)
+    left = next(handed for handed in evidence.books.handed if handed.key == "news/1@phone1")
+    assert (left.to, left.at_us > 8_000_000) == ("token:atoken1", True)
+    assert _words(nothing_is_lost, evidence) == ""
+    later = replace(left, attempt=2, log_us=left.log_us + 30_000_000, at_us=left.at_us + 30_000_000)
+    books = Books()
+    books.handed.append(later)
+    books.told.extend(evidence.books.told)
+    assert "was handed another address" in _words(nothing_is_lost, replace(evidence, books=books))
 
 
 def test_a_message_ends_once(evidence: Evidence) -> None:
