@@ -184,7 +184,7 @@ _PATIENT: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeou
 async def connect(url: str, *, for_writing: bool = False, is_patient: bool = False) -> Connection:
     """One connection. Raises what the driver raises: one of TROUBLE, or ValueError for a bad URL."""
     settings = _COMMON | (_WRITING if for_writing else {}) | (_PATIENT if is_patient else {})
-    options = {**_options(), "command_timeout": None if is_patient else COMMAND_S}
+    options = {**_options(url), "command_timeout": None if is_patient else COMMAND_S}
     connection = cast("Connection", await asyncpg.connect(url, server_settings=settings, **options))
     if for_writing:
         await connection.execute(_DURABLE)
@@ -208,7 +208,7 @@ async def cursor_over(connection: Connection, statement: str, *values: object) -
 async def create_pool(url: str, *, most: int) -> Pool:
     """Connections for questions, made as they are needed. Raises as `connect` does."""
     pool = asyncpg.create_pool(
-        url, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=_COMMON, **_options()
+        url, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=_COMMON, **_options(url)
     )
     return cast("Pool", await pool)
 
@@ -217,9 +217,15 @@ async def _left_as_it_is(_: object) -> None:
     """Questions leave nothing behind in a connection, so no round trip is spent on wiping it."""
 
 
-def _options() -> Mapping[str, Any]:
+def _options(url: str) -> Mapping[str, Any]:
+    hosts = len(_hosts_of(url))
+    # Of several servers the one that takes writes, unless the URL says otherwise. A single one is taken as it is, and
+    # says by itself that it is a standby.
+    asked = {"target_session_attrs": "primary"} if hosts > 1 and "target_session_attrs" not in url else {}
     return {
-        "timeout": CONNECT_S,
+        **asked,
+        # For each of them, so that one that is gone leaves time for the next.
+        "timeout": CONNECT_S / hosts,
         "command_timeout": COMMAND_S,
         "statement_cache_size": _STATEMENTS_KEPT,
         "max_cacheable_statement_size": _STATEMENT_BYTES,
@@ -231,13 +237,23 @@ def place_of(url: str) -> str:
     """The database as a person knows it, without user and password."""
     try:
         parts = urlsplit(url)
-        port = parts.port
+        query = parse_qs(parts.query)
+        hosts = _hosts_of(url)
+        if len(hosts) > 1:
+            host = " or ".join(hosts)
+        else:
+            host = unquote(parts.hostname or query.get("host", ["localhost"])[0])
+            host += f":{parts.port}" if parts.port else ""
     except ValueError:
         return "the database"
-    query = parse_qs(parts.query)
-    host = unquote(parts.hostname or query.get("host", ["localhost"])[0])
     name = unquote(parts.path.lstrip("/")) or query.get("dbname", query.get("database", [""]))[0] or "(default)"
-    return f"the PostgreSQL database {name} on {host}{f':{port}' if port else ''}"
+    return f"the PostgreSQL database {name} on {host}"
+
+
+def _hosts_of(url: str) -> list[str]:
+    """The servers that a URL names: several where one of them is the primary. Raises ValueError for a bad URL."""
+    parts = urlsplit(url)
+    return (parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]).split(",")
 
 
 def words_of(error: Exception) -> str:

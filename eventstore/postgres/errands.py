@@ -6,7 +6,7 @@ This file answers for each of them being durable once it is answered. It must ne
 import asyncio
 
 from core.errors import StoreUnavailable
-from eventstore.postgres.connection import LOST, TROUBLE, Connection, Row, connect, farewell, words_of
+from eventstore.postgres.connection import TROUBLE, Connection, Row, connect, farewell, words_of
 
 
 class Errands:
@@ -23,12 +23,10 @@ class Errands:
         async with self._turn:
             try:
                 return await self._answer(statement, *values)
-            except LOST as error:
+            except TROUBLE as error:
                 if self._connection is not None:
                     self._connection.terminate()
-                raise _failed(error) from error
-            except TROUBLE as error:
-                raise _failed(error) from error
+                raise StoreUnavailable(f"the log cannot be written now: {words_of(error)}") from error
 
     async def close(self) -> None:
         """Lets go of the connection, and runs no more errands."""
@@ -43,7 +41,3 @@ class Errands:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._url, for_writing=True)
         return await self._connection.fetch(statement, *values)
-
-
-def _failed(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the log cannot be written now: {words_of(error)}")

@@ -92,6 +92,8 @@ class Gathering:
         try:
             answers = await Leaving(self._line, self._ownership).leave([call for call, _ in batch])
         except (StoreUnavailable, AppendUnknown) as error:
+            # The next connection may reach another server, where this one has become a standby.
+            self._line.drop()
             self._fail(batch, error)
             return
         for (_, future), answer in zip(batch, answers, strict=True):

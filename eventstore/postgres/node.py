@@ -4,6 +4,7 @@ This file answers for giving back in order what a daemon holds of the database. 
 who may still send.
 """
 
+from collections.abc import Collection
 from contextlib import AsyncExitStack, suppress
 from typing import Final, NoReturn
 
@@ -75,24 +76,24 @@ class Node:
 
         Closing it ends the node as well. Raises CorruptLog where it is not sound, and StoreRefused as `lost` does.
         """
-        while self._log is None:
-            await self._presence.free()
+        while self._log is None or self._ownership.is_lost:
             if self._ownership.is_lost:
                 await self._ownership.lost()
+            await self._presence.free()
             with suppress(*_TROUBLE):
                 # The database may be away, or we are about to hear that this process counts as dead.
-                await self.act()
+                await self.act(self._presence.silent)
         return self._log
 
-    async def act(self) -> PostgresLog | Claimed:
-        """The log where it can be had now, else what kept it from that.
+    async def act(self, silent: Collection[int] | None = None) -> PostgresLog | Claimed:
+        """The log where it can be had now, else what kept it from that; `silent` is as `claim` has it.
 
         Raises CorruptLog, StoreUnavailable or what the driver raises.
         """
         async with AsyncExitStack() as undo:
             connection = await connect(self._url, for_writing=True)
             undo.callback(connection.terminate)
-            claimed = await claim(connection, self._ownership)
+            claimed = await claim(connection, self._ownership, silent)
             if claimed.silent_s is not None:
                 return claimed
             undo.callback(self._ownership.epochs.clear)
@@ -121,6 +122,7 @@ class Node:
             await self._log.finish()
         await self.door.close()
         await self._hints.close()
+        self._ownership.epochs.clear()
         connection = await self._presence.close()
         try:
             if connection is None:

@@ -5,7 +5,7 @@ must never rest on a lock that goes with a connection, nor on a clock of ours: t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal, NoReturn
 
 import msgspec
@@ -18,7 +18,7 @@ from eventstore.postgres.hints import FREE, TELL
 from eventstore.postgres.schema import ALONE
 
 # Nodes that ended so long ago are forgotten. Their batches find no row of theirs then, which is as good as a dead one.
-_FORGOTTEN: Final = "DELETE FROM node WHERE state <> 'up' AND started < clock_timestamp() - interval '30 days'"
+_FORGOTTEN: Final = "DELETE FROM node WHERE state <> 'up' AND ended < clock_timestamp() - interval '30 days'"
 _SLOTS: Final = "SELECT slot FROM node WHERE state = 'up'"
 _ARRIVE: Final = "INSERT INTO node (node, state, turn, started, slot) VALUES ($1, 'up', 0, clock_timestamp(), $2)"
 _FIRST_BEAT: Final = "INSERT INTO beat (node, at) VALUES ($1, clock_timestamp())"
@@ -160,10 +160,11 @@ async def arrive(connection: Connection, url: str, identity: int) -> Ownership:
     return ownership
 
 
-async def claim(connection: Connection, ownership: Ownership) -> Claimed:
-    """Takes all shards, from an owner that is silent too. Raises StoreUnavailable where this node counts as dead.
+async def claim(connection: Connection, ownership: Ownership, silent: Collection[int] | None) -> Claimed:
+    """Takes all shards: of an owner that has gone, or of one of these that were seen silent and still are.
 
-    Raises what the driver raises as well.
+    None for `silent`: of any that is silent now. Raises StoreUnavailable where this node itself counts as dead, and
+    what the driver raises.
     """
     async with connection.transaction():
         await connection.fetchval(ALONE)
@@ -171,7 +172,8 @@ async def claim(connection: Connection, ownership: Ownership) -> Claimed:
         assert found is not None, "every shard has a row"
         owner, state, silent_s = found
         if state == "up" and owner != ownership.identity:
-            if not await connection.fetch(_SILENCED, [owner]):
+            may_bury = silent is None or owner in silent
+            if not may_bury or not await connection.fetch(_SILENCED, [owner]):
                 return Claimed(silent_s=max(silent_s or 0.0, 0.0))
             await connection.execute(_BURY, [owner])
         if not await connection.fetchval(_STILL_UP, ownership.identity):

@@ -36,6 +36,8 @@ class Presence:
         self._watch = Watch()
         self._waking = Waking()
         self._is_free = asyncio.Event()
+        # Those who may be replaced, as of the last look.
+        self.silent: list[int] = []
         self._is_closing = False
         # Where the log stood at the last look.
         self._pos = 0
@@ -99,7 +101,7 @@ class Presence:
         rows = await self._connection.fetch(_OTHERS, self._ownership.identity)
         silences: dict[int, float] = {row[0]: row[1] for row in rows}
         owner = await self._connection.fetchval(_OWNER)
-        silent = self._watch.look(silences, asyncio.get_running_loop().time())
+        silent = self.silent = self._watch.look(silences, asyncio.get_running_loop().time())
         if not self._ownership.epochs:
             if owner not in silences or owner in silent:
                 self._is_free.set()
