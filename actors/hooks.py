@@ -17,7 +17,7 @@ from actors.peers import Peers
 from actors.receipts import Receipts
 from actors.sender import NONSENSE
 from core.contents import Submission
-from core.errors import NotFound, TidingsError
+from core.errors import CorruptLog, NotFound, TidingsError
 from core.news import LaneNews, News, PeerNews, Receipt
 from core.ports import Witness
 
@@ -41,25 +41,28 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[str, ...] = ()
 
 
-class Hooks:
-    """The desk for hooks."""
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Brought)
 
-    def __init__(self, *, peers: Peers, intake: Intake, receipts: Receipts, errands: Errands, witness: Witness) -> None:
-        self._peers = peers
+
+def left_by(brought: Brought) -> bytes:
+    """What a hook brought, as one daemon leaves it for another."""
+    return _ENCODER.encode(brought)
+
+
+def brought_of(body: bytes) -> Brought:
+    """The same as the other one reads it. Raises CorruptLog for what is none, or says what this release cannot know."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorruptLog(f"what a hook told cannot be decoded: {error}") from error
+
+
+class HookIntake:
+    """The half of the desk that takes charge of updates, in every daemon."""
+
+    def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._receipts = receipts
-        self._errands = errands
-        self._witness = witness
-
-    async def heed(self, brought: Brought) -> None:
-        """Has all news recorded. Raises Refused or AppendUnknown where nothing can be promised.
-
-        What one person did is heeded in the order in which it stands there; so is what happened to an account.
-        """
-        threads: dict[object, list[News]] = {}
-        for news in brought.news:
-            threads.setdefault(_about(news), []).append(news)
-        await _all_of([partial(self._heed_each, brought, thread) for thread in threads.values()], at_once=_AT_ONCE)
 
     async def take(self, tenant: str, submissions: Iterable[Submission], *, count: int) -> list[Acknowledgement]:
         """Takes charge of a message for each update, in their order; all `count` are durable when this returns.
@@ -80,6 +83,27 @@ class Hooks:
             calls = [partial(take, place, one) for place, one in together]
             await _all_of(calls, at_once=len(calls))
         return [taken[place] for place in range(len(taken))]
+
+
+class Hooks(HookIntake):
+    """The desk for hooks in the daemon that acts."""
+
+    def __init__(self, *, peers: Peers, intake: Intake, receipts: Receipts, errands: Errands, witness: Witness) -> None:
+        super().__init__(intake)
+        self._peers = peers
+        self._receipts = receipts
+        self._errands = errands
+        self._witness = witness
+
+    async def heed(self, brought: Brought) -> None:
+        """Has all news recorded. Raises Refused or AppendUnknown where nothing can be promised.
+
+        What one person did is heeded in the order in which it stands there; so is what happened to an account.
+        """
+        threads: dict[object, list[News]] = {}
+        for news in brought.news:
+            threads.setdefault(_about(news), []).append(news)
+        await _all_of([partial(self._heed_each, brought, thread) for thread in threads.values()], at_once=_AT_ONCE)
 
     # -- news
 

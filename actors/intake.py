@@ -4,29 +4,20 @@ This file answers for naming the conversation and the lane, and for the one comm
 Nothing is answered before it is durable; nothing that was refused leaves a trace.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
 
 import anyio
 import msgspec
 
-from actors.doubts import Doubts
+from actors.arrivals import Arrivals
 from actors.first_commits import Asked, FirstCommits, Prepared
-from actors.parcels import Parcels
 from actors.peers import Peers
-from actors.roster import Roster
-from actors.scheduler import Scheduler
 from core.contents import Submission, in_time
-from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable
+from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable, StreamConflict
 from core.ids import Mint
-from core.message import Message
-from core.policies import MINUTE_US
 from core.ports import Clock, Log, Secrets
-from core.records import Repeated, Stored
+from core.records import Acceptance, Repeated, Stored
 from core.settings import Lane, Settings
-
-# Contents of messages due within this time are kept in memory for their first send.
-_SOON_US: Final = MINUTE_US
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,25 +40,20 @@ class Intake:
         clock: Clock,
         secrets: Secrets,
         mint: Mint,
-        roster: Roster,
-        scheduler: Scheduler,
-        parcels: Parcels,
+        accept: Callable[[Acceptance], Awaitable[Stored | Repeated]],
+        arrivals: Arrivals | None,
         settings: Settings,
         first_up: Callable[[tuple[str, ...]], str],
-        noticed: Callable[[Message], None],
     ) -> None:
-        """`first_up` says of several lanes which one lets something out.
+        """`accept` makes an acceptance durable. `arrivals` is told what this daemon accepted; None: another one acts.
 
-        `noticed` hears of messages that may go through several lanes, or whose time will be over.
+        `first_up` says of several lanes which one lets something out.
         """
         self._first_up = first_up
-        self._noticed = noticed
         self._log = log
         self._clock = clock
-        self._roster = roster
-        self._scheduler = scheduler
-        self._parcels = parcels
-        self._doubts = Doubts(log, clock)
+        self._accept = accept
+        self._arrivals = arrivals
         # A peer whose first message is on its way to the log is known here alone: forgotten, it would get two
         # conversations. So many may be on their way.
         known_max = max(settings.bounds.peers_max, settings.bounds.accepting_max)
@@ -102,8 +88,7 @@ class Intake:
             return await self._repeated(repeated)
         self._waiting += 1
         try:
-            prepared = self._commits.prepare(await self._find(tenant, submission, lane))
-            answer = await self._accepted(prepared)
+            prepared, answer = await self._accepted(tenant, submission, lane)
         finally:
             self._waiting -= 1
         if isinstance(answer, Repeated):
@@ -176,44 +161,32 @@ class Intake:
 
     # -- one commit
 
-    async def _accepted(self, prepared: Prepared) -> Stored | Repeated:
+    async def _accepted(self, tenant: str, submission: Submission, lane: Lane) -> tuple[Prepared, Stored | Repeated]:
+        asked = await self._find(tenant, submission, lane)
         try:
-            return await self._log.accept(prepared.acceptance)
+            return await self._committed(asked)
+        except StreamConflict:
+            # Another daemon wrote to this peer first: the conversation with them is there by now.
+            self.peers.forget(tenant, submission.channel, submission.subject, asked.peer)
+        return await self._committed(await self._find(tenant, submission, lane))
+
+    async def _committed(self, asked: Asked) -> tuple[Prepared, Stored | Repeated]:
+        prepared = self._commits.prepare(asked)
+        try:
+            return prepared, await self._accept(prepared.acceptance)
         except (AppendUnknown, anyio.get_cancelled_exc_class()):
-            # It may be there, ahead of others: whoever is awake has to ask the log before anything else leaves.
             self.peers.is_first(prepared.message.conversation)
-            actor = self._roster.find(prepared.message.conversation)
-            if actor is not None:
-                actor.is_lost = True
-            self._doubts.add(prepared.message)
+            if self._arrivals is not None:
+                self._arrivals.doubted(prepared.message)
             raise
 
     # -- after the commit
 
-    async def settle_doubts(self) -> None:
-        """Finds what was accepted though nobody could tell, until cancelled."""
-        await self._doubts.run(self._put_on_agenda)
-
-    def _put_on_agenda(self, message: Message) -> None:
-        if message.lanes or message.ends_us is not None:
-            self._noticed(message)
-        actor = self._roster.find(message.conversation)
-        if actor is not None and actor.arrived(message):
-            # Asked first, since going through all that waits there costs more than the acceptance in a long line.
-            if not actor.is_spoken_for(message):
-                self._scheduler.remind(actor)
-        else:
-            self._scheduler.arrived(message)
-
     def _arrived(self, prepared: Prepared) -> Acknowledgement:
         message = prepared.message
         is_first = self.peers.is_first(message.conversation)
-        if message.first_due_us <= message.accepted_us + _SOON_US:
-            self._parcels.keep(message.id, prepared.private)
-            if is_first and self._roster.find(message.conversation) is None:
-                # Nothing older can be in the log, so its actor begins without reading it.
-                self._roster.wake(message.conversation, message.tenant, is_new=True)
-        self._put_on_agenda(message)
+        if self._arrivals is not None:
+            self._arrivals.accepted(prepared, is_first=is_first)
         return Acknowledgement(
             id=message.id,
             conversation=message.conversation,

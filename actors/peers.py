@@ -102,6 +102,13 @@ class Peers:
     def _person(self, channel: str, address: str) -> bytes:
         return self._secrets.keyed_hash("person", channel, address)
 
+    def forget(self, tenant: str, channel: str, address: str, peer: Peer) -> None:
+        """A conversation that was minted here is nobody's: another daemon was first. The log has the right one."""
+        key = (tenant, channel, address)
+        if self._known.get(key) == peer:
+            del self._known[key]
+        self._unborn.discard(peer.conversation)
+
     def has_message(self, tenant: str, channel: str, address: str) -> None:
         """The first message to a peer is durable, and what its person is called with it."""
         known = self._known.get((tenant, channel, address))

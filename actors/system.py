@@ -4,13 +4,12 @@ This file answers for the order of things at start and at stop. Everything that 
 there ends it, and the process with it, because the log is the truth and a restart reads it again.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from collections.abc import Mapping
 
 import anyio
-import msgspec
 from anyio.abc import TaskStatus
 
+from actors.arrivals import Arrivals
 from actors.chains import Chains
 from actors.devices import Devices
 from actors.diary import Diary
@@ -38,30 +37,16 @@ from actors.sender import LOG_TROUBLE, Sender
 from actors.shadows import Shadows
 from actors.stale_devices import StaleDevices
 from actors.surroundings import Surroundings
+from actors.taking_in import Answer, TakingIn
 from actors.terms import TermsBook
+from actors.world import World as World
 from core import events as e
 from core.ids import INSTALLATION, Mint
 from core.message import Message
 from core.policies import Policy
-from core.ports import Chance, Channel, Clock, Log, Secrets, Witness
+from core.ports import Channel
 from core.records import Alias, Recorded
 from core.settings import Settings
-
-
-class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What the actors stand on. `chance_of` makes chance from the seed that the log keeps.
-
-    `slot` is in every id that is minted, so that no two daemons mint the same.
-    """
-
-    log: Log
-    clock: Clock
-    secrets: Secrets
-    witness: Witness
-    chance_of: Callable[[int], Chance]
-    zone_of: Callable[[str], tzinfo]
-    release: str
-    slot: int = 0
 
 
 class System:
@@ -84,7 +69,7 @@ class System:
             witness=world.witness,
             former_start_us=self._diary.former_start_us,
         )
-        self._mint = Mint(slot=world.slot, floor=world.log.newest()[0])
+        self._mint = world.mint if world.mint is not None else Mint(slot=world.slot, floor=world.log.newest()[0])
         self._governor = Governor()
         self._terms = TermsBook(settings, world.zone_of)
         self._long_windows = LongWindows(self._governor, log=world.log, clock=world.clock)
@@ -156,18 +141,7 @@ class System:
             log=log, clock=clock, errands=self.errands, lanes=self._lanes.actors, witness=world.witness
         )
         self.endings = Endings(log=log, clock=clock, errands=self.errands, witness=world.witness)
-        self.intake = Intake(
-            first_up=self.failover.first_up,
-            noticed=self._waits,
-            log=log,
-            clock=clock,
-            secrets=world.secrets,
-            mint=mint,
-            roster=self.roster,
-            scheduler=self.scheduler,
-            parcels=self._parcels,
-            settings=self._settings,
-        )
+        self._build_intake()
         self.receipts = Receipts(
             log=log,
             clock=clock,
@@ -190,6 +164,33 @@ class System:
         self._sender.siblings_of = self._lanes.siblings_of
         self.redrives = Redrives(log=log, clock=clock, mint=mint, errands=self.errands, witness=world.witness)
         self.keys = Keys(log=log, clock=clock, secrets=world.secrets, mint=mint)
+        self._taking_in: TakingIn | None = None
+        if log.inbox is not None:
+            arrivals, hooks, witness = self._arrivals, self.hooks, world.witness
+            self._taking_in = TakingIn(log.inbox, log=log, clock=clock, arrivals=arrivals, hooks=hooks, witness=witness)
+
+    def _build_intake(self) -> None:
+        """How a message that is durable gets on the agenda, and the door for those of this daemon."""
+        world = self._world
+        log, clock = world.log, world.clock
+        self._arrivals = Arrivals(
+            log=log,
+            clock=clock,
+            roster=self.roster,
+            scheduler=self.scheduler,
+            parcels=self._parcels,
+            noticed=self._waits,
+        )
+        self.intake = Intake(
+            first_up=self.failover.first_up,
+            log=log,
+            clock=clock,
+            secrets=world.secrets,
+            mint=self._mint,
+            accept=log.accept,
+            arrivals=self._arrivals,
+            settings=self._settings,
+        )
 
     def _keep_plans(self) -> None:
         """Who knows what people are to be reminded of, and sees to it."""
@@ -253,6 +254,11 @@ class System:
         """Sends through these from here on: for those that ask the system itself, and so come after it."""
         self._sender.channels = channels
 
+    def answer_with(self, answer: Answer) -> None:
+        """Has requests that other daemons pass on carried out by this from here on; until then they wait."""
+        if self._taking_in is not None:
+            self._taking_in.answer = answer
+
     # -- life
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -269,7 +275,7 @@ class System:
             group.start_soon(self.scheduler.run)
             group.start_soon(self._interrupted.run, self.roster, self.scheduler)
             group.start_soon(self._lanes.run)
-            group.start_soon(self.intake.settle_doubts)
+            group.start_soon(self._arrivals.settle_doubts)
             group.start_soon(self.redrives.run)
             group.start_soon(self.receipts.run)
             group.start_soon(self.fallbacks.run)
@@ -278,6 +284,8 @@ class System:
             group.start_soon(self.plans.run)
             group.start_soon(self._stale_devices.run)
             group.start_soon(self.shadows.run)
+            if self._taking_in is not None:
+                group.start_soon(self._taking_in.run)
             self.intake.is_open = True
             self._unready = []
             task_status.started()

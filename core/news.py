@@ -12,7 +12,7 @@ from core.events import ReceiptStatus as ReceiptStatus
 from core.outcomes import Failure
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """What became of a message that a provider had taken.
 
     `provider_id` is the provider's own id for it, `echo` our outside id where the provider gives it back ("" without
@@ -28,7 +28,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     failure: Failure | None = None
 
 
-class PeerNews(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class PeerNews(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """What a person did: `wrote` to us (which opens a reply window), `stopped` or `resumed` what they want to get.
 
     `address` is in the channel's normal form. `marketing` narrows a stop or a resumption to marketing.
@@ -41,7 +41,7 @@ class PeerNews(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     marketing: bool = False
 
 
-class LaneNews(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class LaneNews(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """What happened to a provider account: `down` pauses its lanes, `up` ends that pause, `alert` only warns."""
 
     state: Literal["down", "up", "alert"]

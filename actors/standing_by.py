@@ -1,0 +1,111 @@
+"""A daemon that stands by: it takes in what comes, durably, and leaves it to the one that acts.
+
+This file answers for everything that such a daemon can do by itself: it knows peers, keys and lanes, and nothing of
+what is due. It must never send, and never write an event.
+"""
+
+import asyncio
+from typing import Final
+
+import anyio
+from anyio.abc import TaskStatus
+
+from actors.hooks import Brought, HookIntake, left_by
+from actors.intake import Intake
+from actors.keys import Keys
+from actors.world import World
+from core.errors import Refused
+from core.ids import Mint
+from core.policies import SECOND_US
+from core.ports import Door
+from core.settings import Settings
+
+# How long a new key, or the end of one, may go unnoticed here.
+_LOOK_US: Final = SECOND_US
+
+
+class StandbyHooks(HookIntake):
+    """The desk for hooks: news are left for whoever acts, which is as good as heeded for their sender."""
+
+    def __init__(self, intake: Intake, door: Door) -> None:
+        super().__init__(intake)
+        self._door = door
+
+    async def heed(self, brought: Brought) -> None:
+        """Has all news recorded for the daemon that acts. Raises Refused or AppendUnknown as the door does."""
+        if brought.news:
+            await self._door.leave(left_by(brought), tenant=brought.tenant)
+
+
+class Standby:
+    """What of a system is there while another daemon acts. `world.log` is for reading."""
+
+    def __init__(self, world: World, settings: Settings, door: Door) -> None:
+        self._world = world
+        self._unready = ["the daemon does not know the log's keys yet"]
+        self.mint = world.mint if world.mint is not None else Mint(slot=world.slot, floor=world.log.newest()[0])
+        self.intake = Intake(
+            # Which of several lanes is up, only the acting daemon knows; it moves the message if need be.
+            first_up=_first,
+            log=world.log,
+            clock=world.clock,
+            secrets=world.secrets,
+            mint=self.mint,
+            accept=door.accept,
+            arrivals=None,
+            settings=settings,
+        )
+        self.hooks = StandbyHooks(self.intake, door)
+        self.keys = Keys(log=world.log, clock=world.clock, secrets=world.secrets, mint=self.mint)
+        self._active: frozenset[int] = frozenset()
+
+    @classmethod
+    async def open(cls, world: World, settings: Settings, door: Door) -> "Standby":
+        """One that knows the log's keys as they are now. Raises Refused where the log cannot be read."""
+        standby = cls(world, settings, door)
+        await standby.look_again()
+        return standby
+
+    def adopt(self, settings: Settings) -> None:
+        """Goes on under another configuration."""
+        self.intake.adopt(settings)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Takes in until cancelled, and follows what the log says of keys."""
+        self.intake.is_open, self._unready = True, []
+        task_status.started()
+        try:
+            await self._follow_keys()
+        finally:
+            self.intake.is_open, self._unready = False, ["the daemon does not stand by any more"]
+
+    def ready(self) -> list[str]:
+        """Why new work cannot be taken now; empty when it can."""
+        health, why = self._world.log.health()
+        return [*self._unready, *([] if health == "ok" else [f"the store is failing: {why}"])]
+
+    async def look_again(self) -> None:
+        """Knows every key as the log holds it by now. Raises Refused where it cannot be read."""
+        log = self._world.log
+        active = frozenset(head.stream for head in await log.heads_of_kind("sys", status="active"))
+        for key in sorted(active ^ self._active):
+            self.keys.replay(await log.events_of(key))
+        self._active = active
+
+    async def _follow_keys(self) -> None:
+        clock = self._world.clock
+        while True:
+            # Asked before looking, so that no commit is missed.
+            changed = asyncio.ensure_future(self._world.log.changed())
+            try:
+                await self.look_again()
+                await changed
+            except Refused as error:
+                self._world.witness.note("keys_refused", error=type(error).__name__)
+            finally:
+                changed.cancel()
+            await clock.sleep_until(clock.now_us() + _LOOK_US)
+
+
+def _first(lanes: tuple[str, ...]) -> str:
+    return lanes[0]
