@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from core import conversation as conversations
 from core import events as e
 from core.conversation import Conversation
@@ -17,7 +19,7 @@ from core.message import Growing, begun, grow
 from core.timekeeping import INSTANT_END_US
 from core.views import MessageState, message_state, shown_status
 from eventstore.codec import UnknownEvent
-from eventstore.sqlite.past import Happened, happened, receipts
+from eventstore.sqlite.past import WHOLE, Happened, Share, happened, last_of, outline
 
 # Nothing but receipts changes these, so that of millions of them a number is kept and no more.
 _OVER: Final = frozenset({"sent", "delivered", "read", "cancelled", "expired"})
@@ -105,14 +107,39 @@ class Hindsight:
         return len(message.receipts) >= self._receipts.get(message.id, 0)
 
 
-def seen_at(file: Path, at_us: int | None, of: int | None, heard: Callable[[int], None]) -> Hindsight:
-    """Everything as of `at_us` (None: as of the last event). `heard` is told how many events were read so far."""
-    last, told = receipts(file)
-    hindsight = Hindsight(told, of)
-    for page in happened(file, at_us, up_to=last):
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a replay goes: of `last` events those up to `until_us` (None: all), shown as of `at_us`.
+
+    `events` is how many that are.
+    """
+
+    last: int
+    events: int
+    until_us: int | None
+    at_us: int
+
+
+def extent_of(file: Path, at_us: int | None) -> Extent:
+    """How far a replay to an instant goes (None: to the last event). Raises StoreRefused or CorruptLog."""
+    last, events, last_us = last_of(file, at_us)
+    if not 0 <= last_us < INSTANT_END_US:
+        raise CorruptLog(f"the last event is of no instant ({last_us}); run `tidings verify`")
+    return Extent(last=last, events=events, until_us=at_us, at_us=last_us if at_us is None else at_us)
+
+
+def folded(
+    file: Path, extent: Extent, heard: Callable[[int], None], *, of: int | None = None, share: Share = WHOLE
+) -> Hindsight:
+    """A share of everything. `heard` is told how many events were read so far."""
+    known = outline(file, up_to=extent.last, share=share)
+    hindsight = Hindsight(known.receipts, of)
+    for page in happened(file, extent.until_us, up_to=extent.last, share=share, lanes=known.lanes):
         hindsight.fold(page)
         heard(hindsight.events)
-    if not 0 <= hindsight.at_us < INSTANT_END_US:
-        raise CorruptLog(f"the last event is of no instant ({hindsight.at_us}); run `tidings verify`")
-    hindsight.at_us = hindsight.at_us if at_us is None else at_us
+    hindsight.events, hindsight.at_us = extent.events, extent.at_us
     return hindsight
+
+
+def seen_at(file: Path, at_us: int | None, of: int | None, heard: Callable[[int], None]) -> Hindsight:
+    """Everything as of `at_us` (None: as of the last event). `heard` is told how many events were read so far."""
+    return folded(file, extent_of(file, at_us), heard, of=of)

@@ -1,12 +1,16 @@
 """`python -m benchmarks.replaying LOG EVENTS`: the state of every conversation from the first EVENTS of a log.
 
-Answers for: reading as `tidings replay` does, decoding and folding by the core; printed as JSON.
+Answers for: reading as `tidings replay` does, in a process a core, decoding and folding by the core; printed as JSON.
 Must never: use heads or snapshots, which are what a replay is there to check.
 """
 
+import gc
+import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,7 +26,7 @@ from core.events import (
     MessageAccepted,
 )
 from core.message import Growing, begun, grow
-from eventstore.sqlite.past import Happened, happened
+from eventstore.sqlite.past import Happened, Share, happened
 
 _OF_CONVERSATIONS = (FailureCounted, FailuresCleared, CircuitOpened, CircuitClosed, ConversationPaused)
 
@@ -51,14 +55,34 @@ class _States:
         return folded
 
 
+class _Share(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process has folded, and how much that came to."""
+
+    events: int
+    conversations: int
+    messages: int
+
+
 def replay(file: Path, events: int) -> dict[str, float]:
-    """Events folded a second, and how many conversations they came to."""
-    states, started = _States(), time.monotonic()
-    folded = sum(map(states.fold, happened(file, None, up_to=events)))
+    """Events folded a second, the start of the processes included, and how many conversations they came to."""
+    processes, started = len(os.sched_getaffinity(0)), time.monotonic()
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=gc.disable) as pool:
+        parts = [pool.submit(_folded, file, events, (part, processes)) for part in range(processes)]
+        shares = [part.result() for part in parts]
+    lasted_s, folded = time.monotonic() - started, sum(share.events for share in shares)
     if folded < events:
         raise SystemExit(f"the log has {folded} events only, {events} were asked for")
-    lasted_s = time.monotonic() - started
-    return {"rate": folded / lasted_s, "conversations": len(states.conversations), "messages": len(states.messages)}
+    return {
+        "rate": folded / lasted_s,
+        "conversations": sum(share.conversations for share in shares),
+        "messages": sum(share.messages for share in shares),
+    }
+
+
+def _folded(file: Path, up_to: int, share: Share) -> _Share:
+    states = _States()
+    events = sum(map(states.fold, happened(file, None, up_to=up_to, share=share)))
+    return _Share(events=events, conversations=len(states.conversations), messages=len(states.messages))
 
 
 if __name__ == "__main__":

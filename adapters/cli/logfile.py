@@ -19,6 +19,7 @@ from adapters.cli.printing import line, progress, table
 if TYPE_CHECKING:
     from adapters.config.store import Place, PostgresUrl
     from adapters.hindsight import Hindsight
+    from adapters.overviews import Overview
 
 
 def mount(app: typer.Typer) -> None:
@@ -44,14 +45,14 @@ def _replay(
     of = None if conversation is None else decode("conv", conversation)
     if conversation is not None and of is None:
         raise misused(f"--conversation {conversation} is no conversation's id.")
-    hindsight = _seen(log_file(store, data), at_us, of)
+    file = log_file(store, data)
     if of is None:
-        _print_whole(hindsight, json_=json_)
+        _print_whole(_seen_whole(file, at_us), json_=json_)
     else:
-        _print_conversation(hindsight, of, json_=json_)
+        _print_conversation(_seen(file, at_us, of), of, json_=json_)
 
 
-def _seen(file: Path, at_us: int | None, of: int | None) -> "Hindsight":
+def _seen(file: Path, at_us: int | None, of: int) -> "Hindsight":
     from adapters.hindsight import seen_at
 
     with refusals_told(), progress() as bar:
@@ -59,36 +60,40 @@ def _seen(file: Path, at_us: int | None, of: int | None) -> "Hindsight":
         return seen_at(file, at_us, of, lambda events: bar.update(task, completed=events))
 
 
-def _print_whole(hindsight: "Hindsight", *, json_: bool) -> None:
+def _seen_whole(file: Path, at_us: int | None) -> "Overview":
+    from adapters.overviews import overview_at
+
+    with refusals_told(), progress() as bar:
+        task = bar.add_task("events", total=None)
+        return overview_at(file, at_us, lambda events: bar.update(task, completed=events))
+
+
+def _print_whole(overview: "Overview", *, json_: bool) -> None:
     import msgspec
 
     from adapters.moments import moment
     from core.ids import encode
 
-    counts = hindsight.counts()
-    open_until = {
-        encode("conv", one.id): moment(one.circuit.open_until_us)
-        for one in hindsight.conversations.values()
-        if one.circuit.open_until_us is not None
-    }
+    counts = overview.counts
+    open_until = {encode("conv", one): moment(until_us) for one, until_us in overview.open_until_us.items()}
     if json_:
         shown = {
-            "at": moment(hindsight.at_us),
-            "events": hindsight.events,
-            "by_status": sum(counts.values(), Counter()),
+            "at": moment(overview.at_us),
+            "events": overview.events,
+            "by_status": sum(map(Counter, counts.values()), Counter()),
             "by_lane": counts,
-            "paused": hindsight.paused,
+            "paused": overview.paused,
             "circuits_open_until": open_until,
-            "parked_streams": len(hindsight.parked),
+            "parked_streams": len(overview.parked),
         }
         line(msgspec.json.encode(shown).decode())
         return
-    line(f"After {hindsight.events:,} events, as of {moment(hindsight.at_us):%Y-%m-%d %H:%M:%S} UTC:")
-    _print_counts(counts, hindsight.paused)
+    line(f"After {overview.events:,} events, as of {moment(overview.at_us):%Y-%m-%d %H:%M:%S} UTC:")
+    _print_counts(counts, overview.paused)
     for one, until in open_until.items():
-        line(f"The circuit of {one} is {_circuit(until, moment(hindsight.at_us))}.")
-    if hindsight.parked:
-        line(f"{len(hindsight.parked)} streams hold events of a newer release and are left out from there.")
+        line(f"The circuit of {one} is {_circuit(until, moment(overview.at_us))}.")
+    if overview.parked:
+        line(f"{len(overview.parked)} streams hold events of a newer release and are left out from there.")
 
 
 def _print_counts(counts: Mapping[str, Mapping[str, int]], paused: Mapping[str, str]) -> None:

@@ -4,13 +4,14 @@ This file answers for the order of arrival and for nothing beside events having 
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import json
 
 from core.errors import CorruptLog
 from core.events import Event
@@ -21,37 +22,72 @@ from eventstore.sqlite.opening import open_to_read
 # of millions is bounded by what is made for each of them.
 Happened = tuple[int, int, str, int, Event]
 
+# One of so many shares of a log by its shards, from 0: a stream lies in one shard, and a conversation in its messages'.
+Share = tuple[int, int]
+WHOLE: Final[Share] = (0, 1)
+
+# What is paused is asked of every message, so the few events of lanes are in every share.
 _EVENTS: Final = """
-SELECT stream, at_us, tenant, cause, type, schema_version, body FROM event WHERE pos <= ? ORDER BY pos"""
+SELECT stream, at_us, tenant, cause, type, schema_version, body FROM event
+  WHERE pos <= ? AND ((shard & 255) % ? = ? OR stream IN (SELECT value FROM json_each(?))) ORDER BY pos"""
 _LAST: Final = "SELECT ifnull(max(pos), 0) FROM event"
-_RECEIPTS: Final = "SELECT stream, count(*) FROM event WHERE type = 'ReceiptSeen' AND pos <= ? GROUP BY stream"
+_LAST_AT: Final = "SELECT pos, at_us FROM event WHERE pos <= ? AND at_us <= ? ORDER BY pos DESC LIMIT 1"
+_OUTLINE: Final = """
+SELECT type, stream, count(*) FROM event
+  WHERE pos <= ? AND (type = 'LaneOpened' OR (type = 'ReceiptSeen' AND (shard & 255) % ? = ?)) GROUP BY type, stream"""
 EVENTS_A_PAGE: Final = 1_000
 # No log has more events.
 _ALL: Final = (1 << 63) - 1
 
 
-def receipts(path: Path) -> tuple[int, dict[int, int]]:
-    """How many events there are, and how many receipts each stream has among them: who knows what is still to come for
-    a message keeps no other. Raises StoreRefused or CorruptLog.
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a share before its first event is read.
+
+    `receipts` are how many of them each stream has: who knows what is still to come for a message keeps no other.
     """
-    with closing(open_to_read(path)) as connection:
-        try:
-            (last,) = connection.execute(_LAST).fetchone()
-            return last, dict(connection.execute(_RECEIPTS, (last,)))
-        except sqlite3.DatabaseError as error:
-            raise CorruptLog(f"{path} cannot be read: {error}; run `tidings verify`") from error
+
+    receipts: dict[int, int]
+    lanes: list[int]
 
 
-def happened(path: Path, until_us: int | None, *, up_to: int = _ALL) -> Iterator[list[Happened]]:
-    """Every event up to an instant (None: to the end) and to a position, a page at a time, also beside a daemon.
+def last_of(path: Path, until_us: int | None) -> tuple[int, int, int]:
+    """How many events there are, how many of them up to an instant (None: all), and when the last of those happened.
 
     Raises StoreRefused or CorruptLog.
     """
-    with closing(open_to_read(path)) as connection:
-        try:
-            yield from _pages(connection.execute(_EVENTS, (up_to,)), until_us)
-        except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CorruptLog(f"{path} cannot be read on: {error}; run `tidings verify`") from error
+    with closing(open_to_read(path)) as connection, _readable(path):
+        (last,) = connection.execute(_LAST).fetchone()
+        found = connection.execute(_LAST_AT, (last, _ALL if until_us is None else until_us)).fetchone()
+        return last, *(found or (0, 0))
+
+
+def outline(path: Path, *, up_to: int, share: Share = WHOLE) -> Outline:
+    """What is known of a share up to a position. Raises StoreRefused or CorruptLog."""
+    part, parts = share
+    with closing(open_to_read(path)) as connection, _readable(path):
+        found = connection.execute(_OUTLINE, (up_to, parts, part)).fetchall()
+    lanes = [stream for name, stream, _ in found if name == "LaneOpened"]
+    return Outline(receipts={stream: count for name, stream, count in found if name == "ReceiptSeen"}, lanes=lanes)
+
+
+def happened(
+    path: Path, until_us: int | None, *, up_to: int = _ALL, share: Share = WHOLE, lanes: Sequence[int] = ()
+) -> Iterator[list[Happened]]:
+    """The events of a share and of these lanes up to an instant (None: all) and to a position, a page at a time.
+
+    Also beside a daemon. Raises StoreRefused or CorruptLog.
+    """
+    part, parts = share
+    with closing(open_to_read(path)) as connection, _readable(path):
+        yield from _pages(connection.execute(_EVENTS, (up_to, parts, part, json.encode(lanes).decode())), until_us)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.DatabaseError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorruptLog(f"{path} cannot be read on: {error}; run `tidings verify`") from error
 
 
 def _pages(events: sqlite3.Cursor, until_us: int | None) -> Iterator[list[Happened]]:
