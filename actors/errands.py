@@ -56,8 +56,7 @@ class Errands:
 
     async def message(self, tenant: str | None, stream: int) -> Message:
         """A message's present state, folded from the log."""
-        await self._head(tenant, stream)
-        return fold(await self._log.events_of(stream))
+        return await message_in(self._log, tenant, stream)
 
     async def cancel(self, tenant: str | None, stream: int, *, reason: str = "requested") -> Message:
         """Ends an open message undelivered; one in flight is cancelled unless that attempt is taken."""
@@ -221,10 +220,7 @@ class Errands:
     # -- the actor that may answer
 
     async def _head(self, tenant: str | None, stream: int) -> Head:
-        head = await self._log.head_of(stream)
-        if head is None or head.kind != "msg" or (tenant is not None and head.tenant != tenant):
-            raise NotFound("there is no such message")
-        return head
+        return await head_in(self._log, tenant, stream)
 
     async def _peer_of(self, tenant: str | None, conversation: int) -> tuple[str, str | None]:
         """Tenant and channel of a conversation; no channel where its peer acted and we never wrote to them."""
@@ -260,6 +256,20 @@ class Errands:
             raise
         self._scheduler.remind(actor)
         return message
+
+
+async def message_in(log: Log, tenant: str | None, stream: int) -> Message:
+    """A message's present state, folded from its events. Raises NotFound where this tenant has none."""
+    await head_in(log, tenant, stream)
+    return fold(await log.events_of(stream))
+
+
+async def head_in(log: Log, tenant: str | None, stream: int) -> Head:
+    """The head of a message. Raises NotFound where this tenant has none."""
+    head = await log.head_of(stream)
+    if head is None or head.kind != "msg" or (tenant is not None and head.tenant != tenant):
+        raise NotFound("there is no such message")
+    return head
 
 
 def redrive_refused(message: Message) -> str | None:
