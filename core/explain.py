@@ -46,7 +46,7 @@ RELEASES: Final[Mapping[Kind, tuple[Release, ...]]] = {
     "pair": ("time", "reset"),
     "lane_gone": ("reload",),
     "lane_paused": ("resume", "provider"),
-    "lane_throttled": ("time",),
+    "lane_throttled": ("time", "resume"),
     "breaker": ("time", "probe"),
     "ramp": ("time",),
     "host_throttled": ("time",),

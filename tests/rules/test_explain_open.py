@@ -113,6 +113,8 @@ def test_of_several_instants_the_last_binds() -> None:
     assert standing.binding == throttled
     assert [way.kind for way in standing.also] == ["due"]
     assert standing.earliest_us == standing.next_us == _LATER_US + SECOND_US
+    assert releases_of(throttled, waiting()) == ("time", "resume")
+    assert releases_of(replace(throttled, kind="host_throttled"), waiting()) == ("time",)
 
 
 def test_what_waits_for_a_person_binds_before_any_instant() -> None:
