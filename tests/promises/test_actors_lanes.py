@@ -194,7 +194,7 @@ def test_a_429_of_one_url_pauses_that_url_only() -> None:
 
 
 def test_a_429_of_five_urls_pauses_their_host() -> None:
-    """Five within ten seconds speak for the host: its sixth URL waits too, whoever resumes the lane, and no other host."""
+    """Five within ten seconds speak for the host: its other URLs wait, whoever resumes the lane; other hosts do not."""
 
     async def main() -> None:
         provider = Provider()
