@@ -36,6 +36,7 @@ async def copy_to_server(path: Path, url: str, *, identity: int, hear: Progress 
         messages = _sound(path)
         log = await open_log(url, identity=identity)
         try:
+            await server.refuse_company(url, identity)
             if log.newest() != (0, 0):
                 raise StoreRefused("the database holds a log already: copy to an empty one; nothing was changed")
             sums = await _write_server(path, url, identity, hear)
@@ -56,7 +57,8 @@ async def copy_to_file(
         file.refuse_used(path)
         log = await open_log(url, identity=identity)
         try:
-            return await _moved_into_place(url, path, hear, as_it_is=as_it_is)
+            await server.refuse_company(url, identity)
+            return await _moved_into_place(url, path, identity, hear, as_it_is=as_it_is)
         finally:
             await log.close()
 
@@ -82,14 +84,17 @@ async def _write_server(path: Path, url: str, identity: int, hear: Progress | No
     return sums
 
 
-async def _moved_into_place(url: str, path: Path, hear: Progress | None, *, as_it_is: bool) -> Copied:
+async def _moved_into_place(url: str, path: Path, identity: int, hear: Progress | None, *, as_it_is: bool) -> Copied:
     beside = path.with_name(f"{path.name}.copied")
     remove(beside)
     async with server.reading(url) as connection:
+        await server.refuse_waiting(connection, url)
         sums = await _read_server(connection, beside, hear)
     try:
         _refuse_difference(sums, file.sums_of(beside))
         messages = verify(beside).messages if as_it_is else _sound(beside)
+        # One that came meanwhile will act on what has been copied.
+        await server.refuse_company(url, identity)
         file.put_in_place(beside, path)
     finally:
         remove(beside)

@@ -10,10 +10,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, cast
 
 from core.errors import StoreRefused
+from core.ownership import SILENCE_S
 from eventstore.copying.tables import CHUNK, TABLES, Row, Sum, Table
 from eventstore.integrity import Steps
 from eventstore.postgres.connection import SCHEMA, TROUBLE, Connection, connect, place_of, refused, words_of
 from eventstore.postgres.schema import judge
+from eventstore.rows import SEALED_COLUMNS
 
 # The longest that one table may take; a copy is watched by whoever started it.
 _PATIENCE_S: Final = 24 * 3_600.0
@@ -21,6 +23,18 @@ _PATIENCE_S: Final = 24 * 3_600.0
 _OWES: Final = 19
 # Events that were copied come before every owner of their shard, whose epochs begin at 1.
 _NO_EPOCH: Final = 0
+# Whoever else is on the database, be it to stand by: it acts as soon as we have gone.
+_COMPANY: Final = f"""
+SELECT count(*) FROM node JOIN beat USING (node)
+  WHERE state = 'up' AND node.node <> $1 AND at > clock_timestamp() - interval '{SILENCE_S:.0f} seconds'"""
+# What daemons that stood by took in or were told, and that no daemon has recorded yet.
+_WAITING: Final = "SELECT count(*) FROM inbox WHERE kind <> 'request'"
+# Whoever looks at a log beside daemons sees no vault row of a message that has no event yet.
+_QUESTIONS: Final = {
+    "vault": f"""
+SELECT {SEALED_COLUMNS} FROM vault
+  WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE kind = 'message' AND inbox.stream = vault.stream) ORDER BY stream"""
+}
 # A URL that makes no sense is only noticed here.
 _AT_FIRST: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
 
@@ -66,6 +80,24 @@ async def reading(url: str) -> AsyncIterator[Copying]:
         yield connection
 
 
+async def refuse_company(url: str, identity: int) -> None:
+    """Raises StoreRefused where a daemon is on the database beside this node."""
+    async with _transaction(url, isolation="read_committed", readonly=True) as connection:
+        others = await connection.fetchval(_COMPANY, identity, timeout=_PATIENCE_S)
+        if others:
+            raise StoreRefused(f"daemons use {place_of(url)} ({others}): stop all of them first; nothing was changed")
+
+
+async def refuse_waiting(connection: Copying, url: str) -> None:
+    """Raises StoreRefused where something was accepted that the log does not hold yet: a file has no place for it."""
+    waiting = await connection.fetchval(_WAITING, timeout=_PATIENCE_S)
+    if waiting:
+        raise StoreRefused(
+            f"what was accepted waits in {place_of(url)} to be taken in ({waiting}): start a daemon, which does so at"
+            " once, and stop it again; nothing was changed"
+        )
+
+
 @asynccontextmanager
 async def writing(url: str, identity: int) -> AsyncIterator[Copying]:
     """A connection whose writes are committed at the end of the block, as long as this node still owns the log."""
@@ -107,7 +139,7 @@ async def chunks_of(connection: Copying) -> AsyncIterator[tuple[Table, list[Row]
     """All rows of all tables, in order, some at a time."""
     for table in TABLES:
         chunk: list[Row] = []
-        async for row in connection.cursor(table.question, prefetch=CHUNK):
+        async for row in connection.cursor(_QUESTIONS.get(table.name, table.question), prefetch=CHUNK):
             chunk.append(_plain(table, tuple(row)))
             if len(chunk) == CHUNK:
                 yield table, chunk

@@ -1,0 +1,217 @@
+"""What daemons take in at the same moment, and over connections that break: once, or not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+
+import pytest
+from anyio import to_thread
+from msgspec.structs import replace
+
+from core.errors import AppendUnknown, StoreUnavailable, StreamConflict
+from core.parked import append_of, unparked
+from core.ports import Inbox
+from core.records import Acceptance, Repeated, Stored
+from eventstore.postgres.checking import verify
+from eventstore.postgres.connection import Connection, connect
+from eventstore.postgres.log import PostgresLog
+from eventstore.postgres.node import Node
+from eventstore.postgres.opening import open_node
+from tests.contracts.scribe import Scribe
+from tests.promises.postgres_wire import Break, Wire
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+BREAKS: list[Break] = ["before it arrives", "before its answer", "and it arrives late"]
+
+
+@pytest.fixture
+async def hand(postgres_url: str) -> AsyncIterator[Connection]:
+    """A person's own connection to the database."""
+    connection = await connect(postgres_url)
+    yield connection
+    connection.terminate()
+
+
+@pytest.fixture
+async def wire(postgres_url: str) -> AsyncIterator[Wire]:
+    """A wire to the database."""
+    async with Wire(postgres_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def nodes(postgres_url: str, wire: Wire) -> AsyncIterator[tuple[Node, Node]]:
+    """One daemon that acts, and one that stands by at the far end of a wire."""
+    async with AsyncExitStack() as stack:
+        acting = await open_node(postgres_url, identity=1)
+        stack.push_async_callback(acting.close)
+        await acting.acted()
+        standing = await open_node(wire.url, identity=2)
+        stack.push_async_callback(standing.close)
+        yield acting, standing
+
+
+async def inbox_of(node: Node) -> Inbox:
+    """What others left for the one that acts."""
+    inbox = (await node.acted()).inbox
+    assert inbox is not None
+    return inbox
+
+
+async def waiting(node: Node) -> list[int]:
+    """The streams that wait to be taken in."""
+    return [row.stream for row in await (await inbox_of(node)).waiting(after=0, limit=1_000)]
+
+
+async def is_sound(url: str, messages: int) -> bool:
+    """Whether the log verifies and has so many messages."""
+    report = await to_thread.run_sync(verify, url)
+    return report.faults == () and report.messages == messages
+
+
+def stream_of(acceptance: Acceptance) -> int:
+    """The message that an acceptance is to become."""
+    return acceptance.sealed.stream
+
+
+async def test_of_two_daemons_that_take_one_key_one_has_it(nodes: tuple[Node, Node]) -> None:
+    """The same key at both doors in the same instant, many times over: one message each, and both know which."""
+    acting, standing = nodes
+    log = await acting.acted()
+    ours, theirs = Scribe(), Scribe(slot=1)
+    pairs = [
+        (ours.acceptance(f"p{n}@example.com", key=f"k{n}"), theirs.acceptance(f"q{n}@example.com", key=f"k{n}"))
+        for n in range(60)
+    ]
+    calls = [call for mine, yours in pairs for call in (log.accept(mine), standing.door.accept(yours))]
+    answers = await asyncio.gather(*calls)
+    for at, (mine, yours) in enumerate(pairs):
+        first, second = answers[2 * at], answers[2 * at + 1]
+        assert {type(first), type(second)} == {Stored, Repeated}
+        winner, told = (mine, second) if isinstance(first, Stored) else (yours, first)
+        assert told == Repeated(stream=stream_of(winner), same=True)
+    stored = sum(isinstance(answer, Stored) for answer in answers[1::2])
+    assert len(await waiting(acting)) == stored
+
+
+async def test_of_two_daemons_that_begin_a_conversation_one_does(nodes: tuple[Node, Node], hand: Connection) -> None:
+    """Two first messages to one new address: one of them names the conversation, and the other meets a conflict."""
+    acting, standing = nodes
+    log = await acting.acted()
+    ours, theirs = Scribe(), Scribe(slot=1)
+    pairs = [(ours.acceptance(f"p{n}@example.com"), theirs.acceptance(f"p{n}@example.com")) for n in range(60)]
+    calls = [call for mine, yours in pairs for call in (log.accept(mine), standing.door.accept(yours))]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    for at, pair in enumerate(pairs):
+        outcome = answers[2 * at : 2 * at + 2]
+        assert {type(answer) for answer in outcome} == {Stored, StreamConflict}, outcome
+        winner = pair[0] if isinstance(outcome[0], Stored) else pair[1]
+        known = await log.conversation_at("org1", "email", winner.sealed.subject)
+        assert known == winner.conversation
+    assert await hand.fetchval("SELECT count(*) FROM vault") == len(pairs)
+
+
+async def test_many_calls_of_one_key_in_one_batch(nodes: tuple[Node, Node]) -> None:
+    """A client that repeats itself before it was answered gets one message and one answer, through one door too."""
+    acting, standing = nodes
+    scribe = Scribe(slot=1)
+    calls = [scribe.acceptance(key="k1") for _ in range(7)] + [scribe.acceptance("bob@example.com")]
+    answers = await asyncio.gather(*(standing.door.accept(call) for call in calls))
+    told = Repeated(stream=stream_of(calls[0]), same=True)
+    assert answers == [Stored(), *[told] * 6, Stored()]
+    assert await waiting(acting) == [stream_of(calls[0]), stream_of(calls[7])]
+
+
+async def test_what_no_column_holds_fails_alone(nodes: tuple[Node, Node]) -> None:
+    """A call that the store cannot hold is told so, and those that came with it are taken."""
+    acting, standing = nodes
+    scribe = Scribe(slot=1)
+    calls: Sequence[Acceptance] = [scribe.acceptance(f"p{n}@example.com") for n in range(5)]
+    bad = replace(calls[2], channel="e\0mail")
+    answers = await asyncio.gather(
+        *(standing.door.accept(call) for call in (*calls[:2], bad, *calls[3:])), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Stored, Stored, ValueError, Stored, Stored]
+    assert await waiting(acting) == [stream_of(call) for call in calls if call is not calls[2]]
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_what_a_door_sent_over_a_broken_connection_is_there_once(
+    nodes: tuple[Node, Node], wire: Wire, postgres_url: str, how: Break
+) -> None:
+    """Whether the server had it or not, it is taken in once, its caller is told so, and no late copy counts."""
+    acting, standing = nodes
+    log, scribe = await acting.acted(), Scribe(slot=1)
+    await standing.door.accept(scribe.acceptance(key="k0"))
+    wire.break_at_next_batch(how)
+    calls = [scribe.acceptance(key="k1"), scribe.acceptance("bob@example.com")]
+    answers = await asyncio.gather(*(standing.door.accept(call) for call in calls))
+    assert answers == [Stored(), Stored()]
+    if how == "and it arrives late":
+        assert b"ERROR" not in await wire.deliver_late()
+    inbox = await inbox_of(acting)
+    rows = await inbox.waiting(after=0, limit=10)
+    assert [row.stream for row in rows][1:] == [stream_of(call) for call in calls]
+    await asyncio.gather(*(log.append(append_of(unparked(row.body), scribe.tick(), row.id)) for row in rows))
+    assert await is_sound(postgres_url, 3)
+
+
+async def test_a_door_whose_server_is_away_says_so_and_comes_back(nodes: tuple[Node, Node], wire: Wire) -> None:
+    """What was sent as it went away is unknown; what comes meanwhile is refused, and taken again once it is back."""
+    acting, standing = nodes
+    scribe = Scribe(slot=1)
+    await standing.door.accept(scribe.acceptance())
+    wire.break_at_next_batch("before its answer", for_good=True)
+    with pytest.raises(AppendUnknown):
+        await standing.door.accept(scribe.acceptance())
+    with pytest.raises(StoreUnavailable):
+        await standing.door.leave(b"news", tenant="org1")
+    with pytest.raises(StoreUnavailable):
+        await standing.door.ask(b"pause", within_s=5.0)
+    wire.is_down = False
+    assert await standing.door.accept(scribe.acceptance()) == Stored()
+    assert len(await waiting(acting)) == 3
+
+
+async def test_a_message_is_taken_in_once_over_a_connection_that_breaks(
+    postgres_url: str, wire: Wire, hand: Connection
+) -> None:
+    """The batch that takes it in is sent again where its answer was lost: one event, no row, and no conflict."""
+    acting, standing = await open_node(wire.url, identity=1), await open_node(postgres_url, identity=2)
+    log, scribe = await acting.acted(), Scribe(slot=1)
+    for n in range(3):
+        await standing.door.accept(scribe.acceptance(f"p{n}@example.com"))
+    rows = await (await inbox_of(acting)).waiting(after=0, limit=10)
+    at_us = scribe.tick()
+    wire.break_at_next_batch("before its answer")
+    await log.append(append_of(unparked(rows[0].body), at_us, rows[0].id))
+    for _ in range(2):
+        again = [log.append(append_of(unparked(row.body), at_us, row.id)) for row in rows[:2]]
+        answers = await asyncio.gather(*again, return_exceptions=True)
+        assert isinstance(answers[0], StreamConflict)
+    assert await hand.fetchval("SELECT count(*) FROM inbox") == 1
+    assert await is_sound(postgres_url, 2)
+    await standing.close()
+    await acting.close()
+
+
+async def test_a_check_beside_messages_that_wait_finds_nothing_wrong(nodes: tuple[Node, Node], wire: Wire) -> None:
+    """What was accepted and is not in the log yet is no fault of the log."""
+    _, standing = nodes
+    scribe = Scribe(slot=1)
+    await standing.door.accept(scribe.acceptance(key="k1", reference="event42"))
+    assert await is_sound(wire.url, 0)
+
+
+async def test_a_log_that_is_read_in_pages_beside_doors_misses_nothing(nodes: tuple[Node, Node]) -> None:
+    """Who stands by sees the instant of the log move on, and hears of what was committed by the other."""
+    acting, standing = nodes
+    log: PostgresLog = await acting.acted()
+    changed = standing.log_for_reading.changed()
+    acceptance = Scribe().acceptance()
+    await log.accept(acceptance)
+    await changed
+    assert standing.newest()[1] == acceptance.append.at_us
+    page, _ = await standing.log_for_reading.log_page({}, tenant=None, limit=10)
+    assert [entry.stream for entry in page] == [stream_of(acceptance)]
