@@ -59,19 +59,11 @@ def shared_check(
 ) -> Findings | None:
     """What all parts together come to where all is well and all saw the same; None where one has to do it."""
     book = SqliteBook(connection)
-    try:
-        size, last = book.size(), int(connection.execute(_LAST).fetchone()[0])
-        heads, vault = kept(connection)
-    except (sqlite3.Error, TidingsError):
-        return None
-    steps = Steps(steps_in(size), progress)
     # Not forked: a connection of SQLite must not come along into another process.
     spawn = multiprocessing.get_context("spawn")
     # Rows are no cycles, and looking for cycles among them takes time.
     with ProcessPoolExecutor(processes, mp_context=spawn, initializer=gc.disable) as pool:
-        parts = [pool.submit(look_at, path, part, last) for part in parts_of(connection, a_part=EVENTS_A_PART)]
-        looked = (part.result() for part in as_completed(parts))
-        findings = together(looked, events=size, heads=heads, vault=vault, steps=steps)
+        findings = _looked(path, connection, pool, progress)
         if findings is None:
             pool.shutdown(cancel_futures=True)
             return None
@@ -81,6 +73,20 @@ def shared_check(
     except (EnoughFound, TidingsError):
         return None
     return None if findings.faults else findings
+
+
+def _looked(
+    path: Path, connection: sqlite3.Connection, pool: ProcessPoolExecutor, progress: Progress | None
+) -> Findings | None:
+    try:
+        last = int(connection.execute(_LAST).fetchone()[0])
+        parts = [pool.submit(look_at, path, part, last) for part in parts_of(connection, a_part=EVENTS_A_PART)]
+        # Counted while others look already.
+        size, (heads, vault) = SqliteBook(connection).size(), kept(connection)
+    except (sqlite3.Error, TidingsError):
+        return None
+    looked = (part.result() for part in as_completed(parts))
+    return together(looked, events=size, heads=heads, vault=vault, steps=Steps(steps_in(size), progress))
 
 
 def together(looked: Iterable[Looked], *, events: int, heads: int, vault: int, steps: Steps) -> Findings | None:
