@@ -17,15 +17,18 @@ from actors.standing import lane_state
 from actors.surroundings import Decide
 from core import events as e
 from core.conversation import Conversation
-from core.errors import AppendUnknown, Forbidden, NotFound
+from core.errors import AppendUnknown, Forbidden, NotFound, StreamConflict
 from core.message import OPEN, Message, fold
 from core.news import LaneNews, PeerNews, Receipt
+from core.policies import SECOND_US
 from core.ports import Clock, Log
 from core.records import Alias, Head, MessageFilter
 from core.views import ConversationState, LaneState
 
 # Messages of one reference that one call cancels or moves: the caller repeats until none are left.
 REFERENCE_MAX: Final = 10_000
+# When a message is looked at again that waits in the inbox, as long as taking it in may last.
+_TAKEN_IN_US: Final = (SECOND_US // 20, SECOND_US // 4, SECOND_US)
 # Open messages of one conversation that are counted for people.
 _COUNTED_MAX: Final = 10_000
 # With what a conversation begins whose peer did something of their own accord before any message was sent.
@@ -248,14 +251,23 @@ class Errands:
         return await self._mailed(head, lambda actor: actor.change(head.stream, decide))
 
     async def _mailed(self, head: Head, mail: Callable[[ConversationActor], Awaitable[Message]]) -> Message:
-        actor = self._roster.wake(head.conversation, head.tenant)
-        try:
-            message = await mail(actor)
-        except AppendUnknown:
-            self._scheduler.look_into(head)
-            raise
-        self._scheduler.remind(actor)
-        return message
+        waits_us = iter(_TAKEN_IN_US if self._log.inbox is not None else ())
+        while True:
+            actor = self._roster.wake(head.conversation, head.tenant)
+            try:
+                message = await mail(actor)
+            except StreamConflict:
+                # Another daemon took the message in a moment ago, and it has no event yet that another could follow.
+                wait_us = next(waits_us, None)
+                if wait_us is None:
+                    raise
+                await self._clock.sleep_until(self._clock.now_us() + wait_us)
+            except AppendUnknown:
+                self._scheduler.look_into(head)
+                raise
+            else:
+                self._scheduler.remind(actor)
+                return message
 
 
 async def message_in(log: Log, tenant: str | None, stream: int) -> Message:

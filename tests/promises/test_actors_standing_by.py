@@ -151,6 +151,28 @@ def test_a_full_disk_delays_what_was_taken_in_and_loses_nothing() -> None:
     run_virtual(main)
 
 
+def test_what_was_just_taken_in_elsewhere_can_be_cancelled() -> None:
+    """Who cancels a message at the acting daemon before that has taken it in need not know: it is cancelled."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with two_daemons(provider=provider) as pair:
+            house = pair.acting
+            at_us = house.clock.now_us() + 60 * SECOND_US
+            house.disk.is_unreadable = True
+            await pair.beside.post(address(2), 2, send_at=house.moment(at_us))
+            await asyncio.sleep(0.5)
+            # For another half a second it does not look at what is left for it.
+            house.disk.is_unreadable = False
+            message = await pair.beside.post(address(1), 1, send_at=house.moment(at_us))
+            cancelled = await house.system.errands.cancel("org1", message.id)
+            assert (cancelled.status, house.message(message.id).status) == ("cancelled", "cancelled")
+            await asyncio.sleep(120)
+            assert [seen.number for seen in provider.seen] == [2]
+
+    run_virtual(main)
+
+
 def test_what_makes_no_sense_waits_and_others_go_on() -> None:
     """A row of a newer release stays where it is; those before and behind it are dealt with."""
 
