@@ -75,7 +75,7 @@ class FcmChannel:
             # It left a moment ago and was refused as a whole, so this is still the same hand-over.
             answer = await self._post(message, token, deadline_us, None)
         outcome = outcome_of(answer, to=registration.value) if isinstance(answer, Refusal) else answer
-        return self._mismatches.judged(outcome, self._clock.now_us())
+        return self._mismatches.judged(outcome, registration.value, self._clock.now_us())
 
     async def close(self) -> None:
         """Closes every connection, once the requests that are under way have ended."""
