@@ -211,10 +211,15 @@ class LaneActor:
         A policy that was promoted stays, for as long as the configured one is what it was then. Until `use` is called
         the lane does what it did.
         """
-        if _digest(lane.policy) == self._promoted_over:
-            lane = replace(lane, policy=msgspec.json.decode(self.policy_body, type=Policy))
+        lane = self.in_force(lane)
         await self._record(lambda _: self._adoption(lane))
         return lane
+
+    def in_force(self, lane: Lane) -> Lane:
+        """A lane as configured, under the policy that is in force for it."""
+        if _digest(lane.policy) != self._promoted_over:
+            return lane
+        return replace(lane, policy=msgspec.json.decode(self.policy_body, type=Policy))
 
     def use(self, lane: Lane, configured: Policy) -> None:
         """Goes on as was prepared; `configured` is the policy that the configuration asks for."""

@@ -10,17 +10,20 @@ from typing import Final
 import anyio
 from anyio.abc import TaskStatus
 
+from actors.errands import message_in
+from actors.followed_lanes import FollowedLanes
 from actors.hooks import Brought, HookIntake, left_by
 from actors.intake import Intake
 from actors.keys import Keys
 from actors.world import World
 from core.errors import Refused
 from core.ids import Mint
+from core.message import Message
 from core.policies import SECOND_US
 from core.ports import Door
 from core.settings import Settings
 
-# How long a new key, or the end of one, may go unnoticed here.
+# How long a new key, the end of one or a lane's pause may go unnoticed here.
 _LOOK_US: Final = SECOND_US
 
 
@@ -38,15 +41,15 @@ class StandbyHooks(HookIntake):
 
 
 class Standby:
-    """What of a system is there while another daemon acts. `world.log` is for reading."""
+    """What of a system is there while another daemon acts, for its door to hand out. `world.log` is for reading."""
 
     def __init__(self, world: World, settings: Settings, door: Door) -> None:
         self._world = world
         self._unready = ["the daemon does not know the log's keys yet"]
+        self._lanes = FollowedLanes(settings, log=world.log, clock=world.clock, witness=world.witness)
         self.mint = world.mint if world.mint is not None else Mint(slot=world.slot, floor=world.log.newest()[0])
         self.intake = Intake(
-            # Which of several lanes is up, only the acting daemon knows; it moves the message if need be.
-            first_up=_first,
+            first_up=self._lanes.first_up,
             log=world.log,
             clock=world.clock,
             secrets=world.secrets,
@@ -68,16 +71,33 @@ class Standby:
 
     def adopt(self, settings: Settings) -> None:
         """Goes on under another configuration."""
-        self.intake.adopt(settings)
+        self._lanes.adopt(settings)
+        self.intake.adopt(self._lanes.settings())
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Takes in until cancelled, and follows what the log says of keys."""
+        """Takes in until cancelled, and follows what the log says of keys and lanes."""
         self.intake.is_open, self._unready = True, []
         task_status.started()
         try:
-            await self._follow_keys()
+            await self._follow()
         finally:
             self.intake.is_open, self._unready = False, ["the daemon does not stand by any more"]
+
+    # -- what it can show
+
+    @property
+    def paused_lanes(self) -> set[str]:
+        """Lanes that let nothing out until they are resumed."""
+        return self._lanes.paused
+
+    @property
+    def lane_names(self) -> set[str]:
+        """Every lane that is there or was there once."""
+        return self._lanes.names
+
+    async def message(self, tenant: str | None, stream: int) -> Message:
+        """A message's present state, folded from the log. Raises NotFound where this tenant has none."""
+        return await message_in(self._world.log, tenant, stream)
 
     def ready(self) -> list[str]:
         """Why new work cannot be taken now; empty when it can."""
@@ -85,14 +105,16 @@ class Standby:
         return [*self._unready, *([] if health == "ok" else [f"the store is failing: {why}"])]
 
     async def look_again(self) -> None:
-        """Knows every key as the log holds it by now. Raises Refused where it cannot be read."""
+        """Knows every key and lane as the log holds them by now. Raises Refused where it cannot be read."""
         log = self._world.log
         active = frozenset(head.stream for head in await log.heads_of_kind("sys", status="active"))
         for key in sorted(active ^ self._active):
             self.keys.replay(await log.events_of(key))
         self._active = active
+        if await self._lanes.look_again():
+            self.intake.adopt(self._lanes.settings())
 
-    async def _follow_keys(self) -> None:
+    async def _follow(self) -> None:
         clock = self._world.clock
         while True:
             # Asked before looking, so that no commit is missed.
@@ -101,11 +123,7 @@ class Standby:
                 await self.look_again()
                 await changed
             except Refused as error:
-                self._world.witness.note("keys_refused", error=type(error).__name__)
+                self._world.witness.note("log_unread", error=type(error).__name__)
             finally:
                 changed.cancel()
             await clock.sleep_until(clock.now_us() + _LOOK_US)
-
-
-def _first(lanes: tuple[str, ...]) -> str:
-    return lanes[0]

@@ -7,13 +7,13 @@ import pytest
 from msgspec.structs import replace
 
 from core import events as e
-from core.errors import AppendUnknown, KeyReused, StoreUnavailable
+from core.errors import AppendUnknown, KeyReused, NotFound, StoreUnavailable
 from core.news import PeerNews
 from core.policies import SECOND_US
 from eventstore.cluster import Cluster
 from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
-from tests.promises.house import address, mail
+from tests.promises.house import PLAIN, address, mail, settings_of, under
 from tests.promises.other_side import Provider
 from tests.promises.two_daemons import acting, standing, two_daemons
 
@@ -283,6 +283,45 @@ def test_keys_are_known_everywhere_within_moments() -> None:
             other, secret = await pair.acting.system.keys.add(tenant="org1", role="read", label="page")
             await pair.beside.standby.look_again()
             assert keys.holder(secret) == replace(other, revoked=False)
+
+    run_virtual(main)
+
+
+def test_a_new_message_begins_in_a_lane_that_is_up() -> None:
+    """What a person paused at the acting daemon is known at the other one: a message that may go elsewhere does."""
+
+    async def main() -> None:
+        policy = under(PLAIN, failover=("calls", "spare"), failover_after_us=3600 * SECOND_US)
+        settings = settings_of(policy, lanes=("calls", "spare"))
+        async with two_daemons(settings=settings) as pair:
+            standby = pair.beside.standby
+            first = await pair.beside.post(address(1))
+            await pair.acting.system.errands.pause("calls")
+            await asyncio.sleep(2)
+            assert (standby.paused_lanes, standby.lane_names) == ({"calls"}, {"calls", "spare"})
+            second = await pair.beside.post(address(2))
+            assert [(await standby.message("org1", one.id)).lane for one in (first, second)] == ["calls", "spare"]
+            with pytest.raises(NotFound):
+                await standby.message("org2", first.id)
+
+    run_virtual(main)
+
+
+def test_a_promoted_policy_is_in_force_everywhere() -> None:
+    """What was promoted at the acting daemon decides of messages that the other one takes in."""
+
+    async def main() -> None:
+        async with two_daemons() as pair:
+            system = pair.acting.system
+            loose = under(PLAIN, name="loose", order="any")
+            await system.shadows.begin("calls", "loose", {"loose": loose})
+            await system.promote("calls")
+            await asyncio.sleep(2)
+            answer = await pair.beside.post(address(1))
+            await asyncio.sleep(1)
+            accepted = pair.acting.events(answer.id)[0]
+            assert isinstance(accepted, e.MessageAccepted)
+            assert accepted.order == "any"
 
     run_virtual(main)
 
