@@ -9,10 +9,11 @@ import pytest
 
 from core.errors import CorruptLog, StreamParked
 from core.events import EVENT_TYPES, SCHEMA_VERSIONS, MessageAccepted, MessageDead
-from core.records import Private, Sealed
+from core.records import Head, Private, Sealed
 from core.sealing import seal, unseal
 from eventstore.chain import FIRST_LINK, Content, link_of, linked_bytes
 from eventstore.codec import EventRow, UnknownEvent, decode, encode, readable, recorded, type_of
+from eventstore.rows import HEAD_COLUMNS, head, head_row
 from tests.contracts.event_examples import EXAMPLES
 
 # A line an example, in their order: the type, its schema version, and the body in hexadecimal.
@@ -119,6 +120,15 @@ def test_a_link_covers_every_part_of_an_event() -> None:
     shifted: Content = (*CONTENT[:4], "MessageDeado", *CONTENT[5:7], "rg1", *CONTENT[8:])
     links.add(link_of(FIRST_LINK, shifted))
     assert len(links) == 2 + len(CONTENT) + 1
+
+
+def test_a_head_is_the_same_in_its_row() -> None:
+    """Its fields stand in the order of the columns, and what is read is what was written."""
+    assert ", ".join(Head.__struct_fields__) == HEAD_COLUMNS
+    written = Head(
+        stream=7, kind="msg", shard=3, tenant="org1", version=2, status="queued", host=5, due_us=9, owes=True
+    )
+    assert head(head_row(written)) == written
 
 
 def test_a_commitment_binds_the_log_to_a_vault_row() -> None:
