@@ -51,6 +51,9 @@ class WebBounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """How long taking charge of a hook may last. Meta's own patience is said to be 3 to 10 s, that of others longer."""
     hook_bytes_max: int = 64 << 20
     """Bodies of hooks in memory."""
+    hook_on_loop_bytes_max: int = 256 << 10
+    """A hook's body that is hashed and taken apart at once: in a longer one this would hold up all others for too long,
+    so that a thread does it."""
     forwards_max: int = 64
     """Calls that wait for the acting daemon's answer at once, where this one stands by."""
 

@@ -5,7 +5,7 @@ a hook that is not genuine, 503 where it has to come again, 200 for whatever ver
 wait for a handler, answer before the commit, nor say anything of a signature but that it does not fit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Final, Literal
@@ -31,8 +31,6 @@ from core import ids
 from core.errors import AppendUnknown, Invalid, NotFound, Refused, StreamConflict
 from core.news import Item
 
-# To hash and to take apart more than this would hold up everybody else's requests for too long.
-_ON_THE_LOOP_BYTES_MAX: Final = 256 << 10
 # A hook of more updates than this is a large one.
 _FEW: Final = 64
 # What keeps a hook from being taken charge of now: the sender has to come again.
@@ -68,7 +66,7 @@ async def take(front: Front, request: web.Request, _caller: Caller) -> web.Respo
             if body is None:
                 body = await hook_body(request, share, bytes_max=bytes_max, silence_s=silence_s)
             trace = given_back(request).get(TRACEPARENT) or front.hooks.trace()
-            taken = await front.hooks.patience.of(_taken(front, opened, _raw(request, body), trace))
+            taken = await front.hooks.patience.of(_taking(front, opened, _raw(request, body), trace))
     except BadSignature as bad:
         return _refused(front, name, bad, 401)
     except Declined as declined:
@@ -105,30 +103,40 @@ def _raw(request: web.Request, body: bytes) -> RawHook:
     return RawHook(method=request.method, raw_path=request.raw_path, headers=tuple(request.headers.items()), body=body)
 
 
-async def _taken(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Acknowledgement]:
-    """Takes charge of all that a hook brings, once it is known to be genuine."""
-    # The wall's time, since that is what senders sign; log time may be ahead of it.
-    if len(hook.body) <= _ON_THE_LOOP_BYTES_MAX:
-        items = _read(opened, hook, wall_us())
-    else:
-        items = await to_thread.run_sync(_read, opened, hook, wall_us())
+def _taking(front: Front, opened: Opened, hook: RawHook, trace: str) -> Awaitable[list[Acknowledgement]]:
+    """What takes charge of all that a hook brings, once it is known to be genuine."""
+    if len(hook.body) > front.bounds.hook_on_loop_bytes_max:
+        return _read_elsewhere(front, opened, hook, trace)
+    items = _read(opened, hook, wall_us())
     if len(items) == 1 and not items[0].news:
         # As nearly every hook is: what many updates ask for would cost as much as the acceptance itself.
         only = submission_of(opened.source, hook, items[0], trace=trace)
-        return await front.desk.hooks.take(opened.source.tenant, (only,), count=1)
-    if len(items) <= _FEW:
-        return await _charged(front, opened.source, hook, items, trace=trace)
-    # Large batches side by side would all be late, and come again together; one after another the first are in time.
-    async with front.hooks.large:
-        return await _charged(front, opened.source, hook, items, trace=trace)
+        return front.desk.hooks.take(opened.source.tenant, (only,), count=1)
+    return _charged(front, opened.source, hook, items, trace=trace)
+
+
+async def _read_elsewhere(front: Front, opened: Opened, hook: RawHook, trace: str) -> list[Acknowledgement]:
+    items = await to_thread.run_sync(_read, opened, hook, wall_us())
+    return await _charged(front, opened.source, hook, items, trace=trace)
 
 
 def _read(opened: Opened, hook: RawHook, now_us: int) -> list[Item]:
+    """The updates of a hook. `now_us` is the wall's time, since that is what senders sign; log time may be ahead."""
     opened.verifier.verify(hook, now_us)
     return items_in(opened.source, hook)
 
 
 async def _charged(
+    front: Front, source: Source, hook: RawHook, items: list[Item], *, trace: str
+) -> list[Acknowledgement]:
+    if len(items) <= _FEW:
+        return await _heeded(front, source, hook, items, trace=trace)
+    # Large batches side by side would all be late, and come again together; one after another the first are in time.
+    async with front.hooks.large:
+        return await _heeded(front, source, hook, items, trace=trace)
+
+
+async def _heeded(
     front: Front, source: Source, hook: RawHook, items: list[Item], *, trace: str
 ) -> list[Acknowledgement]:
     """Heeds the news of a hook, then takes charge of its updates."""

@@ -18,6 +18,7 @@ from actors.intake import Acknowledgement
 from actors.system import System, World
 from adapters.hooks.requests import BadSignature
 from adapters.web.app import create_app, runner_of
+from adapters.web.front import WebBounds
 from core import ids
 from core.errors import AppendUnknown, Invalid, KeyReused, Refused, StreamConflict
 from core.policies import SECOND_US
@@ -34,6 +35,8 @@ _URL: Final = f"http://{DOOR_HOST}"
 # As in production: how long answers in flight may take at the end.
 _ANSWERS_END_S: Final = 1.0
 _PATIENCE_S: Final = 30.0
+# There are no threads in here: whatever comes in is taken apart where it is.
+_BOUNDS: Final = WebBounds(hook_on_loop_bytes_max=1 << 30)
 # One way between a client and the door.
 _WAY_US: Final = 3_000
 
@@ -64,7 +67,14 @@ class Door:
         self._lock = Lock()
         self._session: ClientSession | None = None
         sources = [ground.opened(hook.name).source for hook in ground.scenario.hooks]
-        app = create_app(system, world, settings=ground.settings, registry=CollectorRegistry(), sources=sources)
+        app = create_app(
+            system,
+            world,
+            settings=ground.settings,
+            registry=CollectorRegistry(),
+            bounds=_BOUNDS,
+            sources=sources,
+        )
         self._runner = runner_of(app, answers_end_s=_ANSWERS_END_S)
 
     async def open(self) -> Server:

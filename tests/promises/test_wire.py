@@ -150,6 +150,13 @@ def test_clients_and_senders_come_in_over_the_real_door() -> None:
     assert any(head.kind == "sys" for head in evidence.durable.heads.values())
 
 
+def test_a_long_hook_comes_in_over_the_wire() -> None:
+    """One that production has a thread take apart, lest all others wait, is taken where there are no threads."""
+    long = f'[[arrive]]\nname = "long"\nhook = "stripe"\ncontent = {{ text = "{"x" * 300_000}" }}\n'
+    evidence = run(f'[api]\nwire = true\n[hooks.stripe]\nscheme = "stripe"\n{long}')
+    assert list(statuses(evidence).values()) == ["delivered"]
+
+
 def test_a_call_that_breaks_off_is_made_again_and_taken_once() -> None:
     """With half of the calls cut, all messages are there in the end, once each, and some were answered as repeated."""
     evidence = run(_DOOR.replace("CUT", "cut = 0.5"), seed=2)
