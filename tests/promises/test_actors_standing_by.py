@@ -13,7 +13,7 @@ from core.policies import SECOND_US
 from eventstore.cluster import Cluster
 from eventstore.disk import Border
 from scenarios.loop.run import run_virtual
-from tests.promises.house import PLAIN, address, mail, settings_of, under
+from tests.promises.house import PLAIN, address, living, mail, settings_of, under
 from tests.promises.other_side import Provider
 from tests.promises.two_daemons import acting, standing, two_daemons
 
@@ -245,22 +245,31 @@ def test_requests_do_not_hold_up_messages() -> None:
 
 
 def test_one_that_stood_by_acts_on_what_it_took_in_itself() -> None:
-    """It takes in while nobody acts, and once it acts that is delivered, after what the former one left open."""
+    """It takes in while nobody is heard of, and then acts: what the former one began waits for its deadline."""
 
     async def main() -> None:
-        cluster, provider = Cluster(), Provider()
-        async with acting(cluster, 1) as house:
-            await house.post(address(1), 1)
-        async with acting(cluster, 2, provider=provider) as house:
-            cluster.take_over(2)
-            async with standing(cluster, 3) as beside:
-                await beside.post(address(1), 2)
-                await beside.post(address(2), 3)
-                beside.disk.fill()
-                with pytest.raises(StoreUnavailable):
-                    await beside.post(address(2), 4)
-            await asyncio.sleep(2)
-            assert sorted(seen.number for seen in provider.seen) == [2, 3]
+        cluster, former, provider = Cluster(), Provider(), Provider()
+        former.hold()
+        async with acting(cluster, 1, provider=former) as house, standing(cluster, 2) as beside:
+            begun = await house.post(address(1), 1)
+            await asyncio.sleep(1)
+            house.disk.fill()
+            await beside.post(address(1), 2)
+            await beside.post(address(2), 3)
+            log = await beside.node.acted()
+            async with living(durable=cluster.durable, disk=beside.disk, provider=provider, log=log) as heir:
+                await asyncio.sleep(5)
+                assert (heir.message(begun.id).status, [seen.number for seen in provider.seen]) == ("sending", [3])
+                await asyncio.sleep(60)
+                assert [seen.number for seen in provider.seen] == [3, 1, 2]
+                assert heir.statuses() == {"delivered": 3}
+            # It wants to say how its attempt ended, and is not heard any more.
+            written = len(cluster.durable.rows)
+            house.disk.empty()
+            former.let_go()
+            await asyncio.sleep(5)
+            assert len(cluster.durable.rows) == written
+            assert house.log.may_send() is False
 
     run_virtual(main)
 
