@@ -1,14 +1,16 @@
 """What stands in the place of a socket on the wire: an object of that type which has no file behind it.
 
 This file answers for clients that insist on making their own socket (aiohttp does, through its happy eyeballs, and a
-webhook lane checks the address as it makes one), and on trusting the machine's authorities, which nobody is asked
-about where there is no TLS. It must never open anything, nor be seen by another thread.
+webhook lane checks the address as it makes one), on trusting the machine's authorities, which nobody is asked about
+where there is no TLS, and on aiohttp's own clock, by which it closes what was idle for long. It must never open
+anything, nor be seen by another thread.
 """
 
+import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, cast
 
@@ -45,15 +47,30 @@ def _trust(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **options: str | None
     return _REAL_TRUST(purpose, **options)
 
 
+def _age(real: Callable[[], float]) -> Callable[[], float]:
+    """A clock by which idle lines grow as old as their run: by the machine's they would never be closed in one."""
+
+    def now_s() -> float:
+        is_home = bool(_home) and threading.get_ident() == _home[-1]
+        return asyncio.get_running_loop().time() if is_home else real()
+
+    return now_s
+
+
 @contextmanager
 def plugs() -> Iterator[None]:
-    """While it is entered, sockets that this thread makes are plugs, and its TLS contexts are empty."""
+    """While it is entered, this thread gets plugs for sockets, TLS contexts that are empty, and lines that grow old."""
+    from aiohttp import connector  # noqa: PLC0415  # As much to import as all else: whoever does without, does.
+
+    real_now_s = connector.monotonic  # type: ignore[attr-defined]
     _home.append(threading.get_ident())
     socket.socket = Plug  # type: ignore[misc]
     ssl.create_default_context = _trust  # type: ignore[assignment]
+    connector.monotonic = _age(real_now_s)  # type: ignore[attr-defined]
     try:
         yield
     finally:
         socket.socket = _REAL  # type: ignore[misc]
         ssl.create_default_context = _REAL_TRUST
+        connector.monotonic = real_now_s  # type: ignore[attr-defined]
         _home.pop()
