@@ -57,7 +57,8 @@ class Timer(asyncio.TimerHandle):
     def cancel(self) -> None:
         """Keeps it from running, and lets go of what it would have run."""
         if not self._cancelled:
-            self._loop._timer_handle_cancelled(self)
+            if self.waiting:
+                self._loop._timers_cancelled += 1
             self._cancelled = True
             self._callback = self._args = None
 

@@ -46,6 +46,7 @@ class VirtualLoop(BoundaryLoop):
     """
 
     _ready: Ready
+    _closed: bool
     _asyncgens: InOrder
     _stopping: bool
 
@@ -117,7 +118,7 @@ class VirtualLoop(BoundaryLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Runs the callback at this virtual instant. An infinite one never comes, and keeps nobody from a deadlock."""
-        if self.is_closed():
+        if self._closed:
             raise RuntimeError("this loop has ended")
         if when != when:  # noqa: PLR0124 - only NaN differs from itself, and this is the busiest line of the loop
             raise ValueError("a deadline must be a number, not NaN")
@@ -127,6 +128,16 @@ class VirtualLoop(BoundaryLoop):
             heapq.heappush(self._timers, (when, next(self._timers_set), timer))
         return timer
 
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Runs the callback after so much virtual time."""
+        return self.call_at(self._now_s + delay, callback, *args, context=context)
+
     def call_soon(
         self,
         callback: Callable[[Unpack[Arguments]], object],
@@ -134,7 +145,7 @@ class VirtualLoop(BoundaryLoop):
         context: Context | None = None,
     ) -> asyncio.Handle:
         """Runs the callback once all that is ready by now has run."""
-        if self.is_closed():
+        if self._closed:
             raise RuntimeError("this loop has ended")
         step = Step(callback, args, self, context)
         self._ready.append(step)
@@ -177,7 +188,12 @@ class VirtualLoop(BoundaryLoop):
         # `<=`, where asyncio adds its clock's resolution first: from 2**24 s on that addition changes nothing, and a
         # timer due exactly now would never fire.
         while timers and timers[0][0] <= now_s:
-            self._wake(heapq.heappop(timers)[2])
+            timer = heapq.heappop(timers)[2]
+            timer.waiting = False
+            if timer._cancelled:
+                self._timers_cancelled -= 1
+            else:
+                self._ready.append(timer)
         self._run_batch()
         if self._after_batch is not None:
             self._after_batch(self)
@@ -212,7 +228,8 @@ class VirtualLoop(BoundaryLoop):
         if self._timers_cancelled > max(_CANCELLED_TIMERS_MIN, len(timers) // 2):
             self._drop_cancelled()
         while timers and timers[0][2]._cancelled:
-            self._wake(heapq.heappop(timers)[2])
+            heapq.heappop(timers)[2].waiting = False
+            self._timers_cancelled -= 1
         if not timers:
             self._give_up(DeadlockError, "nothing is ready and no timer is set")
         when = timers[0][0]
@@ -224,17 +241,6 @@ class VirtualLoop(BoundaryLoop):
             self._give_up(RunawayError, f"more than {self._budget.steps_max} steps were taken")
         self._steps_before, self._steps_at_this_instant = self.steps, 0
         self._now_s = when
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        if isinstance(handle, Timer) and handle.waiting:
-            self._timers_cancelled += 1
-
-    def _wake(self, timer: "Timer") -> None:
-        timer.waiting = False
-        if timer._cancelled:
-            self._timers_cancelled -= 1
-        else:
-            self._ready.append(timer)
 
     def _drop_cancelled(self) -> None:
         for _, _, timer in self._timers:
