@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, get_args
 
 import msgspec
@@ -16,6 +17,8 @@ from scenarios.laws.finding import Finding
 _CHARS_MIN: Final = 6
 _HASHES: Final = (hashlib.sha256, hashlib.sha1, hashlib.md5, hashlib.blake2b, hashlib.blake2s)
 _NUMBER_BYTES: Final = 8
+# The worlds of one file say much the same, seed after seed.
+_HASHED_MAX: Final = 4_096
 # What a client asks for and is nobody's secret: these fields stand in events as they are.
 _OPEN: Final = ("channel", "lane", "order", "on_ambiguous", "policy", "time_zone")
 
@@ -61,37 +64,43 @@ class _Seen:
 
     def has_hash_of(self, secret: bytes) -> bool:
         """Whether a hash of it, whole or cut to a number, stands in an event."""
-        for make in _HASHES:
-            digest = make(secret).digest()
-            number = int.from_bytes(digest[:_NUMBER_BYTES])
-            if (
-                digest in self._bytes
-                or digest[:16] in self._bytes
-                or digest.hex() in self.texts
-                or not self._numbers.isdisjoint((number, number >> 1, number >> 1 | 1))
-            ):
-                return True
-        return False
+        raw, in_hex, numbers = _hashes_of(secret)
+        # Asked of the views, since a set that is asked about a dictionary goes through all of it.
+        return not (
+            self._bytes.keys().isdisjoint(raw)
+            and self.texts.keys().isdisjoint(in_hex)
+            and self._numbers.isdisjoint(numbers)
+        )
 
     def _take(self, value: object) -> None:
-        match value:
-            case str():
-                self.texts[value] = None
-            case bytes():
-                self._bytes[value] = None
-            case bool():
-                pass
-            case int():
-                self._numbers.add(value)
-            case list():
-                for part in value:
-                    self._take(part)
-            case dict():
-                for name, part in value.items():
-                    self._take(name)
-                    self._take(part)
-            case _:
-                pass
+        waiting = [value]
+        while waiting:
+            match waiting.pop():
+                case str() as text:
+                    self.texts[text] = None
+                case int() as number if not isinstance(number, bool):
+                    self._numbers.add(number)
+                case dict() as parts:
+                    waiting += parts.keys()
+                    waiting += parts.values()
+                case list() as parts:
+                    waiting += parts
+                case bytes() as raw:
+                    self._bytes[raw] = None
+                case _:
+                    pass
+
+
+@lru_cache(_HASHED_MAX)
+def _hashes_of(secret: bytes) -> tuple[frozenset[bytes], frozenset[str], frozenset[int]]:
+    """All forms in which a hash of it might stand somewhere: bytes, whole or cut, hexadecimal, and a number."""
+    digests = [make(secret).digest() for make in _HASHES]
+    numbers = [int.from_bytes(digest[:_NUMBER_BYTES]) for digest in digests]
+    return (
+        frozenset(part for digest in digests for part in (digest, digest[:16])),
+        frozenset(digest.hex() for digest in digests),
+        frozenset(part for number in numbers for part in (number, number >> 1, number >> 1 | 1)),
+    )
 
 
 def _said(evidence: Evidence) -> Iterator[tuple[str, str]]:
