@@ -4,7 +4,9 @@ This file answers for a wait having a hole only where nothing that we know of st
 last, so that a missed wake-up is told from a missed deadline.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -146,9 +148,10 @@ def everywhere(evidence: Evidence) -> Iterator[Span]:
         if life.stopping_us is not None:
             yield life.stopping_us, ended_us
     steps = evidence.scenario.clock_steps()
+    instants_us, offsets_us = [at_us for at_us, _ in steps], [0, *accumulate(by_us for _, by_us in steps)]
 
     def wall_us(true_us: int) -> int:
-        return evidence.scenario.start_us + true_us + sum(by_us for at_us, by_us in steps if at_us <= true_us)
+        return evidence.scenario.start_us + true_us + offsets_us[bisect_right(instants_us, true_us)]
 
     for trouble in evidence.books.troubles:
         # Log time runs slower than true time where it has to wait for the wall, and jumps where the wall does.
