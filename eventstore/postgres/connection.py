@@ -281,6 +281,8 @@ def refused(url: str, error: Exception) -> StoreRefused:
             return StoreRefused(f"{place} does not let this user do what is needed: {words}")
         case asyncpg.ReadOnlySQLTransactionError():
             return StoreRefused(f"{place} is read-only ({words}): give the store's URL of the primary")
+        case asyncpg.TargetServerAttributeNotMatched():
+            return StoreRefused(f"{place} has no server that takes writes: is one of them about to become the primary?")
         case asyncpg.ClientConfigurationError() | ValueError():
             return StoreRefused(f"the store's URL cannot be understood: {type(error).__name__}")
         case asyncpg.CannotConnectNowError():

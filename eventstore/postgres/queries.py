@@ -27,22 +27,19 @@ from eventstore.postgres.reader import Reader
 from eventstore.postgres.rows import event_row, head_of_row, sealed_of_row
 from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 
-# A message that another daemon took in has no event before the one that acts has found it: its inbox row stands for it.
-# One statement sees either of them.
-_PARKED: Final = """
-SELECT 0, 0::smallint, 0, stream, 1, '', 0, 0, tenant, 0, body, ''::bytea FROM inbox WHERE kind = 'message'"""
-_EVENTS: Final = f"""
-SELECT {EVENT_COLUMNS} FROM event WHERE stream = $1 AND version > $2
-UNION ALL {_PARKED} AND stream = $1 AND $2 < 1 ORDER BY version"""
-_EVENTS_OF_MANY: Final = f"""
-SELECT {EVENT_COLUMNS} FROM event WHERE stream = ANY($1::bigint[])
-UNION ALL {_PARKED} AND stream = ANY($1::bigint[]) ORDER BY stream, version"""
-# The inbox row, where there is one, stands behind the columns of a head that is not there.
-_HEADS: Final = f"""
-SELECT {", ".join(f"head.{column}" for column in HEAD_COLUMNS.split(", "))}, inbox.body
-  FROM unnest($1::bigint[]) AS asked (stream) LEFT JOIN head ON head.stream = asked.stream
-  LEFT JOIN inbox ON inbox.stream = asked.stream AND inbox.kind = 'message'
-  WHERE head.stream IS NOT NULL OR inbox.id IS NOT NULL"""
+_EVENTS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = $1 AND version > $2 ORDER BY version"
+_EVENTS_OF_MANY: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = ANY($1::bigint[]) ORDER BY stream, version"
+_HEAD: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = $1"
+_HEADS: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = ANY($1::bigint[])"
+# A message that another daemon took in has neither before the one that acts has found it: its inbox row stands for
+# both. What was not found is asked for again together with that, since it may be taken in between two questions.
+_PARKED: Final = "FROM inbox WHERE kind = 'message' AND stream = ANY($1::bigint[])"
+_EVENTS_OR_PARKED: Final = f"""
+SELECT {EVENT_COLUMNS} FROM event WHERE stream = ANY($1::bigint[]) UNION ALL
+SELECT 0, 0::smallint, 0, stream, 1, '', 0, 0, tenant, 0, body, ''::bytea {_PARKED} ORDER BY stream, version"""
+_HEADS_OR_PARKED: Final = f"""
+SELECT {", ".join(f"head.{column}" for column in HEAD_COLUMNS.split(", "))}, parked.body
+  FROM (SELECT stream, body {_PARKED}) AS parked FULL JOIN ({_HEADS}) AS head ON head.stream = parked.stream"""
 _LINE: Final = f"""
 SELECT {HEAD_COLUMNS} FROM head
   WHERE conversation = $1 AND line = $2 AND place IS NOT NULL AND (place, stream) > ($3::bigint, $4::bigint)
@@ -87,11 +84,17 @@ class StreamQuestions:
 
     async def events_of(self, stream: int, *, after_version: int = 0) -> list[Recorded]:
         """A stream's events in order; empty for an unknown stream. Raises StreamParked for an event not known here."""
-        return readable(_recorded(await self._hot.rows(_EVENTS, stream, after_version)))
+        rows = await self._hot.rows(_EVENTS, stream, after_version)
+        if not rows and after_version < 1:
+            rows = await self._hot.rows(_EVENTS_OR_PARKED, [stream])
+        return readable(_recorded(rows))
 
     async def events_of_many(self, streams: Sequence[int]) -> dict[int, list[Recorded]]:
         """Several streams in one read; a stream without events is left out."""
-        return _by_stream(await self._hot.rows(_EVENTS_OF_MANY, list(streams)))
+        found = _by_stream(await self._hot.rows(_EVENTS_OF_MANY, list(streams)))
+        if missing := [stream for stream in streams if stream not in found]:
+            found |= _by_stream(await self._hot.rows(_EVENTS_OR_PARKED, missing))
+        return found
 
     async def snapshot_of(self, stream: int) -> Snapshot | None:
         """The newest snapshot of a stream."""
@@ -99,11 +102,18 @@ class StreamQuestions:
 
     async def head_of(self, stream: int) -> Head | None:
         """The head row of a stream."""
-        return (await self.heads_by([stream])).get(stream)
+        row = await self._hot.row(_HEAD, stream)
+        return head_of_row(row) if row is not None else (await self._late_heads([stream])).get(stream)
 
     async def heads_by(self, streams: Sequence[int]) -> dict[int, Head]:
         """The head rows of several streams in one read; unknown ones are missing."""
-        return {head.stream: head for head in map(_head, await self._hot.rows(_HEADS, list(streams)))}
+        found = {head.stream: head for head in map(head_of_row, await self._hot.rows(_HEADS, list(streams)))}
+        missing = [stream for stream in streams if stream not in found]
+        return found | await self._late_heads(missing) if missing else found
+
+    async def _late_heads(self, streams: list[int]) -> dict[int, Head]:
+        """Those of streams that had no head a moment ago: as they will be, where they wait in the inbox."""
+        return {head.stream: head for head in map(_head, await self._hot.rows(_HEADS_OR_PARKED, streams))}
 
     async def line_of(self, conversation: int, line: int, *, after: tuple[int, int] | None, limit: int) -> list[Head]:
         """Open messages of one line of a conversation that have a place, ordered by (place, stream), beyond `after`."""
@@ -180,7 +190,7 @@ def _recorded(rows: list[Row]) -> list[Recorded]:
 
 def _head(row: Row) -> Head:
     if row[0] is not None:
-        return head_of_row(row[:-1])
+        return head_of_row(row)
     message = unparked(row[-1])
     return head_of(message, message.at_us)
 

@@ -27,6 +27,14 @@ async def hand(postgres_url: str) -> AsyncIterator[Connection]:
     connection.terminate()
 
 
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A server of this test's own."""
+    cluster = own_cluster()
+    yield cluster
+    remove(cluster.folder)
+
+
 def changed(url: str, **parts: str) -> str:
     """The same URL with another user or database."""
     known = urlsplit(url)
@@ -83,6 +91,27 @@ async def test_a_url_that_makes_no_sense(url: str) -> None:
     assert "cannot be understood" in await refusal_of(url)
 
 
+async def test_one_of_several_servers_is_the_primary(cluster: Cluster, postgres_url: str) -> None:
+    """Of the servers in a URL the one that takes writes is found, past one that is gone and one that takes none."""
+    name, user = urlsplit(postgres_url).path[1:], urlsplit(postgres_url).username
+    cluster.run(f"CREATE DATABASE {name}")
+    await to_thread.run_sync(cluster.stop)
+    (cluster.folder / "standby.signal").touch()
+    await to_thread.run_sync(cluster.start)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        gone = f"127.0.0.1:{taken.getsockname()[1]}"
+        standby, primary = (urlsplit(url).netloc.rpartition("@")[2] for url in (cluster.url, postgres_url))
+        url = f"postgresql://{user}:secret@{gone},{standby},{primary}/{name}"
+        log = await open_log(url, identity=1)
+        assert await log.accept(Scribe().acceptance()) == Stored()
+        await log.close()
+        away = await refusal_of(f"postgresql://{user}:secret@{gone},{standby}/{name}")
+    assert f"on {gone} or {standby} cannot be reached" in away
+    nobody = await refusal_of(f"postgresql://{user}:secret@{standby},{standby}/{name}?target_session_attrs=primary")
+    assert "has no server that takes writes: is one of them about to become the primary?" in nobody
+
+
 async def test_a_newer_schema_is_left_alone(postgres_url: str, hand: Connection) -> None:
     """A daemon and a reader of an older release change nothing in it."""
     await (await open_log(postgres_url, identity=1)).close()
@@ -116,14 +145,6 @@ async def test_a_database_that_cannot_be_written(postgres_url: str, hand: Connec
     words = await refusal_of(postgres_url)
     assert "is read-only" in words
     assert "the primary" in words
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """A server of this test's own."""
-    cluster = own_cluster()
-    yield cluster
-    remove(cluster.folder)
 
 
 async def test_a_standby_is_read_and_never_written(cluster: Cluster) -> None:
