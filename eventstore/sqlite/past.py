@@ -94,6 +94,9 @@ def _pages(events: sqlite3.Cursor, until_us: int | None) -> Iterator[list[Happen
     while rows := events.fetchmany(EVENTS_A_PAGE):
         # Instants never decrease in the order of arrival, so the first later one ends it.
         page = rows if until_us is None else list(takewhile(lambda row: row[1] <= until_us, rows))
-        yield [(*row[:4], decode(row[4], row[5], row[6])) for row in page]
+        yield [
+            (stream, at_us, tenant, cause, decode(name, schema_version, body))
+            for stream, at_us, tenant, cause, name, schema_version, body in page
+        ]
         if len(page) < len(rows):
             return
