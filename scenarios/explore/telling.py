@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from adapters.cli.ending import Ended
 from adapters.cli.printing import line, progress
 from scenarios.explore.swarming import PARTS, swarm_around, world_around
 from scenarios.explore.sweeping import places_of, sweep
@@ -25,6 +26,8 @@ from scenarios.world.ground import Parts
 
 # Failures that read alike are told once, and of the others no more than a person reads.
 _TOLD_MAX: Final = 5
+# What a shell takes for a program that Ctrl-C ended.
+_CUT_SHORT: Final = 130
 
 Start = tuple[Scenario, int]
 
@@ -73,23 +76,28 @@ def one(scenario: Scenario, seed: int, shown: Shown, *, quiet: bool) -> list[Out
 def seeded(starts: Sequence[Start], runs: int, *, quiet: bool) -> list[Outcome]:
     """Many seeds of every file."""
     chunks = swarm([(scenario.file, seed) for scenario, seed in starts], runs)
-    return _told(starts, _gathered(chunks, "seeds", runs * len(starts)), quiet=quiet)
+    return _told(starts, gathered(chunks, "seeds", runs * len(starts)), quiet=quiet)
 
 
 def swarmed(starts: Sequence[Start], runs: int, *, marks: bool, quiet: bool) -> list[Outcome]:
     """Many worlds, shared out among the files."""
     chunks = swarm_around([(scenario.file, seed) for scenario, seed in starts], runs, marks=marks)
-    return _told(starts, _gathered(chunks, "worlds", runs), quiet=quiet)
+    return _told(starts, gathered(chunks, "worlds", runs), quiet=quiet)
 
 
 def swept(starts: Sequence[Start], *, again: bool, quiet: bool) -> list[Outcome]:
     """Every file's run, and a crash at each of its boundaries."""
     outcomes: list[Outcome] = []
+    cut = ""
     for scenario, seed in starts:
         whole = run_once(scenario, seed)
         places = places_of(whole, again=again)
-        outcomes += [judged(whole), *_gathered(sweep(scenario.file, seed, places), "crashes", len(places))]
-    return _told(starts, outcomes, quiet=quiet)
+        found = gathered(sweep(scenario.file, seed, places), "crashes", len(places))
+        outcomes += [judged(whole), *found.outcomes]
+        cut = found.cut
+        if cut:
+            break
+    return _told(starts, Gathered(outcomes=outcomes, cut=cut), quiet=quiet)
 
 
 def missed(outcomes: Iterable[Outcome], *, quiet: bool) -> list[str]:
@@ -115,22 +123,41 @@ def _verdict(outcomes: Sequence[Outcome], shown: Outcome) -> None:
     line(f"  {what}{crashed}.")
 
 
-def _gathered(chunks: Iterator[list[Outcome]], what: str, total: int) -> list[Outcome]:
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcomes that came in. `cut` says how many of how many they are where somebody cut it short, else nothing."""
+
+    outcomes: list[Outcome]
+    cut: str = ""
+
+
+def gathered(chunks: Iterator[list[Outcome]], what: str, total: int) -> Gathered:
+    """What comes, until it is over or somebody has seen enough of it."""
     outcomes: list[Outcome] = []
+    done = 0
     with progress() as bar:
         task = bar.add_task(what, total=total)
-        for chunk in chunks:
-            outcomes += chunk
-            bar.advance(task, len({(outcome.file, outcome.seed, outcome.crash_at[:1]) for outcome in chunk}))
-    return outcomes
+        try:
+            for chunk in chunks:
+                outcomes += chunk
+                came = len({(outcome.file, outcome.seed, outcome.crash_at[:1]) for outcome in chunk})
+                done += came
+                bar.advance(task, came)
+        except KeyboardInterrupt:
+            return Gathered(outcomes=outcomes, cut=f"cut short after {done:,} of {total:,} {what}.")
+    return Gathered(outcomes=outcomes)
 
 
-def _told(starts: Sequence[Start], outcomes: list[Outcome], *, quiet: bool) -> list[Outcome]:
-    outcomes.sort(key=lambda outcome: (outcome.file, outcome.seed, outcome.crash_at))
+def _told(starts: Sequence[Start], found: Gathered, *, quiet: bool) -> list[Outcome]:
+    """Tells what was found. Where it was cut short that is all that comes of it."""
+    outcomes = sorted(found.outcomes, key=lambda outcome: (outcome.file, outcome.seed, outcome.crash_at))
     if not quiet:
         for scenario, _ in starts:
-            _summary(scenario, [outcome for outcome in outcomes if outcome.file == scenario.file])
+            own = [outcome for outcome in outcomes if outcome.file == scenario.file]
+            if own:
+                _summary(scenario, own)
         _differing([outcome for outcome in outcomes if not outcome.is_sound])
+    if found.cut:
+        raise Ended(found.cut, status=_CUT_SHORT)
     return outcomes
 
 

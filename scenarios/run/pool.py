@@ -1,16 +1,18 @@
 """Work for several processes, and its results as they come.
 
-This file answers for each piece of work being done once, in a process that has nothing from ours. A process does its
-pieces one after another.
+This file answers for each piece of work being done once, in a process that has nothing from ours, and for none of them
+being left behind when it is cut short. A process does its pieces one after another.
 """
 
 import gc
 import importlib
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Final, TypeVar
 
 Work = TypeVar("Work")
@@ -28,15 +30,33 @@ def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: i
     # Fresh processes: what a fork would bring along (threads, open files) has no business in a simulated run.
     context = get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_settle, initargs=(task.__module__,)) as pool:
-        under_way: set[Future[Result]] = {pool.submit(task, piece) for piece in islice(rest, _AHEAD * count)}
+        with _deaf():
+            under_way: set[Future[Result]] = {pool.submit(task, piece) for piece in islice(rest, _AHEAD * count)}
         try:
             while under_way:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 under_way |= {pool.submit(task, piece) for piece in islice(rest, len(done))}
                 yield from (future.result() for future in done)
-        finally:
+        except KeyboardInterrupt:
+            # Nobody waits for what they are at. What is ahead of them fails with them: were it cancelled as well,
+            # the pool would tell of an error of its own.
+            for child in active_children():
+                child.terminate()
+            raise
+        except GeneratorExit:
             for future in under_way:
                 future.cancel()
+            raise
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that begin in here never hear of Ctrl-C: a terminal sends it to all, and each would tell of it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def processors() -> int:
