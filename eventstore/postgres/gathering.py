@@ -6,6 +6,7 @@ linger: a batch takes what waits and begins.
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from core.errors import AppendUnknown, Overloaded, StoreUnavailable
@@ -29,14 +30,15 @@ class Gathering:
         self._ownership = ownership
         self._waiting: deque[tuple[Call, Future]] = deque()
         self._bytes = 0
-        self._is_closed = False
+        # Why nothing is taken any more, empty while it is.
+        self._closed = ""
         self._task: asyncio.Task[None] | None = None
 
     def put(self, call: Call) -> Future:
         """The answer to a call once it is durable. Raises StoreUnavailable or Overloaded at once."""
         self._ownership.check()
-        if self._is_closed:
-            raise StoreUnavailable("the log is closed")
+        if self._closed:
+            raise StoreUnavailable(self._closed)
         if self._bytes and self._bytes + _size_of(call) > QUEUED_BYTES_MAX:
             raise Overloaded(f"{self._bytes} bytes wait for the log, and it takes {QUEUED_BYTES_MAX} at most")
         loop = asyncio.get_running_loop()
@@ -49,7 +51,7 @@ class Gathering:
 
     async def close(self) -> None:
         """Sends what waits and takes no more."""
-        self._is_closed = True
+        self._closed = self._closed or "the log is closed"
         if self._task is not None:
             await self._task
 
@@ -64,7 +66,10 @@ class Gathering:
             self._task = None
         finally:
             # Reached with a batch in hand only by a bug of ours or when the loop ends: nobody may wait for ever.
-            self._fail(batch, AppendUnknown("the door to the log has ended unexpectedly; restart the daemon"))
+            if batch:
+                self._closed = "the door to the log has ended unexpectedly; restart the daemon"
+                self._fail(batch, AppendUnknown(self._closed))
+                self._fail(self._waiting, StoreUnavailable(self._closed))
 
     def _taken(self) -> list[tuple[Call, Future]]:
         """What the next batch takes, oldest first. What another of it may keep out waits for the one behind it."""
@@ -104,7 +109,7 @@ class Gathering:
             else:
                 future.set_result(answer)
 
-    def _fail(self, batch: list[tuple[Call, Future]], error: StoreUnavailable | AppendUnknown) -> None:
+    def _fail(self, batch: Iterable[tuple[Call, Future]], error: StoreUnavailable | AppendUnknown) -> None:
         for _, future in batch:
             if not future.done():
                 future.set_exception(type(error)(str(error)))

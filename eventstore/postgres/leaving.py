@@ -116,11 +116,14 @@ class Leaving(Trip):
         if len(calls) == 1:
             return [error]
         middle = len(calls) // 2
-        answers = await self.leave(calls[:middle])
+        return [*await self.leave(calls[:middle]), *await self._further(calls[middle:])]
+
+    async def _further(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers to calls behind some that are durable already, so that "nothing" is not said of all of them."""
         try:
-            return [*answers, *await self.leave(calls[middle:])]
-        except StoreUnavailable as unavailable:
-            raise AppendUnknown(f"the log failed within a batch: {unavailable}") from unavailable
+            return await self.leave(calls) if calls else []
+        except StoreUnavailable as error:
+            raise AppendUnknown(f"the log failed within a batch: {error}") from error
 
     async def _left_together(self, calls: Sequence[Call]) -> list[Answer]:
         messages = [call for call in calls if isinstance(call, Acceptance)]
@@ -141,8 +144,12 @@ class Leaving(Trip):
         taken = await self._through(left)
         if taken is None:
             self._refuse_another()
-        before = await self._before([message for message in messages if message.sealed.stream not in taken])
-        return [Stored() if isinstance(call, Note) else before.get(call.sealed.stream, Stored()) for call in calls]
+        losers = [message for message in messages if message.sealed.stream not in taken]
+        before = await self._before(losers)
+        # A key that was forgotten just now keeps nobody out any more.
+        again = [loser for loser in losers if loser.sealed.stream not in before]
+        answers = before | dict(zip(map(_stream, again), await self._further(again), strict=True))
+        return [Stored() if isinstance(call, Note) else answers.get(_stream(call), Stored()) for call in calls]
 
     async def _landed(self, connection: Connection, messages: list[Acceptance], notes: list[Note]) -> set[int] | None:
         """The messages that are there of what was sent through an earlier connection; None where nothing of it is.
@@ -156,7 +163,7 @@ class Leaving(Trip):
         self._is_open = False
         return found if is_there else None
 
-    async def _before(self, losers: list[Acceptance]) -> dict[int, Repeated]:
+    async def _before(self, losers: list[Acceptance]) -> dict[int, Answer]:
         """The messages that came before under the same keys."""
         keys = [(loser.append.tenant, loser.dedup.key_hash) for loser in losers if loser.dedup is not None]
         if not keys:
@@ -164,12 +171,17 @@ class Leaving(Trip):
         columns = [list(column) for column in zip(*keys, strict=True)]
         rows = cast("list[tuple[str, bytes, int, bytes]]", await self.ask(_KEYS, *columns))
         known = {(row[0], row[1]): (row[2], row[3]) for row in rows}
-        answers: dict[int, Repeated] = {}
+        answers: dict[int, Answer] = {}
         for loser in losers:
             assert loser.dedup is not None, "only a key keeps a message out"
-            stream, request_hash = known[loser.append.tenant, loser.dedup.key_hash]
-            answers[loser.sealed.stream] = Repeated(stream=stream, same=request_hash == loser.dedup.request_hash)
+            row = known.get((loser.append.tenant, loser.dedup.key_hash))
+            if row is not None:
+                answers[_stream(loser)] = Repeated(stream=row[0], same=row[1] == loser.dedup.request_hash)
         return answers
+
+
+def _stream(acceptance: Acceptance) -> int:
+    return acceptance.sealed.stream
 
 
 def _message_row(acceptance: Acceptance) -> tuple[object, ...]:

@@ -5,14 +5,14 @@ who may still send.
 """
 
 from collections.abc import Collection
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Final, NoReturn
 
 from core.errors import StoreUnavailable
 from core.ports import Health
 from eventstore.numbering import Numbering
 from eventstore.postgres.committing import Committing
-from eventstore.postgres.connection import TROUBLE, Pool, connect, farewell
+from eventstore.postgres.connection import TROUBLE, Pool, connect, farewell, words_of
 from eventstore.postgres.door import PostgresDoor
 from eventstore.postgres.errands import Errands
 from eventstore.postgres.hints import Hints
@@ -43,6 +43,8 @@ class Node:
         self.door = PostgresDoor(url, ownership, self._errands, hints)
         self.log_for_reading = StandingLog(pool, numbering, ownership=ownership, presence=presence)
         self._log: PostgresLog | None = None
+        # Why it does not act although nobody does, empty where nothing keeps it from that.
+        self._trouble = ""
 
     @property
     def identity(self) -> int:
@@ -61,11 +63,14 @@ class Node:
 
     def newest(self) -> tuple[int, int]:
         """(largest id, latest instant in the log): where ids and log time go on; (0, 0) for an empty log."""
-        return self.log_for_reading.newest()
+        return self.log_for_reading.newest() if self._log is None else self._log.newest()
 
     def health(self) -> tuple[Health, str]:
-        """Whether the database hears this daemon, and why not."""
-        return self.log_for_reading.health() if self._log is None else self._log.health()
+        """Whether the database hears this daemon, and lets it act where nobody does; and why not."""
+        if self._log is not None:
+            return self._log.health()
+        state, reason = self.log_for_reading.health()
+        return ("failing", self._trouble) if state == "ok" and self._trouble else (state, reason)
 
     async def lost(self) -> NoReturn:
         """Raises StoreRefused once this process counts as dead; waits until then. It ends then: dead is final."""
@@ -80,9 +85,14 @@ class Node:
             if self._ownership.is_lost:
                 await self._ownership.lost()
             await self._presence.free()
-            with suppress(*_TROUBLE):
-                # The database may be away, or we are about to hear that this process counts as dead.
+            try:
                 await self.act(self._presence.silent)
+                self._trouble = ""
+            except StoreUnavailable as error:
+                # We have heard, or are about to, that this process counts as dead.
+                self._trouble = str(error)
+            except TROUBLE as error:
+                self._trouble = f"the log's database does not let this daemon act now: {words_of(error)}"
         return self._log
 
     async def act(self, silent: Collection[int] | None = None) -> PostgresLog | Claimed:
@@ -90,6 +100,8 @@ class Node:
 
         Raises CorruptLog, StoreUnavailable or what the driver raises.
         """
+        if self._is_closed:
+            raise StoreUnavailable("the log is closed")
         async with AsyncExitStack() as undo:
             connection = await connect(self._url, for_writing=True)
             undo.callback(connection.terminate)

@@ -107,7 +107,7 @@ class Presence:
                 self._is_free.set()
             else:
                 self._is_free.clear()
-            await self._follow()
+        await self._follow()
         # The owner is left to whoever takes its place in the same step.
         if dead := [node for node in silent if node != owner]:
             await bury(self._connection, dead)

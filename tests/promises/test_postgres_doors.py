@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from typing import Final
 
 import pytest
 from anyio import to_thread
@@ -22,6 +23,15 @@ from tests.promises.postgres_wire import Break, Wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+# The first key that comes meets one that is there, and is gone when it is asked for.
+KEPT_OUT_ONCE: Final = """
+CREATE SEQUENCE turns;
+CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF nextval('turns') = 1 THEN RETURN NULL; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER once BEFORE INSERT ON idem FOR EACH ROW EXECUTE FUNCTION once()"""
 BREAKS: list[Break] = ["before it arrives", "before its answer", "and it arrives late"]
 
 
@@ -121,6 +131,20 @@ async def test_many_calls_of_one_key_in_one_batch(nodes: tuple[Node, Node]) -> N
     told = Repeated(stream=stream_of(calls[0]), same=True)
     assert answers == [Stored(), *[told] * 6, Stored()]
     assert await waiting(acting) == [stream_of(calls[0]), stream_of(calls[7])]
+
+
+async def test_a_key_that_is_forgotten_at_this_moment_keeps_nobody_out(
+    nodes: tuple[Node, Node], hand: Connection
+) -> None:
+    """Where what kept a message out has gone before anybody could ask what it was, the message is taken after all."""
+    acting, standing = nodes
+    await hand.execute(KEPT_OUT_ONCE)
+    scribe = Scribe(slot=1)
+    calls = [scribe.acceptance(key="k1"), scribe.acceptance(key="k2"), scribe.acceptance()]
+    answers = await asyncio.gather(*(standing.door.accept(call) for call in calls))
+    assert answers == [Stored()] * 3
+    assert await hand.fetchval("SELECT last_value FROM turns") == 3
+    assert sorted(await waiting(acting)) == [stream_of(call) for call in calls]
 
 
 async def test_what_no_column_holds_fails_alone(nodes: tuple[Node, Node]) -> None:
