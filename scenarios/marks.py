@@ -15,6 +15,7 @@ from core.records import Recorded
 from scenarios.laws.chronicle import Attempt, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.scopes import scopes_of
+from scenarios.marks_of_several import MARKS_OF_SEVERAL
 
 Reached = Callable[[Evidence], bool]
 
@@ -280,4 +281,5 @@ MARKS: Final[Mapping[str, Reached]] = {
         sum(isinstance(entry.event, e.PlanSet) for entry in entries) > 1
         for entries in evidence.chronicle.others.values()
     ),
+    **MARKS_OF_SEVERAL,
 }  # fmt: skip  # A mark a line.

@@ -27,7 +27,7 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
     """Where faults may lie: mostly while something arrives (until `busy_us`), always before the run is over.
 
     `wired` are those of the lanes that hear answers in bytes. `signs`: somebody's hooks are too old for us where our
-    clock is wrong by much.
+    clock is wrong by much. `daemons` share the log.
     """
 
     busy_us: int
@@ -35,6 +35,7 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[str, ...]
     wired: frozenset[str]
     signs: bool
+    daemons: int = 1
 
     def hearing(self, kind: Kind) -> tuple[str, ...]:
         """The lanes that can be answered so."""
@@ -113,6 +114,38 @@ def _clock(pick: Pick) -> Tree:
     return {"at": pick.at(), "clock": pick.among("step", steps)}
 
 
+def _cut(way: str) -> Callable[[Pick], Tree | None]:
+    def build(pick: Pick) -> Tree | None:
+        if pick.where.daemons == 1:
+            return None
+        length = pick.among("for", ("2s", "13s", "20s", "2m"))
+        return {"at": pick.at(), "for": length, "cut": pick.among("which", _which(pick)), "way": way}
+
+    return build
+
+
+def _away(pick: Pick) -> Tree | None:
+    if pick.where.daemons == 1:
+        return None
+    return {"at": pick.at(), "for": pick.among("for", ("1s", "14s", "40s")), "database": "away"}
+
+
+def _of_another(kind: str) -> Callable[[Pick], Tree | None]:
+    def build(pick: Pick) -> Tree | None:
+        if pick.where.daemons == 1:
+            return None
+        more = {"for": pick.among("for", ("5s", "18s", "2m"))} if kind == "freeze" else {}
+        return {"at": pick.at(), "daemon": kind, "of": pick.among("which", _which(pick)), **more}
+
+    return build
+
+
+def _which(pick: Pick) -> Sequence[object]:
+    """Any of several daemons, mostly the one that acts."""
+    numbers = range(1, pick.where.daemons + 1)
+    return (*numbers, *("acting" for _ in numbers))
+
+
 def _disk(kind: str) -> Callable[[Pick], Tree]:
     return lambda pick: {"at": pick.at(), "for": pick.length(), "disk": kind}
 
@@ -147,6 +180,9 @@ STOCK: Final[Mapping[str, Callable[[Pick], Tree | None]]] = {
     **{f"disk {kind}": _disk(kind) for kind in ("full", "error", "unknown", "slow")},
     **{f"store {kind}": _store(kind) for kind in ("lost_reply", "error")},
     "account": _account,
+    **{f"cut {way}": _cut(way) for way in ("both", "from", "to")},
+    "database away": _away,
+    **{f"{kind} of another": _of_another(kind) for kind in ("crash", "stop", "freeze")},
 }
 
 

@@ -60,6 +60,7 @@ def world_of(tree: Mapping[str, object], base: Scenario, seed: int) -> World:
         lanes=lanes,
         wired=frozenset(base.wired),
         signs=bool(base.hooks),
+        daemons=base.daemons,
     )
     changed["fault"] = [*_kept(changed, draws), *drawn_from_stock(draws, where)]
     turn_knobs(changed, draws)
@@ -137,7 +138,9 @@ def _kept(tree: Tree, draws: Draws) -> list[Tree]:
 
 
 def _kind(fault: Tree) -> str:
-    kind = next(key for key in ("answer", "account", "daemon", "clock", "disk", "store") if key in fault)
+    kind = next(
+        key for key in ("answer", "account", "daemon", "clock", "disk", "store", "database", "cut") if key in fault
+    )
     answer = fault[kind]
     return f"{kind} {sorted(answer)}" if isinstance(answer, dict) else f"{kind} {answer}"
 

@@ -19,6 +19,7 @@ from scenarios.file.arriving import body_of
 from scenarios.file.readings import Lasting, filled
 from scenarios.file.scenario import Hook, Scenario
 from scenarios.file.selecting import Chosen, LatencyTable
+from scenarios.file.several import check_several
 from scenarios.file.sides import Answered, Fault, Provider
 from scenarios.file.tables import MEASURED, OF_NO_MESSAGE, Arrive, Expect, Operator
 from scenarios.file.wired import check_wire
@@ -28,8 +29,7 @@ from scenarios.file.wishes import Device, Plan, messages_of, plan_body
 def check(reader: Reader, scenario: Scenario) -> None:
     """Notes every mistake that takes more than one value to see."""
     for path, chosen in _parts(scenario):
-        if reader.sound(path):
-            _check_names(reader, scenario, chosen, path)
+        _check_names(reader, scenario, chosen, path)
     for index, provider in enumerate(scenario.providers):
         _check_latency(reader, provider.latency, ("provider", index, "latency"))
     if scenario.disk_latency is not None:
@@ -53,7 +53,13 @@ def check(reader: Reader, scenario: Scenario) -> None:
     for index, device in enumerate(scenario.devices):
         _check_device(reader, device, ("device", index))
     check_wire(reader, scenario)
+    check_several(reader, scenario)
     _check_end(reader, scenario)
+
+
+def _are_sound(reader: Reader, path: KeyPath, *keys: str) -> bool:
+    """Whether these keys of a table hold what the file says: a broken one stands at its default, and tells nothing."""
+    return not reader.is_broken(path) and all(reader.sound((*path, key)) for key in keys)
 
 
 def _parts(scenario: Scenario) -> Iterator[tuple[KeyPath, Chosen]]:
@@ -111,14 +117,12 @@ def _check_receipts(reader: Reader, provider: Provider, path: KeyPath) -> None:
 
 
 def _check_hook(reader: Reader, scenario: Scenario, hook: Hook, path: KeyPath) -> None:
-    if not reader.sound(path):
-        return
     lanes = {lane.name: lane.channel for lane in scenario.settings.lanes}
     if [lane.name for lane in scenario.settings.lanes].count(hook.name) > 1:
         reader.mistake(path, "the name of a lane", "another name, since a source's handler is a lane of its own")
     fitting = [name for name, channel in lanes.items() if channel == "whatsapp" and hook.scheme == "meta"]
     for index, lane in enumerate(hook.lanes):
-        if lane not in fitting:
+        if lane not in fitting and _are_sound(reader, path, "scheme"):
             reader.mistake((*path, "lanes", index), shown(lane), one_of(lane, fitting))
 
 
@@ -135,21 +139,27 @@ def _check_own_names(reader: Reader, scenario: Scenario) -> None:
 
 
 def _check_arrive(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
-    if not reader.sound(path):
+    if not _are_sound(reader, path, "hook"):
         return
+    is_whole = reader.sound(path)
     if arrive.hook is not None:
         _check_arriving_hook(reader, scenario, arrive, path)
         return
     for key, given in (("channel", arrive.channel), ("to", arrive.to)):
-        if not given:
+        if not given and _are_sound(reader, path, key):
             reader.mistake((*path, key), "missing", f"a {key}, or a hook")
-            return
+            is_whole = False
     _check_lanes(reader, scenario, arrive, path)
     if arrive.policy is not None and arrive.policy not in scenario.settings.policies:
         reader.mistake((*path, "policy"), f'"{arrive.policy}"', one_of(arrive.policy, scenario.settings.policies))
     for key, value in (("batch", arrive.batch != 1), ("forged", arrive.forged > 0)):
         if value:
             reader.mistake((*path, key), f"{key} of a message", f"no {key}, which hooks have")
+    if is_whole:
+        _check_body(reader, scenario, arrive, path)
+
+
+def _check_body(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPath) -> None:
     # The first and the last one stand for all: templates differ in their number only.
     for number in (arrive.number, arrive.number + arrive.count - 1):
         try:
@@ -167,7 +177,7 @@ def _check_lanes(reader: Reader, scenario: Scenario, arrive: Arrive, path: KeyPa
     wanted += [((*path, "failover", place), arrive.channel, lane) for place, lane in enumerate(arrive.failover or ())]
     for place, other in enumerate(arrive.fallback):
         wanted.append(((*path, "fallback", place, "lane"), other.channel, other.lane))
-    for at, channel, lane in wanted:
+    for at, channel, lane in ((at, channel, lane) for at, channel, lane in wanted if channel):
         fitting = [name for name, known in lanes.items() if known == channel]
         if not fitting:
             of_channel: KeyPath = (*at[:-1], "channel") if at[-1] == "lane" else at
@@ -190,7 +200,7 @@ def _check_arriving_hook(reader: Reader, scenario: Scenario, arrive: Arrive, pat
     allowed = usual_keys | own
     for key in sorted(given - allowed):
         reader.mistake((*path, key), f"{key} of a hook from {source.scheme}", f"one of {', '.join(sorted(allowed))}")
-    if source.scheme == "meta" and not arrive.to:
+    if source.scheme == "meta" and not arrive.to and _are_sound(reader, path, "to"):
         reader.mistake((*path, "to"), "missing", "the number of whoever wrote")
 
 
@@ -230,9 +240,11 @@ def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
         "clock": fault.clock,
         "disk": fault.disk,
         "store": fault.store,
+        "database": fault.database,
+        "cut": fault.cut,
     }
     given = [kind for kind, value in kinds.items() if value is not None]
-    if not reader.sound(path):
+    if not _are_sound(reader, path, *kinds):
         return
     if len(given) != 1:
         reader.mistake(path, " and ".join(given) or "none of them", f"exactly one of {', '.join(kinds)}")
@@ -242,12 +254,12 @@ def _check_fault(reader: Reader, fault: Fault, path: KeyPath) -> None:
         reader.mistake((*path, "share"), shown(fault.share), f"none with {given[0]}")
     if fault.answer is not None and fault.answer.share is not None and fault.share is not None:
         reader.mistake((*path, "share"), "a second share", "one, beside the answer or in it")
-    if fault.account is not None and fault.lane is None:
+    if fault.account is not None and fault.lane is None and _are_sound(reader, path, "lane"):
         reader.mistake((*path, "lane"), "missing", "the lane whose account it is")
     is_instant = fault.daemon in {"crash", "stop"} or (fault.clock is not None and fault.clock.is_step)
     if fault.for_us is not None and is_instant:
         reader.mistake((*path, "for"), shown_span(fault.for_us), f"none with {given[0]}, which happens at an instant")
-    if fault.for_us is None and fault.daemon == "freeze":
+    if fault.for_us is None and fault.daemon == "freeze" and _are_sound(reader, path, "for"):
         reader.mistake((*path, "for"), "missing", "how long it stands still")
     _check_belonging(reader, fault, path)
 
@@ -285,31 +297,31 @@ def _check_one_answered(reader: Reader, answered: Answered, path: KeyPath, known
 
 
 def _check_operator(reader: Reader, operator: Operator, path: KeyPath) -> None:
-    if not reader.sound(path):
+    if not _are_sound(reader, path, "do"):
         return
-    if operator.do in {"pause", "resume"} and operator.lane is None:
+    if operator.do in {"pause", "resume"} and operator.lane is None and _are_sound(reader, path, "lane"):
         reader.mistake((*path, "lane"), "missing", f"the lane to {operator.do}")
     if operator.per_s is not None and operator.do != "redrive":
         reader.mistake((*path, "per_s"), shown(operator.per_s), f"none with {operator.do}")
-    if operator.do == "reschedule" and operator.send_at_us is None:
+    if operator.do == "reschedule" and operator.send_at_us is None and _are_sound(reader, path, "send_at"):
         reader.mistake((*path, "send_at"), "missing", "when it is to be sent, since the start")
     if operator.do != "reschedule" and operator.send_at_us is not None:
         reader.mistake((*path, "send_at"), shown_span(operator.send_at_us), f"none with {operator.do}")
 
 
 def _check_expect(reader: Reader, expect: Expect, path: KeyPath) -> None:
-    if not reader.sound(path):
+    if not _are_sound(reader, path, "that"):
         return
     shares = (expect.at_least_share, expect.at_most_share)
     bounds = (expect.count, expect.at_least, expect.at_most, expect.not_before_us, *shares)
-    if all(bound is None for bound in bounds):
+    if all(bound is None for bound in bounds) and reader.sound(path):
         reader.mistake(path, "nothing that is expected", "count, at_least, at_most or not_before, or a share")
     _check_amounts(reader, expect, path)
     if shares != (None, None) and expect.that in {*MEASURED, *OF_NO_MESSAGE}:
         reader.mistake(path, f"a share of {expect.that}", "none, since it does not count messages")
     if expect.held_by is not None and expect.that != "held":
         reader.mistake((*path, "held_by"), shown(expect.held_by), f"none with {expect.that}")
-    if expect.that == "peak" and expect.within_us is None:
+    if expect.that == "peak" and expect.within_us is None and _are_sound(reader, path, "within"):
         reader.mistake((*path, "within"), "missing", 'the length of the window, such as "1m"')
     if expect.that in MEASURED and expect.not_before_us is not None:
         reader.mistake((*path, "not_before"), "an instant", f"none with {expect.that}, which is a measure")

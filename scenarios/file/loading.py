@@ -77,6 +77,7 @@ def _compiled(reader: Reader, whole: FileTable, file: str) -> Scenario:
         zones=_zones(settings, whole),
         wired=tuple(name for name, table in whole.lanes.items() if table.wire),
         api=whole.api,
+        daemons=whole.daemons,
     )
 
 

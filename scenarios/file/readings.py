@@ -1,4 +1,4 @@
-"""Readings of the values that only scenario files have: instants, steps of a clock, amounts, templates.
+"""Readings of the values that only scenario files have: instants, steps of a clock, amounts, templates, daemons.
 
 This file answers for turning one value into something typed; a value that does not fit raises Unfit with what was
 expected. Durations, rates and the like are read as in the configuration file.
@@ -15,6 +15,10 @@ from core.policies import SECOND_US
 
 # Longer than any run.
 FOREVER_US: Final = 1 << 60
+# More daemons than anybody runs on one database show nothing that these do not.
+DAEMONS_MAX: Final = 5
+# The daemon that acts at that instant, whichever it is; others go by their number, from 1 on.
+ACTING: Final = 0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = span()
 _POSITIVE = span(least_us=1_000)
@@ -65,6 +69,15 @@ def amount(raw: object) -> int:
     if isinstance(raw, str):
         return Lasting(cast("int", _SPAN(raw)))
     raise Unfit('a whole number, or a duration such as "5s"')
+
+
+def daemon(raw: object) -> int:
+    """The number of a daemon, or ACTING."""
+    if raw == "acting":
+        return ACTING
+    if isinstance(raw, int) and not isinstance(raw, bool) and 1 <= raw <= DAEMONS_MAX:
+        return raw
+    raise Unfit(f'the number of a daemon from 1 to {DAEMONS_MAX}, or "acting"')
 
 
 def pace(raw: object) -> float:

@@ -33,7 +33,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One file. Instants of its parts are spans since `start_us`, in microseconds.
 
     Faults are over at `runs_for_us` at the latest; from then on everything must come to rest within `rests_within_us`.
-    `zones` are all time zones that a message may need. `wired` are the lanes that are on the wire.
+    `zones` are all time zones that a message may need. `wired` are the lanes that are on the wire. `daemons` share one
+    log, and are numbered from 1 on.
     """
 
     file: str
@@ -60,15 +61,21 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     zones: tuple[str, ...]
     wired: tuple[str, ...] = ()
     api: ApiTable = ApiTable()
+    daemons: int = 1
 
-    def clock_steps(self) -> tuple[tuple[int, int], ...]:
-        """When the wall clock is set, and by how much, in order; all of it is over when the run is."""
+    def clock_steps(self, machine: int = 1) -> tuple[tuple[int, int], ...]:
+        """When a machine's wall clock is set, and by how much, in order; all of it is over when the run is."""
         return in_order(
             one
             for fault in self.faults
-            if fault.clock is not None
+            if fault.clock is not None and fault.of in {None, machine}
             for one in fault.clock.steps(fault.at_us, fault.until_us(self.runs_for_us))
         )
+
+    @property
+    def clocks_differ(self) -> bool:
+        """Whether some of its machines show another time than others."""
+        return any(fault.clock is not None and fault.of is not None for fault in self.faults)
 
     @property
     def is_wired(self) -> bool:

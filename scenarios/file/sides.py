@@ -15,18 +15,20 @@ from core.outcomes import Failure, Permanent
 from core.policies import DAY_US, MINUTE_US, SECOND_US
 from scenarios.file.answers import Answer, answer, failure
 from scenarios.file.clocks import Clockwork, clockwork
-from scenarios.file.readings import remembered
+from scenarios.file.readings import daemon, remembered
 from scenarios.file.selecting import Chosen, LatencyTable, Share
 
 # Named here, since in a class body a field of the same name would stand in the way of the reading.
 AnswerValue = Annotated[Answer, answer]
 FailureValue = Annotated[Failure, failure]
 ClockValue = Annotated[Clockwork, clockwork]
+Which = Annotated[int, daemon]
 Names = Literal["id", "echo", "both"]
 Did = Literal["wrote", "stopped", "resumed"]
 Daemon = Literal["crash", "stop", "freeze"]
 Disk = Literal["full", "error", "unknown", "slow"]
 Store = Literal["lost_reply", "error"]
+Way = Literal["both", "from", "to"]
 
 
 class FailedTable(Table, frozen=True, kw_only=True):
@@ -103,12 +105,16 @@ class Provider(Chosen, frozen=True, kw_only=True):
 
 class Fault(Chosen, frozen=True, kw_only=True):
     """Something that goes wrong: in the answers of the other side, with an account there, or with our own daemon,
-    clock or disk.
+    clock or disk; where there are several, between them and their database.
 
-    Exactly one of `answer`, `account`, `daemon`, `clock`, `disk` and `store`. Without `for`, answers, disk and store
-    fail until the run's end, and an account that is down never comes up by its provider's word. `attempt` narrows to
-    the attempt of that number. A daemon that freezes stands still `for` so long; `latency` is that of a slow disk.
-    With `boundary`, a crash comes at the so many-eth boundary of our ports from `at` on.
+    Exactly one of `answer`, `account`, `daemon`, `clock`, `disk`, `store`, `database` and `cut`. Without `for`, all
+    but crashes and stops fail until the run's end, and an account that is down never comes up by its provider's word.
+    `attempt` narrows to the attempt of that number. A daemon that freezes stands still `for` so long; `latency` is that
+    of a slow disk. With `boundary`, a crash comes at the so many-eth boundary of our ports from `at` on.
+
+    `of` says which of several daemons, or whose clock; without it, it is the one that acts, and every clock. A database
+    that is away answers nobody. A daemon that is `cut` off from it is heard but does not hear (`way` is `from` there),
+    hears but is not heard (`to`), or neither.
     """
 
     at_us: SpanUs = field(default=0, name="at")
@@ -125,6 +131,10 @@ class Fault(Chosen, frozen=True, kw_only=True):
     disk: Annotated[Disk, choice("full", "error", "unknown", "slow")] | None = None
     latency: LatencyTable | None = None
     store: Annotated[Store, choice("lost_reply", "error")] | None = None
+    of: Which | None = None
+    database: Annotated[Literal["away"], choice("away")] | None = None
+    cut: Which | None = None
+    way: Annotated[Way, choice("both", "from", "to")] = "both"
 
     def is_on(self, at_us: int, runs_for_us: int) -> bool:
         """Whether it holds at an instant since the start; all faults are over when the run is."""

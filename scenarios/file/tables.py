@@ -17,7 +17,7 @@ from adapters.config.tables import LanePolicyTable, NamedPolicyTable
 from adapters.config.units import Unfit, choice, fraction, switch, text, whole, zone
 from core.events import OnAmbiguous, Order
 from core.policies import DAY_US, SECOND_US
-from scenarios.file.readings import amount, content, instant, pace, template
+from scenarios.file.readings import DAEMONS_MAX, amount, content, instant, pace, template
 from scenarios.file.selecting import Chosen, LatencyTable, Share, Template
 from scenarios.file.sides import Answered, Fault, Peer, Provider
 from scenarios.file.updates import SCHEMES, Scheme
@@ -35,11 +35,13 @@ COUNTED = (
     *("accepted", "repeated", "refused", "rejected", "forged", "delivered", "duplicates", "attempts"),
     *("dead", "expired", "cancelled", "held", "redriven", "circuits_opened", "breakers_opened", "crashes"),
     *("told", "strays", "doubts", "proved", "failed", "moved", "replaced", "suppressed", "invalidated"),
-    *("rescheduled", "waiting", "sending", "circuits_open", "breakers_open", "lanes_paused"),
+    *("rescheduled", "waiting", "sending", "circuits_open", "breakers_open", "lanes_paused", "takeovers"),
 )
 MEASURED = ("lateness", "tries", "peak", "in_flight")
 # What is no message's, so that no share of messages can be told of it.
-OF_NO_MESSAGE = frozenset({"strays", "invalidated", "crashes", "breakers_opened", "breakers_open", "lanes_paused"})
+OF_NO_MESSAGE = frozenset({
+    *("strays", "invalidated", "crashes", "takeovers", "breakers_opened", "breakers_open", "lanes_paused"),
+})  # fmt: skip  # one set
 
 
 class LaneTable(Table, frozen=True, kw_only=True):
@@ -205,6 +207,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     runs_for_us: Annotated[PositiveUs, Required] = field(default=DAY_US, name="runs_for")
     rests_within_us: PositiveUs = field(default=8 * DAY_US, name="rests_within")
     seed: Annotated[int, whole(0)] = 0
+    daemons: Annotated[int, whole(1, DAEMONS_MAX)] = 1
     schedule: Annotated[str, choice("fifo", "walk", "pct", "by seed")] = "fifo"
     bounds: Annotated[object, _kept] = field(default_factory=dict)
     crash: Annotated[object, _crash] | None = None

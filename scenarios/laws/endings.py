@@ -26,6 +26,8 @@ def the_world_comes_to_rest(evidence: Evidence) -> Iterator[Finding]:
     for stream in evidence.durable.owing:
         key = evidence.chronicle.stories[stream].key
         yield Finding(words=f"{key} still owes what takes its place", streams=(stream,))
+    for row in evidence.durable.parking.rows.values():
+        yield Finding(words=f"a {row.kind} that another daemon took in still waits {bound_s:g} s after the last fault")
     paused = _paused(evidence)
     for story in evidence.chronicle.stories.values():
         head = evidence.durable.heads.get(story.stream)

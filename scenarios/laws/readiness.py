@@ -144,11 +144,12 @@ class _Walk:
                 self._full_until_us = entry.at_us
             self._flying.discard(stream)
             self._freed_us = entry.at_us
-        if isinstance(event, Resolution | e.MessageReleased | e.MessageRedriven):
+        if isinstance(event, Resolution | e.MessageAccepted | e.MessageReleased | e.MessageRedriven):
             self._returned_us[stream] = entry.at_us
         due_us = getattr(event, "due_us", None)
         if due_us is not None:
-            self._due_us[stream] = due_us
+            # What another daemon took in was due before the one that acts knew of it.
+            self._due_us[stream] = max(due_us, entry.at_us)
         self._keep_line(story, event, due_us)
         first = min(self._line, key=self._line.__getitem__, default=None)
         if first != self._first:

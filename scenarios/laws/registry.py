@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from scenarios.laws.acting import one_daemon_acts
 from scenarios.laws.circuits import open_circuits_only_probe
 from scenarios.laws.duplicates import twice_only_in_doubt
 from scenarios.laws.endings import the_same_seed_gives_the_same_log, the_world_comes_to_rest
@@ -68,6 +69,7 @@ LAWS: Final = (
     Law(number=12, name="the world comes to rest", judge=the_world_comes_to_rest),
     Law(number=13, name="hooks are taken once and in order", judge=hooks_are_taken_once_and_in_order),
     Law(number=14, name="explanations come true", judge=explanations_come_true),
+    Law(number=15, name="one daemon acts at a time", judge=one_daemon_acts),
 )
 
 

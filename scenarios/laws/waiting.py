@@ -5,7 +5,7 @@ last, so that a missed wake-up is told from a missed deadline.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -15,6 +15,7 @@ from adapters.clock import SLICE_US
 from core import events as e
 from core.policies import SECOND_US
 from core.records import Recorded
+from scenarios.file.scenario import Scenario
 from scenarios.laws.chronicle import Attempt
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
@@ -147,19 +148,23 @@ def everywhere(evidence: Evidence) -> Iterator[Span]:
         ended_us = life.ended_us
         if life.stopping_us is not None:
             yield life.stopping_us, ended_us
-    steps = evidence.scenario.clock_steps()
-    instants_us, offsets_us = [at_us for at_us, _ in steps], [0, *accumulate(by_us for _, by_us in steps)]
-
-    def wall_us(true_us: int) -> int:
-        return evidence.scenario.start_us + true_us + offsets_us[bisect_right(instants_us, true_us)]
-
+    scenario = evidence.scenario
+    walls = {machine: _wall_of(scenario, machine) for machine in range(1, scenario.daemons + 1)}
     for trouble in evidence.books.troubles:
         # Log time runs slower than true time where it has to wait for the wall, and jumps where the wall does.
-        ended_us = max(trouble.log_us + trouble.until_us - trouble.at_us, wall_us(trouble.until_us))
+        ended_us = max(trouble.log_us + trouble.until_us - trouble.at_us, walls[trouble.machine](trouble.until_us))
         yield trouble.log_us, ended_us + _TROUBLE_US
-    for at_us, _ in steps:
-        # What lies between the two readings never was; whoever slept meanwhile notices at the end of a slice.
-        yield wall_us(at_us - 1), wall_us(at_us) + SLICE_US
+    for machine, wall_us in walls.items():
+        for at_us, _ in scenario.clock_steps(machine):
+            # What lies between the two readings never was; whoever slept meanwhile notices at the end of a slice.
+            yield wall_us(at_us - 1), wall_us(at_us) + SLICE_US
+
+
+def _wall_of(scenario: Scenario, machine: int) -> Callable[[int], int]:
+    """A machine's wall clock, as a function of true time."""
+    steps = scenario.clock_steps(machine)
+    instants_us, offsets_us = [at_us for at_us, _ in steps], [0, *accumulate(by_us for _, by_us in steps)]
+    return lambda true_us: scenario.start_us + true_us + offsets_us[bisect_right(instants_us, true_us)]
 
 
 def lane_spans(entries: Sequence[Recorded], attempts: Sequence[Attempt]) -> dict[int, list[Span]]:

@@ -7,7 +7,7 @@ one that is held running before it is let go. It must never touch what belongs t
 # ruff: noqa: SLF001 - a loop reads the private state of its own handles, as asyncio's loops do
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, TypeVar
 
@@ -51,6 +51,19 @@ class NodeLoop(VirtualLoop):
         context.run(NODE.set, node)
         return context.run(lambda: self.create_task(work(), name=name, context=context))
 
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        """A numbered task; one of a node that is gone never begins."""
+        task = super().create_task(coro, name=name, context=context)
+        if NODE.get() in self._gone:
+            self._remains.append({task})
+        return task
+
     def kill(self, node: int) -> None:
         """Nothing of a node runs from here on, not even what would clean up after it."""
         self._remains.append(asyncio.all_tasks(self))
@@ -64,6 +77,12 @@ class NodeLoop(VirtualLoop):
         if node not in self._ends:
             self._ends[node] = self.create_future()
         return self._ends[node]
+
+    async def over(self, node: int, task: asyncio.Task[T], timeout_s: float | None = None) -> bool:
+        """Whether a task of a node came to its end before the node did, and in time."""
+        ends: set[asyncio.Future[Any]] = {task, self.gone(node)}
+        await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        return task.done() and not task.cancelled()
 
     def hold(self, node: int) -> None:
         """A node stands still from here on: whatever comes for it waits."""

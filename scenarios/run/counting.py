@@ -151,6 +151,12 @@ def _crashes(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     return (Happened(at_us=life.ended_us - start_us, key=None) for life in evidence.lives if life.ended_by == "crash")
 
 
+def _takeovers(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    """Each time that another of several daemons began to act, or the same anew."""
+    start_us, later = evidence.scenario.start_us, evidence.lives[1:] if evidence.scenario.daemons > 1 else ()
+    return (Happened(at_us=life.began_us - start_us, key=None) for life in later)
+
+
 COUNTERS: Final[Mapping[str, Counter]] = {
     "accepted": _events(e.MessageAccepted),
     "repeated": _told("repeated"),
@@ -168,6 +174,7 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "circuits_opened": _circuits_opened,
     "breakers_opened": _breakers_opened,
     "crashes": _crashes,
+    "takeovers": _takeovers,
     "told": _events(e.ReceiptSeen),
     "strays": _strays,
     "doubts": _events(e.ReconcileStarted),

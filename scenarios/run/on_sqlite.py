@@ -30,6 +30,8 @@ _MAY_TOUCH: Final = ("aiosqlite.core", "eventstore.sqlite.locking", "pathlib")
 
 def unfit(scenario: Scenario) -> str | None:
     """Why a scenario cannot be run on a file, None where it can."""
+    if scenario.daemons > 1:
+        return "several daemons share no file"
     if scenario.disk_latency is not None or any(fault.disk or fault.store for fault in scenario.faults):
         return "a real disk cannot be told to fail, or to be slow"
     return None

@@ -15,11 +15,13 @@ from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.replay import as_it_lies
 from scenarios.loop.boundary import BoundaryError
-from scenarios.loop.run import run_virtual
+from scenarios.loop.nodes import NodeLoop
+from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.schedules import Fifo, Pct, Ready, Schedule, Walk
 from scenarios.loop.stuck import Budget, StuckError
 from scenarios.loop.virtual import PowerCut, VirtualLoop
 from scenarios.wire.loop import WireLoop
+from scenarios.world.fleet import Fleet
 from scenarios.world.ground import EndedBy, Ground, Parts
 from scenarios.world.living import Living
 from scenarios.world.naming import key_of
@@ -46,22 +48,7 @@ def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: 
     ground = Ground(scenario, seed, parts, crash_at)
     # Zones are files: they are read before the run, which may touch none.
     zones = {name: ZoneInfo(name) for name in scenario.zones}
-    wired = _wired(scenario) if scenario.is_wired else None
-    start_us, trouble = 0, ""
-    for _ in range(_LIVES_MAX):
-        try:
-            ended_by, ended_us = _life(ground, zones, start_us, wired)
-        except (StuckError, BoundaryError) as stuck:
-            trouble = str(stuck)
-            break
-        ground.life_ended(ended_by, ended_us)
-        if ended_by != "end":
-            ground.findings += as_it_lies(ground.durable)
-        if ended_by in {"end", "bug"}:
-            break
-        start_us = ended_us + _down_us(ground, ended_by)
-    else:
-        trouble = f"the daemon was started {_LIVES_MAX} times and never got through"
+    trouble = _together(ground, zones) if scenario.daemons > 1 else _one_after_another(ground, zones)
     return Evidence(
         scenario=scenario,
         seed=seed,
@@ -87,6 +74,50 @@ def run_once(scenario: Scenario, seed: int, *, parts: Parts = _SOUND, crash_at: 
     )
 
 
+def _one_after_another(ground: Ground, zones: dict[str, ZoneInfo]) -> str:
+    """Lives the lives of the only daemon there is. Answers why the run got nowhere, where it did not."""
+    wired = _wired(ground.scenario) if ground.scenario.is_wired else None
+    start_us = 0
+    for _ in range(_LIVES_MAX):
+        try:
+            ended_by, ended_us = _life(ground, zones, start_us, wired)
+        except (StuckError, BoundaryError) as stuck:
+            return str(stuck)
+        ground.life_ended(ended_by, ended_us)
+        if ended_by != "end":
+            ground.findings += as_it_lies(ground.durable)
+        if ended_by in {"end", "bug"}:
+            return ""
+        start_us = ended_us + _down_us(ground, ended_by)
+    return f"the daemon was started {_LIVES_MAX} times and never got through"
+
+
+def _together(ground: Ground, zones: dict[str, ZoneInfo]) -> str:
+    """Lives the lives of several daemons at once. Answers why the run got nowhere, where it did not."""
+
+    async def main() -> None:
+        await Fleet(ground, zones).run()
+        # What is left of daemons that were killed can neither go on nor be cleaned up.
+        await cut_power()
+
+    try:
+        run_virtual(main, schedule=_schedule(ground), budget=_budget(ground), kind=NodeLoop)
+    except PowerCut:
+        return ""
+    except (StuckError, BoundaryError) as stuck:
+        return str(stuck)
+    raise AssertionError("a run of several daemons ends by a power cut")
+
+
+def _budget(ground: Ground) -> Budget:
+    scenario = ground.scenario
+    return Budget(
+        steps_max=ground.parts.steps_max,
+        steps_at_one_instant_max=_STEPS_AT_ONE_INSTANT_MAX,
+        virtual_s_max=2 * (scenario.runs_for_us + scenario.rests_within_us) / SECOND_US,
+    )
+
+
 def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int, wired: Wired | None) -> tuple[EndedBy, int]:
     """How one life of the daemon ended, and when in true time."""
 
@@ -94,18 +125,12 @@ def _life(ground: Ground, zones: dict[str, ZoneInfo], start_us: int, wired: Wire
         living = Living(ground, zones, wired)
         return await living.run(), living.now_us()
 
-    scenario = ground.scenario
-    budget = Budget(
-        steps_max=ground.parts.steps_max,
-        steps_at_one_instant_max=_STEPS_AT_ONE_INSTANT_MAX,
-        virtual_s_max=2 * (scenario.runs_for_us + scenario.rests_within_us) / SECOND_US,
-    )
     try:
         return run_virtual(
             main,
             schedule=_schedule(ground),
             start_s=start_us / SECOND_US,
-            budget=budget,
+            budget=_budget(ground),
             **_surroundings(ground),
         )
     except PowerCut as cut:

@@ -26,9 +26,9 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
 
     What it took reaches whom it is for `late_us` later; with `copy_us` once more so much after that, which `is_copy`.
 
-    Where several daemons share a log, `node` is the process that it left, `acted` whether that one was the one that
-    acts when it began to send, and `was_held` whether it stood still at any time from there until the request had left.
-    If nothing kept it, it heard of an answer, or gave up, at `until_us` of true time.
+    Where several daemons share a log, `node` is the process that it left; `acted` tells whether that one was the one
+    that acts when it began to send, `acts` whether it still was when the request had left, and `was_held` whether it
+    stood still in between. If nothing kept it, it heard of an answer, or gave up, at `until_us` of true time.
     """
 
     key: str
@@ -52,6 +52,7 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
     is_copy: bool = False
     node: int = 0
     acted: bool = True
+    acts: bool = True
     was_held: bool = False
     until_us: int = 0
 
@@ -83,11 +84,23 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """From when on the log could not be read or written, in log time and in true time, and until when in true time."""
+    """From when on the log could not be read or written, in log time and in true time, and until when in true time.
+
+    `machine` is the one whose daemon it kept from acting.
+    """
 
     log_us: int
     at_us: int
     until_us: int
+    machine: int = 1
+
+
+class Usurped(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that the daemon of a machine wrote although another acted, by its own log time."""
+
+    machine: int
+    log_us: int
+    events: int
 
 
 class Books:
@@ -95,6 +108,10 @@ class Books:
 
     `looked_up` says how long it took until a provider said that it has what it was asked about (message, attempt), None
     where it did not say so.
+
+    Of several daemons, `events_seen` is how much of the log its writers have owned up to, `usurped` what somebody wrote
+    who did not act, `gone_us` when each process was gone, in true time, `fenced` how often one was told that it does
+    not act, and `carried_out` how many requests came by way of another.
     """
 
     def __init__(self) -> None:
@@ -105,6 +122,11 @@ class Books:
         self.posted: list[Posted] = []
         self.alarms: list[str] = []
         self.troubles: list[Trouble] = []
+        self.usurped: list[Usurped] = []
+        self.events_seen = 0
+        self.gone_us: dict[int, int] = {}
+        self.fenced = 0
+        self.carried_out = 0
 
     def lose_in_transit(self, now_us: int, draws: Draws, *, node: int = 0) -> None:
         """Our side is gone: of what was still under way, half arrives all the same."""

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from actors.system import System, World
+from actors.system import System
+from actors.world import World
 from adapters.channels.push_devices import PushDevices
 from core.ports import Chance, Channel, Clock, Log
 from scenarios.world.books import Books, Handed

@@ -124,6 +124,7 @@ class SimulatedChannel:
             self._handed(parcel, subject, meeting),
             node=self._author.node,
             acted=acted,
+            acts=self._author.acts(),
             was_held=self._author.held_us() > held_us,
             until_us=self._now_us() + waits_us,
         )

@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from actors.hooks import Brought
-from actors.intake import Acknowledgement
+from actors.intake import Acknowledgement, Intake
 from actors.system import System
 from core.contents import submission_of
 from core.policies import SECOND_US
 from core.ports import Clock
 from scenarios.file.arriving import Request
 from scenarios.world.ground import Ground
-from scenarios.world.hooking import Post, take
+from scenarios.world.hooking import Desk, Post, take
 
 T = TypeVar("T")
 
@@ -56,13 +56,28 @@ class Here:
         return await work(self._system)
 
 
-class Direct:
-    """The door without a wire."""
+class Desks(Protocol):
+    """Where messages and hooks are taken in, by a daemon that acts or by one that stands by."""
 
-    def __init__(self, ground: Ground, system: System, clock: Clock) -> None:
+    @property
+    def intake(self) -> Intake:
+        """For messages."""
+        ...
+
+    @property
+    def hooks(self) -> Desk:
+        """For hooks."""
+        ...
+
+
+class Direct:
+    """The door without a wire. `wall_us` tells what the wall clock of its machine shows at an instant."""
+
+    def __init__(self, ground: Ground, desks: Desks, clock: Clock, wall_us: Callable[[int], int]) -> None:
         self._ground = ground
-        self._system = system
+        self._desks = desks
         self._clock = clock
+        self._wall_us = wall_us
         self._loop = asyncio.get_running_loop()
 
     async def accept(self, request: Request) -> Acknowledgement:
@@ -73,14 +88,14 @@ class Direct:
             send_at_max_us=self._ground.settings.bounds.send_at_max_us,
             trace=request.key,
         )
-        return await self._system.intake.accept(request.tenant, submission)
+        return await self._desks.intake.accept(request.tenant, submission)
 
     async def take(self, post: Post, nth: int) -> list[Acknowledgement]:
         """See Entrance."""
         ground, now_us = self._ground, round(self._loop.time() * SECOND_US)
-        sent_us, wall_us = ground.scenario.start_us + now_us, ground.wall_us(now_us)
-        return await take(self._system.hooks, ground.opened(post.source), post, sent_us=sent_us, wall_us=wall_us)
+        sent_us, wall_us = ground.scenario.start_us + now_us, self._wall_us(now_us)
+        return await take(self._desks.hooks, ground.opened(post.source), post, sent_us=sent_us, wall_us=wall_us)
 
     async def heed(self, brought: Brought) -> None:
         """See Entrance."""
-        await self._system.hooks.heed(brought)
+        await self._desks.hooks.heed(brought)

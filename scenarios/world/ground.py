@@ -17,8 +17,9 @@ from core.contents import read
 from core.conversation import Conversation
 from core.message import Message
 from core.policies import MINUTE_US
-from core.ports import Chance, Channel, Clock, Log
+from core.ports import Chance, Channel, Clock, Door, Log
 from core.settings import Settings
+from eventstore.cluster import Cluster
 from eventstore.disk import Disk
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
@@ -44,7 +45,7 @@ from scenarios.world.wishing import planned, wishes_of
 _LOOKS: Final = 4
 _LOOKS_BEYOND_US: Final = 2 * MINUTE_US
 
-EndedBy = Literal["crash", "stop", "trouble", "bug", "end"]
+EndedBy = Literal["crash", "stop", "trouble", "replaced", "bug", "end"]
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     `opened` gets each life's system before it recovers, `started` once it has. `opening` surrounds a life of the log;
     `may_touch` are modules that may leave the simulation for it. `steps_max` is far more than a scenario takes that
     gets anywhere, and little enough to be told within minutes.
+
+    Of several daemons, `cluster_of` is their database, `acting` makes the log of whoever begins to act what it is, and
+    `door_of` the door of one that stands by.
     """
 
     log_of: Callable[[Durable, Disk], Log] = MemoryLog
@@ -63,6 +67,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     opened: Callable[[System], None] = lambda _system: None
     started: Callable[[System], None] = lambda _system: None
     opening: Callable[[Log], AbstractAsyncContextManager[object]] = nullcontext
+    cluster_of: Callable[[Durable], Cluster] = Cluster
+    acting: Callable[[Log], Log] = lambda log: log
+    door_of: Callable[[Door], Door] = lambda door: door
     loop: type[VirtualLoop] = VirtualLoop
     may_touch: tuple[str, ...] = ()
     steps_max: int = 20_000_000
@@ -70,7 +77,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
     """One life of the daemon, from its start to its end, in log time. `ready_us` is None where it never got there,
-    `stopping_us` where it was not asked to stop.
+    `stopping_us` where it was not asked to stop. Of several daemons it is the time for which one of them, on `machine`,
+    acts.
     """
 
     began_us: int
@@ -79,6 +87,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     ended_us: int
     ended_by: EndedBy
     where: str = ""
+    machine: int = 1
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,15 +202,19 @@ class Ground:
             )
         )
         self.borders.crashed_at = ""
-        self.books.lose_in_transit(now_us, self.draws)
-        lost = {(handed.stream, handed.attempt) for handed in self.books.handed if handed.arrives_us is None}
-        self.tellings = {key: telling for key, telling in self.tellings.items() if telling.handed not in lost}
+        self.lose_in_transit(now_us)
         for request in self.calling.values():
             if not request.has_key:
                 # It cannot know whether it was heard, and has no key under which to ask again.
                 self.told(Told(key=request.key, nth=request.nth, at_us=now_us, what="unknown"))
                 del self.unfinished[request.key, request.nth]
         self.calling.clear()
+
+    def lose_in_transit(self, now_us: int, *, node: int = 0) -> None:
+        """A process is gone: half of what it had under way is lost, and nobody will tell anything of that."""
+        self.books.lose_in_transit(now_us, self.draws, node=node)
+        lost = {(handed.stream, handed.attempt) for handed in self.books.handed if handed.arrives_us is None}
+        self.tellings = {key: telling for key, telling in self.tellings.items() if telling.handed not in lost}
 
     def next_end(self, now_us: int) -> Fault | None:
         """The next crash or stop that the scenario asks for; those of a time at which nothing ran are passed over."""

@@ -5,18 +5,19 @@ out are sockets and the reading of a body.
 """
 
 import hmac
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
-from actors.hooks import Brought, Hooks
+from actors.hooks import Brought
 from actors.intake import Acknowledgement
 from adapters.hooks.accounts import HookSettings, MetaHooks, StripeHooks
 from adapters.hooks.requests import RawHook
 from adapters.hooks.sources import Opened, Source, Sources, body_bytes_max_of
 from adapters.hooks.taking import items_in, lanes_concerned, submission_of
 from core.content_shapes import HookContent
+from core.contents import Submission
 from core.policies import SECOND_US
 from scenarios.file.arriving import Request
 from scenarios.file.scenario import Hook
@@ -35,6 +36,18 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     updates: tuple[str, ...]
     forged: bool = False
+
+
+class Desk(Protocol):
+    """Where a daemon takes hooks."""
+
+    def heed(self, brought: Brought) -> Awaitable[None]:
+        """See actors/hooks.py."""
+        ...
+
+    def take(self, tenant: str, submissions: Iterable[Submission], *, count: int) -> Awaitable[list[Acknowledgement]]:
+        """See actors/hooks.py."""
+        ...
 
 
 def post_of(request: Request) -> Post:
@@ -72,7 +85,7 @@ def signed(opened: Opened, post: Post, at_s: int) -> RawHook:
     return RawHook(method="POST", raw_path=f"/hooks/{post.source}", headers=headers, body=post.body)
 
 
-async def take(desk: Hooks, opened: Opened, post: Post, *, sent_us: int, wall_us: int) -> list[Acknowledgement]:
+async def take(desk: Desk, opened: Opened, post: Post, *, sent_us: int, wall_us: int) -> list[Acknowledgement]:
     """What was taken charge of, an answer for each update. `sent_us` is by the sender's clock, `wall_us` by ours.
 
     Raises BadSignature, or what makes the sender come again.

@@ -85,7 +85,7 @@ class Living:
             system = await System.open(world, ground.settings, {})
             system.use(channels_of(ground, system, self._clock, now_us=self.now_us, tell=self._take, wire=self._wire))
             ground.parts.opened(system)
-            entrance: Entrance = Direct(ground, system, self._clock)
+            entrance: Entrance = Direct(ground, system, self._clock, ground.wall_us)
             if self._wire is not None and ground.scenario.api.wire:
                 entrance = await self._wire.door(system, world)
             self._senders = Senders(ground, entrance, group, answered=self._answer)

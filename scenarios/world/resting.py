@@ -18,7 +18,7 @@ def moves(ground: Ground, system: System) -> bool:
     durable, paused = ground.durable, system.errands.paused_lanes
     return (
         bool(ground.unfinished or ground.orders or ground.tellings or ground.wishes)
-        or bool(durable.owing)
+        or bool(durable.owing or durable.parking.rows)
         or any(
             messages and status in _MOVING and (lane not in paused or status == "sending")
             for (_, _, lane, status), (messages, _) in durable.tallies.items()

@@ -53,6 +53,8 @@ class Senders:
         tries = 0
         while True:
             await asyncio.sleep(max(0, wait_us) / SECOND_US)
+            if (telling.key, telling.nth) not in self._ground.tellings:
+                return  # What it tells of never got there: one of several daemons died before it had left.
             tries += 1
             try:
                 await self._make(telling)
@@ -63,7 +65,7 @@ class Senders:
                 return
             else:
                 break
-        del self._ground.tellings[telling.key, telling.nth]
+        self._ground.tellings.pop((telling.key, telling.nth), None)
         posted = Posted(
             key=telling.key,
             nth=telling.nth,

@@ -73,7 +73,7 @@ class ForgetfulLog(Through):
         self._accepted += 1
         if self._accepted % 3:
             return self._log.accept(acceptance)
-        return _done(Stored())
+        return done(Stored())
 
 
 class HastyLog(Through):
@@ -86,7 +86,7 @@ class HastyLog(Through):
 
     def append(self, append: Append) -> Awaitable[None]:
         self._written.append(asyncio.ensure_future(self._log.append(append)))
-        return _done(None)
+        return done(None)
 
 
 class CarelessLog(Through):
@@ -217,7 +217,8 @@ class SharedChance:
         return next(_shared_stream) * 0.618_033_988_75 % 1
 
 
-def _done(value: T) -> "asyncio.Future[T]":
+def done(value: T) -> "asyncio.Future[T]":
+    """An answer that is there already."""
     future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
     future.set_result(value)
     return future
