@@ -8,7 +8,7 @@ import pytest
 from eventstore.sqlite.bulk import Bulk
 
 
-@pytest.mark.parametrize(("count", "steps"), [(0, 0), (1, 1), (3, 2), (64, 1), (65, 2), (127, 7), (1_024, 16)])
+@pytest.mark.parametrize(("count", "steps"), [(0, 0), (1, 1), (7, 1), (15, 2), (64, 1), (65, 2), (127, 5), (1_024, 16)])
 def test_any_number_of_rows_goes_in_few_steps(count: int, steps: int) -> None:
     """Rows arrive whole and in their order, however many there are, and in no more steps than halving needs."""
     statements: list[str] = []
