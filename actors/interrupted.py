@@ -67,16 +67,20 @@ class Interrupted:
             deadline_us, stream, head, permit = self._open[0]
             await self._clock.sleep_until(deadline_us)
             actor = roster.wake(head.conversation, head.tenant)
+            is_parked = False
             try:
                 await actor.settle(stream)
             except NONSENSE as error:
                 self._park(head, error)
+                is_parked = True
             except LOG_TROUBLE as error:
                 self._witness.note("interrupted_refused", message=stream, error=type(error).__name__)
                 await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
                 continue
             heapq.heappop(self._open)
-            scheduler.over(permit, actor)
+            scheduler.over(permit)
+            if not is_parked:
+                scheduler.remind(actor)
 
     def _park(self, head: Head, error: Exception) -> None:
         self._witness.note("conversation_parked", conversation=head.conversation, error=str(error))

@@ -160,14 +160,14 @@ class Scheduler:
             return None
         return self._governor.take(head.lane, head.tenant, head.conversation, head.host)
 
-    def over(self, permit: Permit | None, actor: ConversationActor) -> None:
-        """It cannot send any more, and may have sent just now; its conversation knows."""
+    def over(self, permit: Permit | None) -> None:
+        """It cannot send any more, and may have sent just now: as long as a window lasts it still counts."""
         if permit is not None:
             now_us = self._clock.now_us()
             self._governor.handed_over(permit, now_us)
             self._governor.give_back(permit, now_us)
             self._agendas[permit.lane].ring.came_back(permit.tenant, permit.host, now_us, unused=False)
-        self.remind(actor)
+            self._bell.ring()
 
     @property
     def in_flight(self) -> int:

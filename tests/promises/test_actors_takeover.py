@@ -10,6 +10,7 @@ import pytest
 from core import events as e
 from core.policies import SECOND_US, Limits, Policy, Quota
 from core.records import Append
+from eventstore.codec import UnknownEvent
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
 from scenarios.loop.run import cut_power, run_virtual
@@ -214,5 +215,44 @@ def test_a_wish_to_cancel_it_is_kept_until_then() -> None:
             await house.pass_time(DEADLINE_S + 30)
             assert house.message(stream).status == "cancelled"
             assert provider.seen == []
+
+    run_virtual(main)
+
+
+def test_what_makes_no_sense_is_parked_at_its_deadline() -> None:
+    """An attempt whose stream a newer release went on with waits for one; its place in limits is free by then."""
+    policy = under(PLAIN, limits=Limits(concurrency=1))
+    durable = interrupted(policy, posts=1)
+
+    async def main() -> None:
+        provider = Provider()
+        async with after_another(durable, provider, policy=policy) as house:
+            stream, started = open_attempt(house)
+            other = (await house.post(address(2))).id
+            await house.write_behind(stream, UnknownEvent(type="MessageBlessed", schema_version=1, body=b"\x90"))
+            await house.pass_time((started.deadline_us - house.clock.now_us()) / SECOND_US - 1)
+            assert provider.seen == []
+            await house.pass_time(3)
+            assert house.message(other).status == "delivered"
+            assert house.notes.count("conversation_parked") == 1
+
+    run_virtual(main)
+
+
+def test_trouble_with_the_log_delays_a_resolution_and_loses_none() -> None:
+    """Where the log refuses at the deadline, the attempt is resolved once it can be."""
+    durable = interrupted(posts=1)
+
+    async def main() -> None:
+        provider = Provider()
+        async with after_another(durable, provider) as house:
+            stream, _ = open_attempt(house)
+            house.disk.fill()
+            await house.pass_time(DEADLINE_S + 20)
+            assert house.message(stream).in_flight == 1
+            house.disk.empty()
+            await house.pass_time(30)
+            assert house.message(stream).status == "delivered"
+            assert house.notes.count("interrupted_refused") > 0
 
     run_virtual(main)
