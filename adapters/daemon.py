@@ -1,14 +1,13 @@
-"""The daemon: the only place that wires, from a configuration to a process that serves and stops cleanly.
+"""The daemon: from a configuration to a process that serves, takes over where it stood by, and stops cleanly.
 
-This file answers for the order of start and stop, for signals, and for every error of a start being one clear line. It
-must never decide anything about messages, nor show a secret.
+This file answers for the order of start and stop, for signals, and for every error of a start being one clear line.
+Together with acting.py and standing.py it is the only place that wires. It must never decide anything about messages,
+nor show a secret.
 """
 
-import gc
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -18,31 +17,30 @@ from typing import Final
 
 import anyio
 import msgspec
-from aiohttp import web
+from anyio.abc import TaskGroup
 
-from actors.system import System, World
-from adapters.chance import KeyedChance, SystemSecrets
-from adapters.clock import SystemClock
+from adapters.acting import Acting, Ground
+from adapters.chance import SystemSecrets
 from adapters.config.loading import Config, Mistaken
 from adapters.config.reading import Mistake
 from adapters.config.units import Listen
-from adapters.installation import first_admin_key
-from adapters.reloading import Channels, needs_restart
-from adapters.starting import CONNECTIONS_WAITING_MAX, CannotStart, bound, builder, opened, zone_finder
+from adapters.doorway import Doorway
+from adapters.reloading import needs_restart
+from adapters.standing import Standing, key_known
+from adapters.starting import CannotStart, Node, bound, opened
 from adapters.telemetry import Telemetry
-from adapters.web.app import FRONT, create_app, runner_of
-from adapters.web.front import WebBounds
 from core.errors import AppendUnknown, Refused, TidingsError
+from core.ports import Log
+from eventstore.sqlite.log import SqliteLog
 
 # How long the loop's thread may keep the store's thread from running. With Python's own 5 ms a commit was measured to
 # wait 5 to 12 ms for the interpreter under load, with this 1 to 2 ms.
 _SWITCH_S: Final = 0.0005
-# New containers between two collections: a request or an attempt makes some hundreds, hardly any of them in cycles.
-_COLLECT_AFTER: Final = 50_000
 # A supervisor that sent SIGTERM expects the process to be gone within 10 s.
 _STOP_MOST_S: Final = 9.0
-# Answers in flight end by themselves once new work is refused; a client that does not read is cut off then.
-_ANSWERS_END_S: Final = 1.0
+
+# Longer than anything that a daemon which stands by is asked takes it.
+_LAST_CALLS_S: Final = 30.0
 
 Load = Callable[[], Config]
 
@@ -52,11 +50,15 @@ class Crashed(TidingsError):
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A daemon that is ready. `admin_key` is the file of the key that this start made, None where it made none."""
+    """A daemon that takes messages; it `acts`, or stands by.
+
+    `admin_key` is the file of the key that this start made, None where it made none.
+    """
 
     url: str
     config: Config
     release: str
+    acts: bool
     admin_key: Path | None
 
 
@@ -85,68 +87,56 @@ def serve(load: Load, telemetry: Telemetry, announce: Callable[[Running], None])
 
 
 async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
-    release = version("tidings")
     async with AsyncExitStack() as stack:
-        store = await opened(config)
-        log, secrets = store.log, SystemSecrets(store.key)
-        stack.push_async_callback(log.close)
+        key, store = await opened(config)
+        stack.push_async_callback(store.close)
         door = stack.enter_context(bound(config.listen))
-        clock = SystemClock(floor_us=log.newest()[1])
-        world = World(
-            log=log,
-            clock=clock,
-            secrets=secrets,
-            witness=telemetry,
-            chance_of=KeyedChance,
-            zone_of=zone_finder(telemetry),
-            release=release,
+        host, port = door.getsockname()[:2]
+        ground = Ground(
+            secrets=SystemSecrets(key),
+            telemetry=telemetry,
+            release=version("tidings"),
+            place=str(config.store),
+            url=f"http://{Listen(host=_reachable(host), port=port)}",
+            slot=0 if isinstance(store, SqliteLog) else store.slot,
         )
-        system = await System.open(world, config.settings, {})
-        channels = Channels(builder(system, clock, secrets, release), config)
-        stack.push_async_callback(channels.close)
-        system.use(channels.now)
-        _warn(config, clock, telemetry)
-        daemon = _Daemon(system=system, world=world, channels=channels, config=config, telemetry=telemetry)
+        daemon = _Daemon(store, ground, config, Doorway(door, ground, config))
+        stack.push_async_callback(daemon.close)
         async with anyio.create_task_group() as group:
-            if store.lost is not None:
-                # What it raises ends everything at once: whoever took the log over is sending already.
+            if not isinstance(store, SqliteLog):
+                # What it raises ends everything at once: whoever took this one's place is sending already.
                 group.start_soon(store.lost)
-            await daemon.run(door, load, announce)
+            await daemon.run(load, announce)
             group.cancel_scope.cancel()
 
 
 class _Daemon:
-    """The running daemon: the door for requests, and what signals do."""
+    """The running daemon: who is behind its door now, and what signals do."""
 
-    def __init__(
-        self, *, system: System, world: World, channels: Channels, config: Config, telemetry: Telemetry
-    ) -> None:
-        self._system = system
-        self._world = world
-        self._channels = channels
-        self._started_with = config
-        self._telemetry = telemetry
-        self._is_ready = False
-        app = create_app(
-            system,
-            world,
-            settings=config.settings,
-            registry=telemetry.registry,
-            bounds=WebBounds(body_bytes_max=config.body_bytes_max),
-            sources=config.sources,
-        )
-        self._sources = app[FRONT].hooks.sources
-        self._runner = runner_of(app, answers_end_s=_ANSWERS_END_S)
+    def __init__(self, store: SqliteLog | Node, ground: Ground, config: Config, doorway: Doorway) -> None:
+        self._store = store
+        self._ground = ground
+        self._started_with = self._config = config
+        self._doorway = doorway
+        self._telemetry = ground.telemetry
+        self._standing: Standing | None = None
+        self._stands_by = anyio.CancelScope()
+        self._acting: Acting | None = None
 
-    async def run(self, door: socket.socket, load: Load, announce: Callable[[Running], None]) -> None:
-        """Works until a signal asks for the end; one that comes before the log is recovered ends it at once."""
+    async def run(self, load: Load, announce: Callable[[Running], None]) -> None:
+        """Works until a signal asks for the end; one that comes before anybody is served ends it at once."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._work, door, announce)
+                group.start_soon(self._work, announce)
                 await self._heed(signals, load)
                 with anyio.move_on_after(_STOP_MOST_S):
                     await self._stop()
                 group.cancel_scope.cancel()
+
+    async def close(self) -> None:
+        """Gives back every connection but the log's."""
+        if self._acting is not None:
+            await self._acting.close()
 
     async def _heed(self, signals: AsyncIterator[signal.Signals], load: Load) -> None:
         async for number in signals:
@@ -155,79 +145,104 @@ class _Daemon:
                 return
             await self._reload(load)
 
-    async def _work(self, door: socket.socket, announce: Callable[[Running], None]) -> None:
+    # -- standing by, then acting
+
+    async def _work(self, announce: Callable[[Running], None]) -> None:
+        self._warn(self._config.warnings)
         async with anyio.create_task_group() as group:
-            await group.start(self._system.run)
-            admin_key = await self._first_admin_key()
-            await self._runner.setup()
-            host, port = door.getsockname()[:2]
-            await web.SockSite(self._runner, door, backlog=CONNECTIONS_WAITING_MAX).start()
-            # What lives as long as the process is never garbage: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(_COLLECT_AFTER)
-            self._is_ready = True
-            url = f"http://{Listen(host=_reachable(host), port=port)}"
-            self._telemetry.say("info", "ready", {"url": url, "release": self._world.release})
-            announce(Running(url=url, config=self._started_with, release=self._world.release, admin_key=admin_key))
+            log = await self._own_log(group, announce)
+            config, was_open = self._config, self._doorway.is_open
+            if not was_open:
+                self._stands_by.cancel()
+            mint = None if self._standing is None else self._standing.mint
+            acting = self._acting = await Acting.open(log, self._ground, config, mint)
+            await group.start(acting.system.run)
+            admin_key = await acting.first_admin_key(self._started_with.data)
+            await self._doorway.show(acting.side())
+            self._standing = None
+            # Whoever was being answered by the side that stood by is answered to the end.
+            self._stands_by.deadline = anyio.current_time() + _LAST_CALLS_S
+            acting.answer_others()
+            self._telemetry.say("info", "ready", {"url": self._ground.url, "release": self._ground.release})
+            if not was_open:
+                announce(self._running(acts=True, admin_key=admin_key))
+            if self._config is not config:
+                # It was reloaded while this daemon took over.
+                await self._adopt(self._config)
+
+    async def _own_log(self, group: TaskGroup, announce: Callable[[Running], None]) -> Log:
+        """The log to act on: at once, or once whoever acts now is gone."""
+        if isinstance(self._store, SqliteLog):
+            return self._store
+        if not self._store.is_acting:
+            group.start_soon(self._stand_by, self._store, announce)
+        return await self._store.acted()
+
+    async def _stand_by(self, node: Node, announce: Callable[[Running], None]) -> None:
+        """Takes in for whoever acts, until this daemon does."""
+        with self._stands_by:
+            await key_known(node.log_for_reading, self._ground)
+            standing = self._standing = await Standing.open(node, self._ground, self._config)
+            async with anyio.create_task_group() as group:
+                await group.start(standing.run)
+                await self._doorway.show(standing.side())
+                self._telemetry.say("info", "standing_by", {"url": self._ground.url, "release": self._ground.release})
+                announce(self._running(acts=False, admin_key=None))
+
+    def _running(self, *, acts: bool, admin_key: Path | None) -> Running:
+        ground = self._ground
+        return Running(
+            url=ground.url, config=self._started_with, release=ground.release, acts=acts, admin_key=admin_key
+        )
 
     async def _stop(self) -> None:
         """Takes no more connections, lets attempts and answers in flight end, and records the stop."""
-        if not self._is_ready:
+        if not self._doorway.is_open:
             return
-        for site in tuple(self._runner.sites):
-            await site.stop()
-        await self._system.stop()
-        await self._runner.cleanup()
+        await self._doorway.shut()
+        if self._acting is not None and self._standing is None:
+            await self._acting.system.stop()
+        await self._doorway.close()
+
+    # -- another configuration
 
     async def _reload(self, load: Load) -> None:
-        if not self._is_ready:
+        if not self._doorway.is_open:
             return
         try:
             config = load()
         except Mistaken as mistaken:
             for mistake in mistaken.mistakes:
                 self._telemetry.say("error", "config_mistake", _told(mistake))
-            words = "The configuration has mistakes, so the one that was read before stays."
-            self._telemetry.say("error", "reload_refused", {"words": words})
+            self._refuse("The configuration has mistakes, so the one that was read before stays.")
             return
+        await self._adopt(config)
+
+    async def _adopt(self, config: Config) -> None:
+        side = self._standing or self._acting
+        assert side is not None, "a door that is open has somebody behind it"
         try:
-            self._channels.adopt(config)
+            await side.reload(config)
         except CannotStart as error:
-            self._telemetry.say("error", "reload_refused", {"words": str(error)})
+            self._refuse(str(error))
             return
-        for name in needs_restart(self._started_with, config):
-            self._telemetry.say("warning", "warning", {"words": f"The new {name} is taken up by a restart only."})
-        try:
-            await self._system.reload(config.settings, self._channels.now)
         except (Refused, AppendUnknown) as error:
-            words = f"The log cannot be written now ({error}); all lanes stay as they are until the next SIGHUP."
-            self._telemetry.say("error", "reload_refused", {"words": words})
+            self._refuse(f"The log cannot be written now ({error}); all lanes stay as they are until the next SIGHUP.")
             return
+        fixed = needs_restart(self._started_with, config)
+        self._warn(f"The new {name} is taken up by a restart only." for name in fixed)
+        self._config = config
         # Their handlers' lanes are there from here on.
-        self._sources.adopt(config.sources)
-        _warn(config, None, self._telemetry)
+        self._doorway.adopt(config)
+        self._warn(config.warnings)
         self._telemetry.say("info", "reloaded", {"lanes": [lane.name for lane in config.settings.lanes]})
 
-    async def _first_admin_key(self) -> Path | None:
-        try:
-            return await first_admin_key(self._system.keys, self._started_with.data)
-        except OSError as error:
-            raise CannotStart(
-                f"The first admin key cannot be written into {self._started_with.data}: {error}."
-            ) from None
+    def _refuse(self, words: str) -> None:
+        self._telemetry.say("error", "reload_refused", {"words": words})
 
-
-def _warn(config: Config, clock: SystemClock | None, telemetry: Telemetry) -> None:
-    warnings = list(config.warnings)
-    behind_us = 0 if clock is None else clock.behind_us()
-    if behind_us:
-        warnings.append(
-            f"The machine's clock is {behind_us / 1_000_000:g} s behind the last event of the log. Time goes on at half"
-            " speed until the clock has caught up; set it right."
-        )
-    for words in warnings:
-        telemetry.say("warning", "warning", {"words": words})
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for words in warnings:
+            self._telemetry.say("warning", "warning", {"words": words})
 
 
 def _told(mistake: Mistake) -> dict[str, object]:

@@ -5,13 +5,13 @@ never send anything, nor wire one part to another (daemon.py does).
 """
 
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn, Protocol
 
-import msgspec
+import anyio
 
 from actors.system import System
 from adapters.chance import KeyedChance, SystemSecrets, fresh_identity
@@ -24,31 +24,65 @@ from adapters.installation import installation_key, key_in, key_path_of
 from adapters.reloading import Build
 from adapters.telemetry import Telemetry
 from adapters.zones import zone_named
-from core.errors import StoreRefused, TidingsError
-from core.ports import Channel, Clock, Log
+from core.errors import TidingsError
+from core.ports import Channel, Clock, Door, Log
 from core.settings import Lane
 from eventstore.sqlite.log import SqliteLog
 
 CONNECTIONS_WAITING_MAX: Final = 1_024
+# Who is alone on a database acts within a moment; whoever does not stands by.
+_SETTLED_WITHIN_S: Final = 2.0
 
 
 class CannotStart(TidingsError):
     """The daemon cannot start: what, where, and what to do."""
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """A log that this process writes, and the installation key that belongs to it.
+class Node(Protocol):
+    """This process among the daemons that share a log: it stands by until it acts."""
 
-    `lost` raises StoreRefused once another daemon has taken the log over. None: a file's lock is held until the end.
+    @property
+    def slot(self) -> int:
+        """Its own among those of the daemons that live."""
+        ...
+
+    @property
+    def door(self) -> Door:
+        """What it may do to the log while it stands by."""
+        ...
+
+    @property
+    def log_for_reading(self) -> Log:
+        """The log while it stands by."""
+        ...
+
+    @property
+    def is_acting(self) -> bool:
+        """Whether it acts, as far as it knows."""
+        ...
+
+    def acted(self) -> Awaitable[Log]:
+        """The log as the acting daemon has it, once this is the one. Raises StoreRefused where it never will be."""
+        ...
+
+    def lost(self) -> Coroutine[None, None, NoReturn]:
+        """Raises StoreRefused once this process counts as dead; waits until then."""
+        ...
+
+    def newest(self) -> tuple[int, int]:
+        """(largest id, latest instant) of the log."""
+        ...
+
+    def close(self) -> Awaitable[None]:
+        """Lets go of everything; another may act at once."""
+        ...
+
+
+async def opened(config: Config) -> tuple[bytes, SqliteLog | Node]:
+    """The installation key, and the log: a file's, which is this process' alone, or its place among several on one.
+
+    Makes the directories that they need. Raises CannotStart or StoreRefused.
     """
-
-    log: Log
-    key: bytes
-    lost: Callable[[], Coroutine[None, None, None]] | None = None
-
-
-async def opened(config: Config) -> Opened:
-    """Opens the store, with the directories that it and the key need. Raises CannotStart or StoreRefused."""
     place, configured = config.store, config.installation_key
     given = None if configured is None else configured.reveal()
     if isinstance(place, Path):
@@ -57,21 +91,24 @@ async def opened(config: Config) -> Opened:
             config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             key = installation_key(place, given)
-        return Opened(log=await SqliteLog.open(place), key=key)
+        return key, await SqliteLog.open(place)
     # A daemon on a file needs neither the driver nor the memory that it takes.
-    from eventstore.postgres.opening import open_log  # noqa: PLC0415
+    from eventstore.postgres.opening import open_node  # noqa: PLC0415
 
-    log = await open_log(place.url.reveal(), identity=fresh_identity())
+    node = await open_node(place.url.reveal(), identity=fresh_identity())
     try:
+        with anyio.move_on_after(_SETTLED_WITHIN_S):
+            await node.acted()
         with _writable(config.data):
             config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = key_path_of(place.database, config.data)
-            # Only a log that holds something can have been written under a key that is not here.
-            key = key_in(path, given, store=str(place), is_used=log.newest() != (0, 0))
-    except (CannotStart, StoreRefused):
-        await log.close()
+            # Only a log that holds something, or is about to, can have been written under a key that is not here.
+            is_used = node.newest() != (0, 0) or not node.is_acting
+            key = key_in(path, given, store=str(place), is_used=is_used)
+    except TidingsError:
+        await node.close()
         raise
-    return Opened(log=log, key=key, lost=log.lost)
+    return key, node
 
 
 @contextmanager
@@ -105,17 +142,28 @@ def builder(system: System, clock: Clock, secrets: SystemSecrets, release: str) 
     chance = KeyedChance(int.from_bytes(secrets.keyed_hash("sandbox")[:8], "big"))
 
     def built(lane: Lane, settings: ProviderSettings) -> Channel:
-        try:
-            made = build(settings, lane=lane.name, channel=lane.channel, clock=clock, chance=chance, release=release)
-        except (OSError, ValueError) as error:
-            # A file of certificates that cannot be read, or holds none.
-            raise CannotStart(f"Lane {lane.name} cannot be set up: {error}.") from None
+        made = _made(lane, settings, clock=clock, chance=chance, release=release)
         if lane.channel != "push":
             return made
         takes_users = isinstance(settings, SandboxSettings)
         return PushDevices(made, devices=system.devices, pushes=system.pushes, takes_users=takes_users)
 
     return built
+
+
+async def check_lanes(config: Config, clock: Clock, release: str) -> None:
+    """Raises CannotStart where a lane's channel cannot be made, before a daemon that stands by has to take over."""
+    for lane in config.settings.lanes:
+        settings = config.providers[lane.name]
+        await _made(lane, settings, clock=clock, chance=KeyedChance(0), release=release).close()
+
+
+def _made(lane: Lane, settings: ProviderSettings, *, clock: Clock, chance: KeyedChance, release: str) -> Channel:
+    try:
+        return build(settings, lane=lane.name, channel=lane.channel, clock=clock, chance=chance, release=release)
+    except (OSError, ValueError) as error:
+        # A file of certificates that cannot be read, or holds none.
+        raise CannotStart(f"Lane {lane.name} cannot be set up: {error}.") from None
 
 
 def zone_finder(telemetry: Telemetry) -> Callable[[str], tzinfo]:

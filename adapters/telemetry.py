@@ -62,6 +62,11 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "strays_refused": "warning",
     "request_failed": "error",
     "call_unread": "warning",
+    "send_withheld": "warning",
+    "inbox_refused": "warning",
+    "inbox_parked": "error",
+    "interrupted_refused": "warning",
+    "log_unread": "warning",
 }
 _LANE_TROUBLE: Final = {"LanePaused", "LaneThrottled", "BreakerOpened"}
 _ID_OF: Final[Mapping[str, Prefix]] = {

@@ -141,12 +141,17 @@ def _describe(running: "Running") -> None:
     if config.public_url is not None:
         line(f"  for others {config.public_url}")
     line(f"  log        {config.store}")
+    if not running.acts:
+        line("  stands by  another daemon acts on this log; this one takes in for it, and takes over when it is gone")
     line(f"  lanes      {lanes}")
     if config.sources:
         # Their senders are elsewhere, and call the address that others have for us.
         door = f"{config.public_url or running.url}/hooks"
         line(f"  hooks at   {', '.join(f'{door}/{source.name}' for source in config.sources)}")
-    line(f"  admin key  {key}{' (new)' if running.admin_key else ''}")
+    if running.acts or key.exists():
+        line(f"  admin key  {key}{' (new)' if running.admin_key else ''}")
+    else:
+        line(f"  admin key  where the first daemon of this log made it; {key} once it is copied there")
     channel = config.settings.lanes[0].channel
     # Who only takes hooks in has nothing to send.
     line("A first message:" if channel in _TRY else "What has come in:")

@@ -1,13 +1,13 @@
 """Calls that daemons which stand by hand on, answered by the one that acts.
 
 This file answers for each being made as if its caller had come here: over loopback to this daemon's own door, so that
-keys, bounds, figures and problems are the same. It must never look at what a call asks for, nor make one twice.
+keys, bounds, figures and problems are the same. It must never look at what a call asks for, nor make one twice, nor be
+asked before that door answers by itself: it would hand the call on again.
 """
 
 import io
 from typing import Final
 
-import anyio
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, DummyCookieJar, hdrs
 from yarl import URL
 
@@ -29,7 +29,6 @@ class Answering:
     def __init__(self, url: str, *, secrets: Secrets, witness: Witness) -> None:
         """`url` is this daemon's own, without a slash at its end."""
         self._url = url
-        self._has_begun = anyio.Event()
         self._sealing = Sealing(secrets)
         self._witness = witness
         self._session = ClientSession(
@@ -39,13 +38,8 @@ class Answering:
             skip_auto_headers=_NOT_ADDED,
         )
 
-    def begin(self) -> None:
-        """The door answers by itself from here on; before, it would hand a call on again."""
-        self._has_begun.set()
-
     async def answer(self, asked: bytes) -> bytes:
-        """The sealed answer to a sealed call; empty where this daemon cannot open it. Waits for `begin`."""
-        await self._has_begun.wait()
+        """The sealed answer to a sealed call; empty where this daemon cannot open it."""
         try:
             call = self._sealing.opened(asked, Call)
         except CannotOpen:

@@ -59,7 +59,6 @@ async def beside(
 ) -> AsyncIterator[tuple[House, Between]]:
     """The door of a daemon that stands by beside a house, under this installation key, and the way to the house."""
     answering = Answering(house.url, secrets=SystemSecrets(bytes(32)), witness=house.telemetry)
-    answering.begin()
     between = Between(answering)
     side = Side(
         desk=house.system,
