@@ -90,8 +90,14 @@ def _check_names(reader: Reader, scenario: Scenario, chosen: Chosen, path: KeyPa
         ("tenant", chosen.tenant, tenants),
         ("message", of_message, arrivals),
     ):
-        if seen is not None and seen not in known:
+        if seen is not None and seen not in known and _are_named(reader, scenario, key):
             reader.mistake((*path, key), shown(seen), one_of(seen, known))
+
+
+def _are_named(reader: Reader, scenario: Scenario, key: str) -> bool:
+    """Whether all that a selector may name under this key has the name that the file gives it."""
+    own = {"arrivals": ("name",), "message": ("name",), "tenant": ("tenant",)}.get(key, ())
+    return all(_are_sound(reader, ("arrive", index), *own) for index in range(len(scenario.arrivals)))
 
 
 def _names(scenario: Scenario) -> list[str]:
@@ -130,7 +136,8 @@ def _check_own_names(reader: Reader, scenario: Scenario) -> None:
     """No two arrivals are called alike, though several tables of one name may be parts of one."""
     groups: dict[str | None, list[tuple[int, Arrive]]] = {}
     for index, arrive in enumerate(scenario.arrivals):
-        groups.setdefault(arrive.name, []).append((index, arrive))
+        if _are_sound(reader, ("arrive", index), "name", "number", "count"):
+            groups.setdefault(arrive.name, []).append((index, arrive))
     for index, arrive in (part for group in groups.values() if len(group) > 1 for part in group):
         own = range(arrive.number, arrive.number + arrive.count)
         alike = (known for _, known in groups[arrive.name])
@@ -279,16 +286,21 @@ def _check_answered(reader: Reader, scenario: Scenario) -> None:
     for index, answered in enumerate(scenario.answered):
         path: KeyPath = ("answered", index)
         if reader.sound(path):
-            _check_one_answered(reader, answered, path, known)
+            if _are_named(reader, scenario, "message"):
+                _check_one_named(reader, answered, path, known)
+            _check_one_answered(reader, answered, path)
             if (answered.message, answered.attempt) in seen:
                 reader.mistake((*path, "attempt"), f"a second attempt {answered.attempt}", "each attempt once")
             seen.add((answered.message, answered.attempt))
 
 
-def _check_one_answered(reader: Reader, answered: Answered, path: KeyPath, known: list[str]) -> None:
+def _check_one_named(reader: Reader, answered: Answered, path: KeyPath, known: list[str]) -> None:
     name = answered.message.rpartition("/")[0]
     if name not in known:
         reader.mistake((*path, "message"), shown(answered.message), one_of(name, known))
+
+
+def _check_one_answered(reader: Reader, answered: Answered, path: KeyPath) -> None:
     if answered.answer is not None and answered.answer.share is not None:
         reader.mistake((*path, "answer"), "a share", "none, since it is what happened")
     if answered.takes_us is not None and answered.takes_us < (answered.connects_us or 0):

@@ -1,17 +1,44 @@
 """Scenario files: what may stand in them, and every mistake at once with its place."""
 
+import copy
 from pathlib import Path
 
 import pytest
 
-from adapters.config.loading import Mistaken
+from adapters.config.loading import Mistaken, parsed, text_of
 from core.policies import PRESETS, Quota, Schedule
 from scenarios.draws import Draws
+from scenarios.explore.worlds import tables
 from scenarios.file.arriving import requests_of
-from scenarios.file.loading import load, read
+from scenarios.file.loading import load, read, read_tree
 from scenarios.file.readings import filled
 from tests.promises.simulated import HEAD, scenario
 
+_FILES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.toml"))
+_ARRAYS = ("arrive", "fault", "operator", "expect", "peer", "plan", "device", "provider", "answered")
+# Each of its tables has a value that cannot be read, a key that is not known, and keys that do not go together.
+_MANY_MISTAKES = """\
+[lanes.mail]
+channel = "email"
+[[arrive]]
+over = "ten"
+cuont = 3
+channel = "push"
+batch = 3
+[[fault]]
+for = "x"
+disk = "slow"
+boundary = 3
+lane = "nowhere"
+[[operator]]
+do = "pause"
+at = "soon"
+per_s = 3
+[[expect]]
+that = "peak"
+count = "many"
+held_by = "parked"
+"""
 # The file that the design shows.
 _REMINDERS = """\
 name = "Green API goes down in the middle of a reminder burst"
@@ -238,3 +265,29 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
 def test_a_template_holds_the_number_of_its_arrival(template: str, number: int, text: str) -> None:
     """A number, its remainder and its quotient stand where a template says, with zeros before them where it asks."""
     assert filled(template, number) == text
+
+
+def test_mistakes_of_different_kinds_in_one_table_are_told_at_once() -> None:
+    """What cannot be read hides no other mistake of its table."""
+    with pytest.raises(Mistaken) as raised:
+        scenario(_MANY_MISTAKES)
+    assert [mistake.at for mistake in raised.value.mistakes] == [
+        "arrive[0].to", "arrive[0].over", "arrive[0].cuont", "arrive[0].channel", "arrive[0].batch",
+        "fault[0].for", "fault[0].boundary", "fault[0].lane",
+        "operator[0].lane", "operator[0].at", "operator[0].per_s",
+        "expect[0].within", "expect[0].count", "expect[0].held_by",
+    ]  # fmt: skip  # One table a row.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", _FILES[::5], ids=lambda file: file.stem)
+def test_one_mistake_is_told_as_one(file: Path) -> None:
+    """A value that cannot be read stands for nothing else: no mistake follows from what takes its place."""
+    tree = parsed(text_of(file), file)
+    places = [(name, place) for name in _ARRAYS for place in range(len(tables(tree, name)))]
+    for name, place, key in ((*at, key) for at in places for key in tables(tree, at[0])[at[1]]):
+        broken = copy.deepcopy(tree)
+        tables(broken, name)[place][key] = [1.5]
+        with pytest.raises(Mistaken) as raised:
+            read_tree(broken, file, lines={})
+        assert len(raised.value.mistakes) == 1, (name, place, key)
