@@ -27,6 +27,7 @@ KEYS: Final[Mapping[str, str]] = {
     "RESEND_KEY": RESEND_KEY,
     "SENDGRID_KEY": SENDGRID_KEY,
     DATABASE: "postgresql://tidings@127.0.0.1/tidings",
+    "INSTALLATION_KEY": "1f" * 32,
 }
 """The secrets that documents call so."""
 
