@@ -116,6 +116,13 @@ def test_only_a_line_that_was_used_before_can_be_stale() -> None:
     assert outcomes == [Taken(code="200"), Ambiguous(code="disconnected")]
 
 
+def test_a_line_that_was_idle_for_long_is_not_used_again() -> None:
+    """Our HTTP client closes what was idle for longer than it keeps lines, in the time of the run."""
+    text = _HOOKS + 'over = "2m"\ncount = 2\n'
+    evidence = run(f'{text}[[fault]]\nlane = "hooks"\nanswer = "stale"\n')
+    assert [type(attempt.outcome) for attempt in evidence.chronicle.attempts] == [Taken, Taken]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_mail_is_in_doubt_from_its_final_dot_on(seed: int) -> None:
     """A line that breaks before the final dot leaves no doubt, one that breaks after it does."""
