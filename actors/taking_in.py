@@ -91,11 +91,7 @@ class TakingIn:
         """News first: what a person wants is known before anything that was taken in beside it leaves."""
         is_done = await self._heed([row for row in rows if row.kind == "news"])
         is_done &= await self._take_in([row for row in rows if row.kind == "message"])
-        if self.answer is not None:
-            for row in rows:
-                if row.kind == "request" and self._requests.qsize() < _REQUESTS_MAX:
-                    self._set_aside.add(row.id)
-                    self._requests.put_nowait(row)
+        is_done &= self._hand_out([row for row in rows if row.kind == "request"])
         return is_done
 
     # -- messages
@@ -180,6 +176,16 @@ class TakingIn:
         return is_done
 
     # -- requests
+
+    def _hand_out(self, rows: Sequence[Waiting]) -> bool:
+        """Gives requests to the workers. Answers whether there was room for all of them."""
+        if self.answer is None:
+            return True  # Nobody can carry them out yet; their askers know how long they wait.
+        room = rows[: _REQUESTS_MAX - self._requests.qsize()]
+        for row in room:
+            self._set_aside.add(row.id)
+            self._requests.put_nowait(row)
+        return len(room) == len(rows)
 
     async def _carry_out(self) -> None:
         """One worker: one request at a time, for ever."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -109,6 +110,26 @@ def test_news_that_came_to_the_one_that_stands_by_are_heeded_first() -> None:
             assert not pair.cluster.durable.parking.rows
             assert any(isinstance(event, e.PeerSuppressed) for event in pair.acting.all_events())
             assert (pair.acting.message(message.id).status, provider.seen) == ("dead", [])
+
+    run_virtual(main)
+
+
+def test_what_one_person_did_is_heeded_in_its_order() -> None:
+    """News of several hooks that are heeded together come to what they would have come to one after another."""
+
+    async def main() -> None:
+        async with two_daemons() as pair:
+            first = await pair.beside.post(mail(1), 1)
+            pair.acting.disk.is_unreadable = True
+            await asyncio.sleep(1)
+            wishes: tuple[Literal["stopped", "resumed"], ...] = ("stopped", "resumed", "stopped", "resumed")
+            for did in wishes:
+                await pair.beside.tell(PeerNews(did=did, channel="email", address=mail(1)))
+            pair.acting.disk.is_unreadable = False
+            await asyncio.sleep(5)
+            told = [entry.event for entry in pair.cluster.durable.streams[first.conversation]]
+            assert [type(event) for event in told] == [e.PeerSuppressed, e.PeerRestored] * 2
+            assert not pair.cluster.durable.parking.rows
 
     run_virtual(main)
 
