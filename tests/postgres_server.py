@@ -32,13 +32,13 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def run(self, statement: str, *, url: str | None = None) -> str:
-        """What a statement answers in a database: a line a row, columns between bars."""
+    def run(self, statement: str, *, url: str | None = None, within_s: float = _START_WITHIN_S) -> str:
+        """What a statement answers in a database: a line a row, columns between bars. Raises TimeoutExpired."""
         ended = subprocess.run(
             [_programs() / "psql", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-qAtc", statement, url or self.url],
             capture_output=True,
             text=True,
-            timeout=_START_WITHIN_S,
+            timeout=within_s,
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
@@ -56,10 +56,11 @@ class Server:
 
 
 class Cluster(Server):
-    """A server of our own, to be stopped and started at will."""
+    """A server of our own, to be stopped and started at will; `settings` are options of its command line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "") -> None:
         self.folder = folder
+        self._settings = settings
         self.port = _free_port()
         super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
 
@@ -73,21 +74,24 @@ class Cluster(Server):
 
     def start(self) -> None:
         """Starts it; it takes connections on return."""
-        options = f"-h 127.0.0.1 -p {self.port} -k '' {_OPTIONS}"
-        self._control("-w", "-t", str(_START_WITHIN_S), "-l", str(self.folder / "log"), "-o", options, "start")
+        options = f"-h 127.0.0.1 -p {self.port} -k '' {_OPTIONS} {self._settings}"
+        self.carry_out(
+            "pg_ctl", "-w", "-t", str(_START_WITHIN_S), "-l", str(self.folder / "log"), "-o", options, "start"
+        )
 
     def stop(self) -> None:
         """Stops it in order, cutting every connection."""
-        self._control("-w", "-m", "fast", "stop")
+        self.carry_out("pg_ctl", "-w", "-m", "fast", "stop")
 
     def crash(self) -> None:
         """Stops it at once, so that its next start has to recover."""
-        self._control("-w", "-m", "immediate", "stop")
+        self.carry_out("pg_ctl", "-w", "-m", "immediate", "stop")
 
-    def _control(self, *arguments: str) -> None:
+    def carry_out(self, program: str, *arguments: str) -> None:
+        """Runs one of PostgreSQL's programs on this server's files, as the user whom they belong to."""
         # Its output goes nowhere: the server inherits it, so a pipe would stay open for as long as the server lives.
         subprocess.run(
-            [_programs() / "pg_ctl", "-D", str(self.folder), *arguments],
+            [_programs() / program, "-D", str(self.folder), *arguments],
             user="pgserver" if os.geteuid() == 0 else None,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -137,10 +141,10 @@ def shared_server(room: Path) -> Iterator[Server]:
                 remove(Path(shared.folder))
 
 
-def own_cluster() -> Cluster:
-    """A server of one's own, running; `remove` takes its folder away."""
+def own_cluster(settings: str = "") -> Cluster:
+    """A server of one's own, running; `remove` takes its folder away. `settings` as for Cluster."""
     # Not below pytest's own directory, which is closed to the user that PostgreSQL runs as where we are root.
-    cluster = Cluster(Path(tempfile.mkdtemp(prefix="tidings-postgres-")) / "data")
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="tidings-postgres-")) / "data", settings)
     with _runtime(cluster.folder.parent):
         cluster.make()
     cluster.start()
