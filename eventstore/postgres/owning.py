@@ -44,9 +44,10 @@ SELECT shard.owner, node.state, extract(epoch FROM clock_timestamp() - beat.at):
   WHERE shard.shard = 0"""
 _STILL_UP: Final = "SELECT 1 FROM node WHERE node = $1 AND state = 'up' FOR SHARE"
 _OWN: Final = "UPDATE shard SET owner = $1, epoch = epoch + 1 RETURNING shard, epoch"
-# A dead one may have left attempts open that are under way; none of them lasts for an hour.
+# A dead one may have left attempts open that are under way, also behind others that stopped in order since; none lasts
+# for a day.
 _WAS_DEATH: Final = """
-SELECT EXISTS (SELECT 1 FROM node WHERE state = 'dead' AND ended > clock_timestamp() - interval '1 hour')"""
+SELECT EXISTS (SELECT 1 FROM node WHERE state = 'dead' AND ended > clock_timestamp() - interval '1 day')"""
 # What a former owner had begun for others is not begun again, and nobody waits for what the dead have asked.
 _HALF_DONE: Final = "DELETE FROM inbox WHERE kind = 'request' AND taken"
 _UNWANTED: Final = """

@@ -103,6 +103,21 @@ async def test_one_that_leaves_is_followed_before_it_could_count_as_silent(arriv
     assert await hand.fetchval("SELECT count(*) FROM beat") == 1
 
 
+async def test_a_death_is_remembered_past_an_orderly_end(arrive: Arrive, hand: Connection) -> None:
+    """What a dead daemon had begun may still be under way when the one that followed it stops, but not for ever."""
+    first = await arrive(1)
+    await first.acted()
+    await hand.execute("UPDATE node SET state = 'dead', ended = clock_timestamp() WHERE node = 1")
+    second = await arrive(2)
+    assert not (await second.acted()).is_exclusive
+    await second.close()
+    third = await arrive(3)
+    assert not (await third.acted()).is_exclusive
+    await third.close()
+    await hand.execute("UPDATE node SET ended = ended - interval '25 hours'")
+    assert (await (await arrive(4)).acted()).is_exclusive
+
+
 async def test_a_silent_one_is_followed_and_does_nothing_any_more(arrive: Arrive, hand: Connection, wire: Wire) -> None:
     """What it appends, takes in or lets out comes to nothing, and it learns that it is dead, which is final."""
     scribe = Scribe()
