@@ -75,7 +75,12 @@ class Link(SimulatedDisk):
         """Called at a border of a commit or a read."""
         if border == "before_answer":
             self._caller.wrote()
-        usual = super().at(border, rows)
+        try:
+            usual = super().at(border, rows)
+        except (StoreUnavailable, AppendUnknown):
+            # A sign of life may be lost as well, and with it the right to send until the next one is answered.
+            self._caller.trouble(0)
+            raise
         until_us = self._cut_until_us(border)
         return usual if until_us is None else self._wait_out(border, until_us, usual)
 
