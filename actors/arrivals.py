@@ -75,4 +75,4 @@ class Arrivals:
 
     async def settle_doubts(self) -> None:
         """Finds what was accepted though nobody could tell, until cancelled."""
-        await self._doubts.run(self.durable)
+        await self._doubts.run(self.unknown, self.durable)

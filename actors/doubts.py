@@ -1,11 +1,13 @@
 """Acceptances of unknown fate: looked for again once the log can tell, and put on the agenda where they are there.
 
-This file answers for no message being durable and on nobody's agenda. It waits without a timer while the log works, and
-asks now and then while it is in trouble.
+This file answers for no message being durable and on nobody's agenda, and for its keeping its place there. It waits
+without a timer while the log works, and asks now and then while it is in trouble.
 """
 
 from collections.abc import Callable
 from typing import Final
+
+import anyio
 
 from actors.bell import Bell
 from core.errors import Refused, StoreUnavailable
@@ -23,20 +25,40 @@ class Doubts:
     def __init__(self, log: Log, clock: Clock) -> None:
         self._log = log
         self._clock = clock
-        self._bell = Bell(clock)
-        self._messages: list[Message] = []
+        # Those whose commit may still be on its way, and those that the log can tell of.
+        self._added, self._through = list[Message](), list[Message]()
+        self._came, self._went = Bell(clock), Bell(clock)
 
     def add(self, message: Message) -> None:
         """It may have been accepted, or not."""
-        self._messages.append(message)
-        self._bell.ring()
+        self._added.append(message)
+        self._came.ring()
 
-    async def run(self, arrived: Callable[[Message], None]) -> None:
-        """Calls `arrived` for each that is durable after all, until cancelled."""
+    async def run(self, unknown: Callable[[Message], None], arrived: Callable[[Message], None]) -> None:
+        """Calls `arrived` for each that is durable after all, until cancelled.
+
+        Before, and in the very moment in which its commit is through, `unknown` hears of it: what was read of its
+        conversation so far may lack it, while others that were accepted after it come in.
+        """
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._look, arrived)
+            while True:
+                added, self._added = self._added, []
+                for message in added:
+                    group.start_soon(self._hear, message, unknown)
+                await self._came.wait(None)
+
+    async def _hear(self, message: Message, unknown: Callable[[Message], None]) -> None:
+        await self._log.settled()
+        unknown(message)
+        self._through.append(message)
+        self._went.ring()
+
+    async def _look(self, arrived: Callable[[Message], None]) -> None:
         while True:
-            if not self._messages:
-                await self._bell.wait(None)
-            elif not await self._settle(self._messages[0], arrived):
+            if not self._through:
+                await self._went.wait(None)
+            elif not await self._settle(self._through[0], arrived):
                 await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
 
     async def _settle(self, message: Message, arrived: Callable[[Message], None]) -> bool:
@@ -45,7 +67,7 @@ class Doubts:
             head = await certain_head(self._log, message.id)
         except Refused:
             return False
-        self._messages.remove(message)
+        self._through.remove(message)
         # Where more has happened to it since, somebody has found it already.
         if head is not None and head.version == message.version:
             arrived(message)

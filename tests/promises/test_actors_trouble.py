@@ -26,6 +26,12 @@ async def _accept(house: House, to: str, number: int) -> int | None:
         return None
 
 
+async def _accept_within(seconds: float, house: House, to: str, number: int) -> None:
+    """Somebody whose patience is over after a time."""
+    with anyio.move_on_after(seconds):
+        await house.post(to, number)
+
+
 def assert_all_delivered(house: House, accepted: list[int]) -> None:
     """Whatever was accepted has arrived."""
     assert {house.message(stream).status for stream in accepted} == {"delivered"}
@@ -152,11 +158,32 @@ def test_an_acceptance_that_nobody_waited_for_is_delivered_as_soon_as_it_is_dura
             await house.post(address(1))
             await house.pass_time(1)
             disk.commit_us = 5 * SECOND_US
-            with anyio.move_on_after(3):
-                await house.post(address(2))
+            await _accept_within(3, house, address(2), 1)
             await house.pass_time(60)
             first, second = house.durable.messages
             assert house.message(first).status == house.message(second).status == "delivered"
+
+    run_virtual(main)
+
+
+def test_an_acceptance_that_nobody_waited_for_keeps_its_place_in_its_line() -> None:
+    """What was asked for after it, and was durable in the same commit, does not go first."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        provider.takes_us = 3_300_000
+        async with living(disk=disk, provider=provider) as house:
+            await house.post(address(1), 1)
+            await house.pass_time(0.01)
+            disk.commit_us, disk.read_us = 5 * SECOND_US, 1_000
+            async with anyio.create_task_group() as group:
+                group.start_soon(house.post, address(2), 1)
+                group.start_soon(_accept_within, 3, house, address(1), 2)
+                await house.pass_time(3.5)
+                disk.commit_us = 0
+                await house.post(address(1), 3)
+            await house.pass_time(60)
+            assert provider.numbers(address(1)) == [1, 2, 3]
 
     run_virtual(main)
 
