@@ -3,7 +3,7 @@
 import signal
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.cli.ending import Ended
 from adapters.cli.remote import Answer, Daemon
-from tests.edges.cli.processes import PATIENCE_S, Served, tidings
+from tests.edges.cli.processes import PATIENCE_S, Notes, Served, serving, started, tidings
 from tests.edges.cli.test_hooks import post as post_hook
 from tests.edges.postgres.several import CONFIG, acts, of_tenant, one_that_acts, one_that_stands_by
 from tests.edges.postgres.test_daemon import send
@@ -170,3 +170,26 @@ def test_a_daemon_that_stands_by_takes_up_its_file_again(tmp_path: Path, postgre
         status, _ = post_hook(standing, "other", {"id": "evt_2"})
         assert status == 200
         assert standing.stop() == 0
+
+
+def test_two_that_start_together_agree(tmp_path: Path, postgres_url: str) -> None:
+    """On an empty database one of them begins the log and the other stands by, under the key that both were given."""
+    environ = {"TIDINGS_STORE__URL": postgres_url, "TIDINGS_STORE__INSTALLATION_KEY": "ab" * 32}
+    one = started(tmp_path / "one", environ=environ)
+    notes = Notes(cast("IO[str]", one.stderr))
+    try:
+        with serving(tmp_path / "two", environ=environ) as two:
+            is_second = any(line.startswith("  stands by  ") for line in two.printed)
+            notes.wait_for("ready" if is_second else "standing_by")
+            made = [(tmp_path / name / "admin.key").exists() for name in ("one", "two")]
+            assert made == [is_second, not is_second]
+            assert two.stop() == 0
+        notes.wait_for("ready")
+        one.terminate()
+        assert one.wait(PATIENCE_S) == 0
+    finally:
+        one.kill()
+        one.wait(PATIENCE_S)
+        notes.join()
+        cast("IO[str]", one.stdout).close()
+    assert tidings("verify", "--store", postgres_url).returncode == 0
