@@ -13,15 +13,17 @@ from actors.roster import Roster
 from actors.scheduler import Scheduler
 from actors.sender import LOG_TROUBLE, NONSENSE
 from core.message import Message, fold
-from core.policies import SECOND_US
+from core.policies import MINUTE_US, SECOND_US
 from core.ports import Clock, Log, Witness
 from core.records import Head, MessageFilter
 
 # As many as former processes had in flight.
 _INTERRUPTED_MAX: Final = 1_000_000
 _AGAIN_US: Final = SECOND_US
+# How far the clocks of two machines may lie apart: far more than those that are kept in time ever do.
+_APART_US: Final = MINUTE_US
 
-# Deadline, stream, head, and the place that it takes in limits (None where its lane is gone).
+# When it is surely over, stream, head, and the place that it takes in limits (None where its lane is gone).
 _Open = tuple[int, int, Head, Permit | None]
 
 
@@ -35,14 +37,24 @@ class Interrupted:
         self._witness = witness
         # What began before is of a process whose end nobody has seen. Where the former one stopped in order, that is
         # what it had found open itself: it may have gone before that was over.
+        self._began_us = clock.now_us()
         shared_us = former_start_us if log.inbox is not None else 0
         self._unseen_us = shared_us if log.is_exclusive else clock.now_us()
-        # Looked at in the order of their deadlines; as many as were in flight.
+        # Looked at in the order in which they are over; as many as were in flight.
         self._open: list[_Open] = []
 
     def may_be_under_way(self, message: Message) -> bool:
         """Whether an attempt that nobody here answers for may still send."""
-        return message.started_us <= self._unseen_us and message.deadline_us > self._clock.now_us()
+        return message.started_us <= self._unseen_us and self._over_us(message) > self._clock.now_us()
+
+    def _over_us(self, message: Message) -> int:
+        """When an attempt is surely over. Its deadline is by the clock of whoever began it, and ours may be ahead.
+
+        From when we began it has no longer than it ever had; nor is it there once its deadline is over by more than
+        clocks may differ.
+        """
+        whole_us = message.deadline_us - message.started_us
+        return max(message.deadline_us, min(self._began_us + whole_us, message.deadline_us + _APART_US))
 
     async def resolve(self, roster: Roster, scheduler: Scheduler) -> int:
         """Has each attempt that is surely over called ambiguous by its conversation, and keeps the others in mind.
@@ -54,7 +66,7 @@ class Interrupted:
             try:
                 message = fold(await self._log.events_of(head.stream)) if self._unseen_us else None
                 if message is not None and self.may_be_under_way(message):
-                    heapq.heappush(self._open, (message.deadline_us, head.stream, head, scheduler.taken(head)))
+                    heapq.heappush(self._open, (self._over_us(message), head.stream, head, scheduler.taken(head)))
                 else:
                     await roster.wake(head.conversation, head.tenant).settle(head.stream)
             except NONSENSE as error:
@@ -64,8 +76,8 @@ class Interrupted:
     async def run(self, roster: Roster, scheduler: Scheduler) -> None:
         """Resolves the others when their time has come; ends with the last of them."""
         while self._open:
-            deadline_us, stream, head, permit = self._open[0]
-            await self._clock.sleep_until(deadline_us)
+            over_us, stream, head, permit = self._open[0]
+            await self._clock.sleep_until(over_us)
             actor = roster.wake(head.conversation, head.tenant)
             is_parked = False
             try:

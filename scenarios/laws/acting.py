@@ -5,14 +5,20 @@ each of the daemons believed is no evidence.
 """
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import accumulate, permutations
+from typing import Final
 
 from core import events as e
+from core.policies import MINUTE_US
 from scenarios.laws.chronicle import Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.world.books import Handed
 from scenarios.world.ground import Life
+
+# Daemons count on their clocks being no further apart, and not being set by more while something is out
+# (actors/interrupted.py).
+_APART_US: Final = MINUTE_US
 
 
 def one_daemon_acts(evidence: Evidence) -> Iterator[Finding]:
@@ -28,7 +34,16 @@ def one_daemon_acts(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(words=words, at_us=handed.log_us, streams=(handed.stream,))
     for story in evidence.chronicle.stories.values():
         yield from _not_lost_too_soon(evidence, story)
-    yield from _not_beside_another(evidence)
+    if not _clocks_are_far_apart(evidence):
+        yield from _not_beside_another(evidence)
+
+
+def _clocks_are_far_apart(evidence: Evidence) -> bool:
+    """Whether a deadline says nothing any more: somebody's clock shows it long before its time."""
+    offsets_us = [0]
+    for machine in range(1, evidence.scenario.daemons + 1):
+        offsets_us += accumulate(by_us for _, by_us in evidence.scenario.clock_steps(machine))
+    return max(offsets_us) - min(offsets_us) > _APART_US
 
 
 def _not_lost_too_soon(evidence: Evidence, story: Story) -> Iterator[Finding]:

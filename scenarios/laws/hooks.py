@@ -30,7 +30,9 @@ def hooks_are_taken_once_and_in_order(evidence: Evidence) -> Iterator[Finding]:
     for story in hooks:
         in_order.setdefault(story.accepted.conversation, []).append(story)
     for stories in in_order.values():
-        yield from _in_turn(stories)
+        # Of several daemons each has its place in the order when it takes a hook in, not when that is in the log.
+        place = _place_in_log if evidence.scenario.daemons == 1 else _place_as_taken_in
+        yield from _in_turn(sorted(stories, key=place))
 
 
 def _told(evidence: Evidence) -> Iterator[Finding]:
@@ -65,16 +67,24 @@ def _heeded_first(evidence: Evidence, by_key: Mapping[str, list[Story]]) -> Iter
             yield Finding(words=words, streams=(posted.handed[0], by_key[posted.hook][0].stream))
 
 
+def _place_in_log(story: Story) -> tuple[int, int]:
+    return story.entries[0].seq, story.stream
+
+
+def _place_as_taken_in(story: Story) -> tuple[int, int]:
+    return story.accepted.due_us, story.stream
+
+
 def _in_turn(stories: list[Story]) -> Iterator[Finding]:
     """Of two hooks the later one is not handed to the handler while the earlier one still waits for its first turn."""
-    stories = sorted(stories, key=lambda story: story.entries[0].seq)
     for place, story in enumerate(stories):
         first = next((entry for entry in story.entries if isinstance(entry.event, e.AttemptStarted)), None)
         if first is None:
             continue
         for earlier in stories[:place]:
             left = next((entry for entry in earlier.entries if isinstance(entry.event, _LEAVES)), None)
-            if left is None or left.seq > first.seq:
+            is_there = earlier.entries[0].seq < first.seq
+            if is_there and (left is None or left.seq > first.seq):
                 words = f"{story.key} was handed on before {earlier.key}, which had come first"
                 yield Finding(words=words, at_us=first.at_us, streams=(story.stream, earlier.stream))
                 break

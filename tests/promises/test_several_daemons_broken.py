@@ -60,6 +60,11 @@ PLANTED: Final[dict[str, tuple[int, str, Parts]]] = {
         "acting_daemon_held_beyond_its_lease",
         Parts(acting=plants.acting(plants.HastyHeirLog)),
     ),
+    "a deadline by a clock that is ahead": (
+        15,
+        "cut_off_daemon_still_has_requests_out",
+        Parts(opened=plants.trust_clocks),
+    ),
     "what was left is taken in and stays": (
         12,
         "taken_in_while_nobody_acts",
