@@ -96,7 +96,7 @@ async def storm(
         door = _Door(daemon=daemon, session=session)
         async with anyio.create_task_group() as clients:
             for nth in range(weather.conversations):
-                clients.start_soon(_client, door, _Peer(nth, http_port), weather, accepted)
+                clients.start_soon(_client, door, Peer(nth, http_port), weather, accepted)
             await lightning(daemon, weather)
         await _settled(door)
         exit_status = await daemon.stop()
@@ -125,7 +125,7 @@ async def _daemon(
             await daemon.kill()
 
 
-class _Peer:
+class Peer:
     """One conversation's other end, as the daemon and as the books call it."""
 
     def __init__(self, nth: int, http_port: int) -> None:
@@ -159,7 +159,7 @@ class _Door(msgspec.Struct, frozen=True, kw_only=True):
         return {"Authorization": f"Bearer {self.daemon.key()}", "Tidings-Tenant": "default"}
 
 
-async def _client(door: _Door, peer: _Peer, weather: Weather, accepted: dict[tuple[str, int], str]) -> None:
+async def _client(door: _Door, peer: Peer, weather: Weather, accepted: dict[tuple[str, int], str]) -> None:
     """Sends one peer's messages, the next only once the one before was accepted, and insists until it is."""
     for number in range(weather.messages // weather.conversations):
         accepted[peer.books_name, number] = await _insist(door, peer.request(number))

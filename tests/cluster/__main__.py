@@ -1,0 +1,32 @@
+"""`python -m tests.cluster [messages] [per_s] [strikes] [seed]`: a storm over three daemons, with its figures."""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.cluster.clients import Load
+from tests.cluster.judging import judge
+from tests.cluster.lightning import at_random
+from tests.cluster.storm import storm
+
+_CONVERSATIONS = 500
+
+
+def main() -> None:
+    """Lets it blow and prints what was counted."""
+    numbers = [int(word) for word in sys.argv[1:]] + [20_000, 300, 30, 1][len(sys.argv) - 1 :]
+    messages, per_s, strikes, seed = numbers
+    # The failover has a burst of its own.
+    load = Load(messages=messages, conversations=_CONVERSATIONS, per_s=per_s, bursts=strikes + 1, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        began_s = time.monotonic()
+        after = asyncio.run(storm(Path(folder), load, at_random, per_lane_s=per_s // 2))
+        took_s = time.monotonic() - began_s
+        verdict = judge(after, load, per_lane_s=per_s // 2)
+    sys.stdout.write(f"{load}\n{verdict.told()}\nsinks {after.books.answered}\nends {after.ends}, {took_s:.0f} s\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The storm itself: three daemons on a primary and its standby, clients that insist, sinks that misbehave.
+
+Answers for the books being true: what clients were told, what sinks received, what struck, and the whole log. It must
+never decide what is right; judging.py does.
+"""
+
+import asyncio
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+from anyio import to_thread
+
+from eventstore.copying.copying import extract
+from tests.cluster.clients import Clients, Load
+from tests.cluster.daemons import Fleet, fleet_of
+from tests.cluster.lightning import Ground, Lightning, Storm, Strike
+from tests.postgres_pair import Pair, running_pair
+from tests.storm.daemon import PROGRAM
+from tests.storm.judging import Story, read_story
+from tests.storm.sinks import Books, http_sink, smtp_sink
+from tests.storm.storm import CONFIG, Peer
+
+DAEMONS: Final = 3
+_SETTLED_WITHIN_S: Final = 600.0
+_STOPPED_WITHIN_S: Final = 30.0
+_LOOK_EVERY_S: Final = 0.5
+_STORE: Final = """
+[store]
+url = "{url}"
+installation_key = "{key}"
+"""
+# Nobody knows what became of the attempts of a daemon that died before their time is over.
+_BRIEF: Final = 'extends = "webhook"\n', 'extends = "webhook"\ntimeout = "5s"\n'
+_OPEN: Final = """
+SELECT (SELECT count(*) FROM tidings.inbox WHERE kind = 'message')
+  + (SELECT count(*) FROM tidings.head WHERE kind = 'msg' AND due_us IS NOT NULL OR status = 'sending')"""
+_FIRST_ATTEMPTS: Final = """
+SELECT min(at_us) FROM tidings.event WHERE type = 'AttemptStarted' GROUP BY epoch ORDER BY epoch"""
+# Events whose owner came before the owner of the event before them.
+_FALLING: Final = """
+SELECT count(*) FROM (
+  SELECT epoch < lag(epoch) OVER (PARTITION BY shard ORDER BY seq) AS falls FROM tidings.event
+) AS each WHERE falls"""
+
+
+class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known after a storm. `first_attempts` has when each daemon that acted began its first, in their order.
+
+    `ends` says of each daemon how its processes ended, the stop at last; `crashes` are log lines that tell of bugs.
+    """
+
+    accepted: dict[tuple[str, int], str]
+    books: Books
+    story: Story
+    strikes: list[Strike]
+    first_attempts: list[int]
+    falling: int
+    ends: list[list[int]]
+    crashes: list[str]
+
+
+async def storm(folder: Path, load: Load, lightning: Lightning, *, per_lane_s: int) -> Aftermath:
+    """Lets it blow, waits until everything has arrived, and reads the log. `per_lane_s` is the limit of each lane."""
+    books = Books(load.seed)
+    with running_pair() as pair, pair.fresh() as url:
+        async with http_sink(books) as http_port, smtp_sink(books) as smtp_port:
+            config = folder / "tidings.toml"
+            policies = CONFIG.format(smtp=smtp_port, per_s=per_lane_s).replace(*_BRIEF)
+            config.write_text(_STORE.format(url=url, key="5a" * 32) + policies)
+            async with fleet_of(folder, config, _free_ports(DAEMONS)) as fleet:
+                peers = [Peer(nth, http_port) for nth in range(load.conversations)]
+                clients = Clients(load, peers, [daemon.url for daemon in fleet.daemons], fleet.key())
+                strikes = await _blow(Ground(fleet=fleet, pair=pair, books=books), clients, lightning)
+                await _settled(fleet, pair, url)
+                await _stopped(fleet)
+        await _verified(url)
+        file = folder / "tidings.db"
+        await extract(url, file)
+        return Aftermath(
+            accepted=clients.accepted,
+            books=books,
+            story=await read_story(file),
+            strikes=strikes,
+            first_attempts=[int(line) for line in (await _asked(pair, url, _FIRST_ATTEMPTS)).splitlines()],
+            falling=int(await _asked(pair, url, _FALLING)),
+            ends=[daemon.ends for daemon in fleet.daemons],
+            crashes=[line for daemon in fleet.daemons for line in daemon.crashes()],
+        )
+
+
+async def _blow(ground: Ground, clients: Clients, lightning: Lightning) -> list[Strike]:
+    async with anyio.create_task_group() as going:
+        blowing = Storm(ground, clients, going)
+        going.start_soon(clients.run)
+        await lightning(blowing)
+    return blowing.strikes
+
+
+async def _settled(fleet: Fleet, pair: Pair, url: str) -> None:
+    """Returns once nothing waits or is open any more."""
+    with anyio.fail_after(_SETTLED_WITHIN_S):
+        await fleet.all_there()
+        while await _asked(pair, url, _OPEN) != "0":  # noqa: ASYNC110  # What is waited for lives in other processes.
+            await anyio.sleep(_LOOK_EVERY_S)
+
+
+async def _stopped(fleet: Fleet) -> None:
+    """Asks all of them to end, and returns once they have."""
+    for daemon in fleet.daemons:
+        daemon.stop()
+    with anyio.fail_after(_STOPPED_WITHIN_S):
+        for daemon in fleet.daemons:
+            await daemon.ended.wait()
+
+
+async def _verified(url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(PROGRAM, "verify", "--store", url), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+async def _asked(pair: Pair, url: str, statement: str) -> str:
+    return await to_thread.run_sync(lambda: pair.run(statement, url=url))
+
+
+def _free_ports(count: int) -> list[int]:
+    """So many ports on which nobody listens now."""
+    with ExitStack() as probes:
+        taken = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(probe.getsockname()[1]) for probe in taken]
