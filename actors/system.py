@@ -254,8 +254,8 @@ class System:
         """Sends through these from here on: for those that ask the system itself, and so come after it."""
         self._sender.channels = channels
 
-    def answer_with(self, answer: Answer) -> None:
-        """Has requests that other daemons pass on carried out by this from here on; until then they wait."""
+    def answer_with(self, answer: Answer | None) -> None:
+        """Has what other daemons pass on carried out by this from here on; before, and with None, that waits."""
         if self._taking_in is not None:
             self._taking_in.answer = answer
 

@@ -87,6 +87,10 @@ class Acting:
         if self._answering is not None:
             self.system.answer_with(self._answering.answer)
 
+    def leave_others(self) -> None:
+        """Takes no more such calls: they wait for the daemon that acts next."""
+        self.system.answer_with(None)
+
     async def first_admin_key(self, data: Path) -> Path | None:
         """Makes the first key of a new log; the file that it is in, None where there is one already."""
         try:

@@ -199,9 +199,12 @@ class _Daemon:
         """Takes no more connections, lets attempts and answers in flight end, and records the stop."""
         if not self._doorway.is_open:
             return
+        acting = self._acting if self._standing is None else None
+        if acting is not None:
+            acting.leave_others()
         await self._doorway.shut()
-        if self._acting is not None and self._standing is None:
-            await self._acting.system.stop()
+        if acting is not None:
+            await acting.system.stop()
         await self._doorway.close()
 
     # -- another configuration

@@ -26,6 +26,8 @@ _LAST_EVENT_ID: Final = "Last-Event-ID"
 _PAGE_MAX: Final = 256
 # Commits come by the hundred a second: a follower reads once for all that came within this time.
 _GATHER_S: Final = 0.02
+# A daemon that stands by may act a moment later, and its log before that tells of no more commits.
+_LOOK_S: Final = 1.0
 _HEARTBEAT: Final = b": still here\n\n"
 
 
@@ -81,7 +83,8 @@ async def _follow(
         has_moved = reached != position
         piece = _written(recorded, position, await channels_of(front.log, recorded))
         if not has_moved:
-            with anyio.move_on_after(heard_s + heartbeat_s - anyio.current_time()):
+            wait_s = heard_s + heartbeat_s - anyio.current_time()
+            with anyio.move_on_after(wait_s if front.stand is None else min(wait_s, _LOOK_S)):
                 await change
                 await anyio.sleep(_GATHER_S)
         if not piece and anyio.current_time() >= heard_s + heartbeat_s:

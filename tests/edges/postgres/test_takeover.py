@@ -44,6 +44,8 @@ HOLDS = BRIEF + 'sandbox.misbehave = [{ match = "*", outcome = "taken", delay = 
 class Flow:
     """Messages to one daemon without a pause, each a request of its own, and what they were answered."""
 
+    good = 202
+
     def __init__(self, served: Served) -> None:
         self.answers: list[tuple[int, dict[str, object]]] = []
         self._served = served
@@ -60,10 +62,15 @@ class Flow:
         self._thread.join(PATIENCE_S)
 
     def end(self) -> list[str]:
-        """Stops it; the ids of all messages, of which none may have been refused."""
+        """Stops it; the ids in all answers, of which none may be a refusal."""
         self.stop()
-        assert {status for status, _ in self.answers} == {202}, self.answers
-        return [str(answer["id"]) for _, answer in self.answers]
+        assert {status for status, _ in self.answers} == {self.good}, self.answers
+        return [str(answer.get("id")) for _, answer in self.answers]
+
+    def call(self, number: int) -> tuple[str, str, bytes | None]:
+        """Method, path and body of a call."""
+        mail = {"channel": "email", "to": f"p{number}@example.com", "content": {"subject": "S", "text": "T"}}
+        return "POST", "/v1/messages", msgspec.json.encode(mail)
 
     def _run(self) -> None:
         parts = urlsplit(self._served.url)
@@ -71,19 +78,28 @@ class Flow:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         connection = HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_S)
         while not self._is_over.is_set():
-            number = len(self.answers)
-            mail = {"channel": "email", "to": f"p{number}@example.com", "content": {"subject": "S", "text": "T"}}
-            connection.request("POST", "/v1/messages", msgspec.json.encode(mail), headers)
+            method, path, body = self.call(len(self.answers))
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             self.answers.append((answer.status, msgspec.json.decode(answer.read())))
             rest(0.02)
         connection.close()
 
 
+class Orders(Flow):
+    """Calls that only the daemon which acts can answer."""
+
+    good = 200
+
+    def call(self, number: int) -> tuple[str, str, bytes | None]:
+        """Looks at the lanes, and now and then lets one go on."""
+        return ("GET", "/v1/lanes", None) if number % 5 else ("POST", "/v1/lanes/mail/resume", None)
+
+
 @contextmanager
-def flowing(served: Served) -> Iterator[Flow]:
+def flowing(served: Served, kind: type[Flow] = Flow) -> Iterator[Flow]:
     """A flow for the length of a block."""
-    flow = Flow(served)
+    flow = kind(served)
     flow.begin()
     try:
         yield flow
@@ -102,11 +118,12 @@ def delivered(served: Served, messages: list[str]) -> None:
 
 
 def test_a_stop_hands_over(tmp_path: Path, postgres_url: str) -> None:
-    """Nobody who asks the other is refused for a moment, and it acts within seconds."""
+    """Nobody who asks the other is refused for a moment, whatever is asked, and it acts within seconds."""
     with (
         one_that_acts(tmp_path, postgres_url, BRIEF) as acting,
         one_that_stands_by(tmp_path, postgres_url, acting, config=BRIEF) as standing,
         flowing(standing) as flow,
+        flowing(standing, Orders) as orders,
     ):
         first = send(standing, 1)
         standing.wait_for("AttemptTaken", stream=first)
@@ -115,6 +132,7 @@ def test_a_stop_hands_over(tmp_path: Path, postgres_url: str) -> None:
         assert acts(standing)
         later = send(standing, 2)
         standing.wait_for("AttemptTaken", stream=later)
+        orders.end()
         delivered(standing, flow.end())
         assert standing.stop() == 0
     assert tidings("verify", "--store", postgres_url).returncode == 0
