@@ -109,11 +109,14 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     async def acting(self) -> Daemon:
         """The one that acts; waits until one does."""
         with anyio.fail_after(_ACTS_WITHIN_S):
-            while True:
-                for daemon in self.daemons:
-                    if not daemon.is_frozen and await daemon.role(self.session) == "acts":
-                        return daemon
+            while (found := await self._found_acting()) is None:
                 await anyio.sleep(_LOOK_EVERY_S)
+        return found
+
+    async def _found_acting(self) -> Daemon | None:
+        awake = [daemon for daemon in self.daemons if not daemon.is_frozen]
+        roles = [await daemon.role(self.session) for daemon in awake]
+        return awake[roles.index("acts")] if "acts" in roles else None
 
     async def all_there(self) -> None:
         """Returns once each of them takes messages."""
