@@ -7,6 +7,7 @@ from core import events as e
 from scenarios.laws.chronicle import Conclusion, Resolution, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
+from scenarios.laws.waiting import slack_us
 
 # With these a message leaves its conversation's line, for good or for a while.
 _LEAVES: Final = (Conclusion, e.MessageHeld, e.MessageSetAside)
@@ -29,6 +30,8 @@ class _Order:
         # (first due instant, stream) of all that stand in the fifo line.
         self._line: dict[int, tuple[int, int]] = {}
         self._first_due_us: dict[int, int] = {}
+        # From when on those are known that came in ahead of others: until its commit is through nobody knows of one.
+        self._known_us: dict[int, int] = {}
         self._aside: set[int] = set()
         self._flying: dict[int, int] = {}
 
@@ -44,6 +47,9 @@ class _Order:
                 self._flying[story.stream] = event.attempt
             elif isinstance(event, Resolution):
                 self._flying.pop(story.stream, None)
+            if isinstance(event, e.MessageAccepted) and event.due_us < entry.at_us:
+                # A daemon that stood by took it in, and the one that acts heard of it later.
+                self._known_us[story.stream] = entry.at_us + slack_us(self._evidence)
             self._move(story, event)
 
     def _starts(self, story: Story, at_us: int, lane: str) -> Iterator[Finding]:
@@ -61,7 +67,8 @@ class _Order:
                 words = f"{name} was started beside {len(self._flying)} in flight, where its policy allows {most}"
                 yield Finding(words=words, at_us=at_us, streams=(story.stream, *self._flying))
             return
-        ahead = [stream for stream, place in self._line.items() if place < own or stream in self._flying]
+        known = {stream: place for stream, place in self._line.items() if self._known_us.get(stream, at_us) <= at_us}
+        ahead = [stream for stream in self._line if known.get(stream, own) < own or stream in self._flying]
         if ahead := [stream for stream in ahead if stream != story.stream]:
             first = self._evidence.chronicle.stories[min(ahead, key=self._line.__getitem__)]
             words = f"{name} was started before {first.key}, which is ahead of it in its conversation"

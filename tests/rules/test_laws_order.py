@@ -36,6 +36,17 @@ def test_whoever_overtakes_is_found() -> None:
     assert log.words(attempts_keep_their_turn) == "m/2 was started before m/1, which is ahead of it in its conversation"
 
 
+def test_nobody_waits_for_what_is_not_known_yet() -> None:
+    """One that was taken in later, and is ahead by when it came, counts once its commit may be through."""
+    overtaken = "m/2 was started before m/1, which is ahead of it in its conversation"
+    for started_s, words in ((1.21, ""), (2.0, overtaken)):
+        log = Doctored()
+        log.accept(2, 1)
+        log.accept(1, 1.2, due_s=0.9)
+        log.start(2, started_s)
+        assert log.words(attempts_keep_their_turn) == words
+
+
 @pytest.mark.parametrize(
     "leaves",
     [
