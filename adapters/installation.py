@@ -54,6 +54,11 @@ def key_in(path: Path, configured: str | None, *, store: str, is_used: bool) -> 
     return fresh
 
 
+def has_key(path: Path, configured: str | None) -> bool:
+    """Whether there is a key already, so that none would be made."""
+    return configured is not None or path.exists()
+
+
 def check_key(secrets: Secrets, recorded: list[Recorded], *, store: str) -> None:
     """Raises StoreRefused where the log (`recorded` is its first stream) was last written under another key."""
     known = key_check_in(recorded)

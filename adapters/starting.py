@@ -20,11 +20,12 @@ from adapters.channels.building import build
 from adapters.channels.push_devices import PushDevices
 from adapters.config.loading import Config
 from adapters.config.units import Listen
-from adapters.installation import installation_key, key_in, key_path_of
+from adapters.installation import check_key, has_key, installation_key, key_in, key_path_of
 from adapters.reloading import Build
 from adapters.telemetry import Telemetry
 from adapters.zones import zone_named
 from core.errors import TidingsError
+from core.ids import INSTALLATION
 from core.ports import Channel, Clock, Door, Log
 from core.settings import Lane
 from eventstore.sqlite.log import SqliteLog
@@ -32,6 +33,8 @@ from eventstore.sqlite.log import SqliteLog
 CONNECTIONS_WAITING_MAX: Final = 1_024
 # Who is alone on a database acts within a moment; whoever does not stands by.
 _SETTLED_WITHIN_S: Final = 2.0
+# How long a daemon without a key waits to begin a log, before it takes another one for having done so.
+_BEGUN_WITHIN_S: Final = 20.0
 
 
 class CannotStart(TidingsError):
@@ -97,18 +100,29 @@ async def opened(config: Config) -> tuple[bytes, SqliteLog | Node]:
 
     node = await open_node(place.url.reveal(), identity=fresh_identity())
     try:
-        with anyio.move_on_after(_SETTLED_WITHIN_S):
-            await node.acted()
         with _writable(config.data):
             config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = key_path_of(place.database, config.data)
-            # Only a log that holds something, or is about to, can have been written under a key that is not here.
-            is_used = node.newest() != (0, 0) or not node.is_acting
-            key = key_in(path, given, store=str(place), is_used=is_used)
+            key = await _key_of(node, key_path_of(place.database, config.data), given, str(place))
     except TidingsError:
         await node.close()
         raise
     return key, node
+
+
+async def _key_of(node: Node, path: Path, given: str | None, store: str) -> bytes:
+    """The key of a log that daemons share, with this one acting where nobody else does. Raises StoreRefused.
+
+    Whoever has another key, or none, takes nothing over. Only the daemon that begins a log makes one.
+    """
+    if node.newest() == (0, 0) and not has_key(path, given):
+        with anyio.move_on_after(_BEGUN_WITHIN_S):
+            await node.acted()
+        return key_in(path, None, store=store, is_used=not node.is_acting)
+    key = key_in(path, given, store=store, is_used=True)
+    check_key(SystemSecrets(key), await node.log_for_reading.events_of(INSTALLATION), store=store)
+    with anyio.move_on_after(_SETTLED_WITHIN_S):
+        await node.acted()
+    return key
 
 
 @contextmanager
