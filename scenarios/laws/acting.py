@@ -57,7 +57,9 @@ def _not_lost_too_soon(evidence: Evidence, story: Story) -> Iterator[Finding]:
         if not attempt.is_cut_off or attempt.ended_us is None:
             continue
         early_us = deadlines[attempt.number] - attempt.ended_us
-        if early_us > 0 and _acting_at(evidence, attempt.started_us).ended_by != "stop":
+        began_by, ended_by = _acting_at(evidence, attempt.started_us), _acting_at(evidence, attempt.ended_us)
+        # Whoever never heard whether its own intent is durable knows that it has sent nothing.
+        if early_us > 0 and began_by is not ended_by and began_by.ended_by != "stop":
             words = f"attempt {attempt.number} of {story.key} was given up {early_us / 1e6:g} s before its deadline"
             yield Finding(words=words, at_us=attempt.ended_us, streams=(story.stream,))
 
