@@ -35,7 +35,7 @@ Answer = Callable[[bytes], Awaitable[bytes]]
 
 
 class TakingIn:
-    """Who empties the inbox. `answer` is set by whoever can carry requests out; until then they wait."""
+    """Who empties the inbox. `answer` is set by whoever can carry requests out; while it is None they wait."""
 
     def __init__(
         self, inbox: Inbox, *, log: Log, clock: Clock, arrivals: Arrivals, hooks: Hooks, witness: Witness
@@ -191,9 +191,11 @@ class TakingIn:
         """One worker: one request at a time, for ever."""
         while True:
             row = await self._requests.get()
+            # Kept: whoever stops answering meanwhile does not mean what was taken already.
+            answer = self.answer
             try:
-                if self.answer is not None and await self._inbox.take([row.id]):
-                    await self._inbox.answer(row.id, await self.answer(row.body))
+                if answer is not None and await self._inbox.take([row.id]):
+                    await self._inbox.answer(row.id, await answer(row.body))
             except LOG_TROUBLE as error:
                 # Its asker hears that nobody took it, or that nobody can tell.
                 self._refused(error)
