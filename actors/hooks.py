@@ -17,7 +17,7 @@ from actors.peers import Peers
 from actors.receipts import Receipts
 from actors.sender import NONSENSE
 from core.contents import Submission
-from core.errors import CorruptLog, NotFound, TidingsError
+from core.errors import CorruptLog, NotFound, StoreUnavailable, TidingsError
 from core.news import LaneNews, News, PeerNews, Receipt
 from core.ports import Witness
 
@@ -88,8 +88,19 @@ class HookIntake:
 class Hooks(HookIntake):
     """The desk for hooks in the daemon that acts."""
 
-    def __init__(self, *, peers: Peers, intake: Intake, receipts: Receipts, errands: Errands, witness: Witness) -> None:
+    def __init__(
+        self,
+        *,
+        peers: Peers,
+        intake: Intake,
+        receipts: Receipts,
+        errands: Errands,
+        witness: Witness,
+        acts: Callable[[], bool],
+    ) -> None:
+        """`acts` says whether this process surely still is the one that acts."""
         super().__init__(intake)
+        self._acts = acts
         self._peers = peers
         self._receipts = receipts
         self._errands = errands
@@ -104,6 +115,9 @@ class Hooks(HookIntake):
         for news in brought.news:
             threads.setdefault(_about(news), []).append(news)
         await _all_of([partial(self._heed_each, brought, thread) for thread in threads.values()], at_once=_AT_ONCE)
+        if not self._acts():
+            # What changed nothing here was not written, so no fence was asked: another daemon may know better by now.
+            raise StoreUnavailable("another daemon may act by now, and have to hear of this")
 
     # -- news
 

@@ -157,6 +157,7 @@ class System:
             receipts=self.receipts,
             errands=self.errands,
             witness=world.witness,
+            acts=log.may_send,
         )
         self.fallbacks = Fallbacks(
             log=log, clock=clock, errands=self.errands, intake=self.intake, witness=world.witness

@@ -53,6 +53,11 @@ def trust_clocks(system: System) -> None:
     system._interrupted.__class__ = TrustfulOfClocks  # noqa: SLF001 - nobody's to choose
 
 
+def answer_from_memory(system: System) -> None:
+    """Has a daemon answer for news of which it believes that they change nothing, whoever acts by now."""
+    system.hooks._acts = lambda: True  # noqa: SLF001 - nobody's to choose
+
+
 class KeepingLog(NodeLog):
     """Takes in what was left for it, and leaves it where it is."""
 

@@ -44,6 +44,38 @@ daemon = "crash"
 of = 3
 """
 
+_OLD_NEWS: Final = """\
+name = "A small world"
+why = "A daemon was replaced while it was held, and is told what became of messages that it knows as waiting."
+start = 2026-01-30T08:00:00Z
+runs_for = "2m"
+rests_within = "1h"
+seed = 5
+daemons = 2
+[[arrive]]
+at = "3s"
+over = "1s"
+count = 12
+channel = "webhook"
+to = "https://shop{n}.example/orders"
+idempotency_key = "order/{n}"
+[[provider]]
+lane = "webhook"
+receipts = { by = "both", delivered = "1s" }
+[[fault]]
+at = "4s"
+for = "22s"
+daemon = "freeze"
+[[operator]]
+at = "1s"
+do = "pause"
+lane = "webhook"
+[[operator]]
+at = "10s"
+do = "resume"
+lane = "webhook"
+"""
+
 PLANTED: Final[dict[str, tuple[int, str, Parts]]] = {
     "no fence at an append": (
         15,
@@ -65,6 +97,7 @@ PLANTED: Final[dict[str, tuple[int, str, Parts]]] = {
         "cut_off_daemon_still_has_requests_out",
         Parts(opened=plants.trust_clocks),
     ),
+    "news that are answered from memory": (1, _OLD_NEWS, Parts(opened=plants.answer_from_memory)),
     "what was left is taken in and stays": (
         12,
         "taken_in_while_nobody_acts",
