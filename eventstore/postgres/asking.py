@@ -18,8 +18,8 @@ LOOKED_FOR_S: Final = 0.25
 
 _FOUND: Final = "SELECT number, body FROM answer WHERE asker = $1"
 _READ: Final = "DELETE FROM answer WHERE asker = $1 AND number = ANY($2::bigint[])"
-_WITHDRAW: Final = """
-DELETE FROM inbox WHERE asker = $1 AND number = $2 AND kind = 'request' AND NOT taken RETURNING 1"""
+# One that was taken goes as well: its answer finds nobody any more.
+_WITHDRAW: Final = "DELETE FROM inbox WHERE asker = $1 AND number = $2 AND kind = 'request' RETURNING taken"
 
 
 class Asking:
@@ -64,7 +64,9 @@ class Asking:
     async def _given_up(self, number: int, future: asyncio.Future[bytes]) -> bytes:
         is_withdrawn = False
         try:
-            is_withdrawn = bool(await self._errands.rows(_WITHDRAW, self._identity, number))
+            gone = await self._errands.rows(_WITHDRAW, self._identity, number)
+            is_withdrawn = bool(gone) and not gone[0][0]
+            # It may have been answered at this moment.
             await self._collect()
         except StoreUnavailable:
             # Nobody can tell then.

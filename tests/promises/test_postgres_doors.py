@@ -239,3 +239,18 @@ async def test_a_log_that_is_read_in_pages_beside_doors_misses_nothing(nodes: tu
     assert standing.newest()[1] == acceptance.append.at_us
     page, _ = await standing.log_for_reading.log_page({}, tenant=None, limit=10)
     assert [entry.stream for entry in page] == [stream_of(acceptance)]
+
+
+async def test_a_request_whose_asker_gave_up_leaves_nothing_behind(nodes: tuple[Node, Node], hand: Connection) -> None:
+    """Taken or not, answered too late or never: neither its row nor its answer stays in the database."""
+    acting, standing = nodes
+    inbox = await inbox_of(acting)
+    asked = [asyncio.ensure_future(standing.door.ask(b"pause", within_s=1)) for _ in range(3)]
+    while len(rows := await inbox.waiting(after=0, limit=10)) < 3:
+        await inbox.stirred()
+    taken = [row.id for row in rows[:2]]
+    assert await inbox.take(taken) == taken
+    ends = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(end) for end in ends] == [AppendUnknown, AppendUnknown, StoreUnavailable]
+    await inbox.answer(taken[0], b"paused")
+    assert await hand.fetchval("SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM answer)") == 0

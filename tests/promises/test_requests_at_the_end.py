@@ -1,4 +1,4 @@
-"""Requests of a daemon that stands by, while the one that acts stops: each is carried out whole, or waits for the next."""
+"""Requests of a daemon that stands by while the one that acts stops: carried out whole, or left for the next one."""
 
 import asyncio
 
