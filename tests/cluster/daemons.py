@@ -109,7 +109,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     async def acting(self) -> Daemon:
         """The one that acts; waits until one does."""
         with anyio.fail_after(_ACTS_WITHIN_S):
-            while (found := await self._found_acting()) is None:
+            # As below.
+            while (found := await self._found_acting()) is None:  # noqa: ASYNC110
                 await anyio.sleep(_LOOK_EVERY_S)
         return found
 
@@ -121,8 +122,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     async def all_there(self) -> None:
         """Returns once each of them takes messages."""
         with anyio.fail_after(_ACTS_WITHIN_S):
-            # They are other processes.
-            while "away" in [await daemon.role(self.session) for daemon in self.daemons]:  # noqa: ASYNC110  # As above.
+            # What is waited for lives in other processes.
+            while "away" in [await daemon.role(self.session) for daemon in self.daemons]:  # noqa: ASYNC110
                 await anyio.sleep(_LOOK_EVERY_S)
 
     def key(self) -> str:
