@@ -8,6 +8,7 @@ from core import events as e
 from scenarios.laws.chronicle import Conclusion, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
+from scenarios.laws.waiting import slack_us
 
 
 def hooks_are_taken_once_and_in_order(evidence: Evidence) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def hooks_are_taken_once_and_in_order(evidence: Evidence) -> Iterator[Finding]:
     for stories in in_order.values():
         # Of several daemons each has its place in the order when it takes a hook in, not when that is in the log.
         place = _place_in_log if evidence.scenario.daemons == 1 else _place_as_taken_in
-        yield from _in_turn(sorted(stories, key=place))
+        yield from _in_turn(sorted(stories, key=place), slack_us(evidence))
 
 
 def _told(evidence: Evidence) -> Iterator[Finding]:
@@ -75,15 +76,20 @@ def _place_as_taken_in(story: Story) -> tuple[int, int]:
     return story.accepted.due_us, story.stream
 
 
-def _in_turn(stories: list[Story]) -> Iterator[Finding]:
-    """Of two hooks the later one is not handed to the handler while the earlier one still waits for its first turn."""
+def _in_turn(stories: list[Story], slack_us: int) -> Iterator[Finding]:
+    """Of two hooks the later one is not handed to the handler while the earlier one still waits for its first turn.
+
+    One that another daemon took in may still be on its way into the log when the later one is begun.
+    """
     for place, story in enumerate(stories):
         first = next((entry for entry in story.entries if isinstance(entry.event, e.AttemptStarted)), None)
         if first is None:
             continue
         for earlier in stories[:place]:
             left = next((entry for entry in earlier.entries if isinstance(entry.event, _LEAVES)), None)
-            is_there = earlier.entries[0].seq < first.seq
+            came_late = earlier.accepted.due_us < earlier.entries[0].at_us
+            known_us = earlier.entries[0].at_us + (slack_us if came_late else 0)
+            is_there = earlier.entries[0].seq < first.seq and known_us <= first.at_us
             if is_there and (left is None or left.seq > first.seq):
                 words = f"{story.key} was handed on before {earlier.key}, which had come first"
                 yield Finding(words=words, at_us=first.at_us, streams=(story.stream, earlier.stream))
