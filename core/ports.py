@@ -154,12 +154,12 @@ class Door(Protocol):
         """Takes charge of a message: key, vault row, address and an inbox row in one commit; no event yet.
 
         Raises StreamConflict where the address has come to belong to another conversation: whoever called asks again
-        who the peer is. Otherwise it answers and raises as the log does.
+        who the peer is, and Overloaded where too much waits to be taken in. Otherwise it answers and raises as the log.
         """
         ...
 
     def leave(self, news: bytes, *, tenant: str) -> Awaitable[None]:
-        """What a hook told is durable, and the acting daemon will heed it."""
+        """What a hook told is durable, and the acting daemon will heed it. Raises as `accept` does."""
         ...
 
     def ask(self, request: bytes, *, within_s: float) -> Awaitable[bytes]:

@@ -17,6 +17,12 @@ BATCH_ROWS_MAX: Final = 1_024
 BATCH_BYTES_MAX: Final = 1024 * 1024
 # What may wait in memory before the door has to answer 429 or 503.
 QUEUED_BYTES_MAX: Final = 16 * 1024 * 1024
+# Rows that may wait in the database for the daemon that acts, before the doors of all others have to answer the same:
+# more than come in while one takes over, and less than a minute's work for it. Calls pass a full inbox, since there are
+# few at a time and they may be what helps.
+INBOX_ROWS_MAX: Final = 250_000
+# How soon it is worth to come again then.
+INBOX_AGAIN_S: Final = 5
 
 # What a row weighs beside its body: ids, type, tenant, link, its head and their index entries, roughly.
 _ROW_BYTES: Final = 300
@@ -26,6 +32,13 @@ Part = tuple[int, int, str, int, int, bytes]
 
 Future = asyncio.Future[Stored | Repeated | None]
 Answer = Stored | Repeated | TidingsError | OverflowError | ValueError | None
+
+
+def check_inbox(*, is_full: bool) -> None:
+    """Raises Overloaded where no more may wait for the daemon that acts."""
+    if is_full:
+        words = f"{INBOX_ROWS_MAX} rows wait for the daemon that acts already"
+        raise Overloaded(words, retry_after_s=INBOX_AGAIN_S)
 
 
 class Entry:

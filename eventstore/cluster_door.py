@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.errors import AppendUnknown, StoreUnavailable
 from core.records import Acceptance, Repeated, Stored, Waiting
+from eventstore.batches import INBOX_ROWS_MAX, check_inbox
 
 if TYPE_CHECKING:
     from eventstore.cluster_node import Node
@@ -31,6 +32,7 @@ class MemoryDoor:
 
         def park() -> Stored | Repeated:
             self._node.check_alive()
+            self._check_room()
             answer = self._cluster.durable.park(acceptance)
             self._cluster.left.wake()
             return answer
@@ -42,6 +44,7 @@ class MemoryDoor:
 
         def leave() -> None:
             self._node.check_alive()
+            self._check_room()
             self._cluster.durable.parking.leave(news, tenant)
             self._cluster.left.wake()
 
@@ -62,6 +65,9 @@ class MemoryDoor:
             async with asyncio.timeout(within_s):
                 answer = await self._answer(asked)
         return await self._given_up(asked, answer)
+
+    def _check_room(self) -> None:
+        check_inbox(is_full=len(self._cluster.durable.parking.rows) >= INBOX_ROWS_MAX)
 
     async def _answer(self, asked: int) -> bytes:
         while True:

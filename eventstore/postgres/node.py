@@ -40,7 +40,7 @@ class Node:
         self._hints = hints
         self._errands = Errands(url)
         self._is_closed = False
-        self.door = PostgresDoor(url, ownership, self._errands, hints)
+        self.door = PostgresDoor(url, ownership=ownership, presence=presence, errands=self._errands, hints=hints)
         self.log_for_reading = StandingLog(pool, numbering, ownership=ownership, presence=presence)
         self._log: PostgresLog | None = None
         # Why it does not act although nobody does, empty where nothing keeps it from that.

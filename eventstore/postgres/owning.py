@@ -49,9 +49,11 @@ _OWN: Final = "UPDATE shard SET owner = $1, epoch = epoch + 1 RETURNING shard, e
 _WAS_DEATH: Final = """
 SELECT EXISTS (SELECT 1 FROM node WHERE state = 'dead' AND ended > clock_timestamp() - interval '1 day')"""
 # What a former owner had begun for others is not begun again, and nobody waits for what the dead have asked.
-_HALF_DONE: Final = "DELETE FROM inbox WHERE kind = 'request' AND taken"
+# Notes alone have a number, so that none of many messages is looked at.
+_HALF_DONE: Final = "DELETE FROM inbox WHERE number <> 0 AND kind = 'request' AND taken"
 _UNWANTED: Final = """
-DELETE FROM inbox WHERE kind = 'request' AND NOT taken AND asker NOT IN (SELECT node FROM node WHERE state = 'up')"""
+DELETE FROM inbox WHERE number <> 0 AND kind = 'request' AND NOT taken
+  AND asker NOT IN (SELECT node FROM node WHERE state = 'up')"""
 _UNREAD: Final = "DELETE FROM answer WHERE asker NOT IN (SELECT node FROM node WHERE state = 'up')"
 _FREE: Final = "UPDATE shard SET owner = NULL WHERE owner = $1"
 _LEAVE: Final = "UPDATE node SET state = 'stopped', ended = clock_timestamp() WHERE node = $1 AND state = 'up'"

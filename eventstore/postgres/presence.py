@@ -8,6 +8,7 @@ import asyncio
 from typing import Final
 
 from core.ownership import BEAT_S, LOOK_S, Watch
+from eventstore.batches import INBOX_ROWS_MAX
 from eventstore.postgres.connection import TROUBLE, Connection, connect, words_of
 from eventstore.postgres.hints import FREE, Hints
 from eventstore.postgres.owning import Ownership, bury
@@ -22,6 +23,10 @@ _OTHERS: Final = """
 SELECT node.node, extract(epoch FROM clock_timestamp() - beat.at)::float8
   FROM node JOIN beat USING (node) WHERE state = 'up' AND node.node <> $1"""
 _OWNER: Final = "SELECT owner FROM shard WHERE shard = 0"
+# Rows are counted only where their numbers leave room for so many: nearly always a look at both ends is enough.
+_IS_FULL: Final = """
+SELECT CASE WHEN max(id) - min(id) < $1 - 1 THEN FALSE
+  ELSE (SELECT count(*) FROM (SELECT FROM inbox LIMIT $1) AS waiting) >= $1 END FROM inbox"""
 _LAST: Final = "SELECT pos, at_us FROM event ORDER BY pos DESC LIMIT 1"
 
 
@@ -42,6 +47,8 @@ class Presence:
         # Where the log stood at the last look.
         self._pos = 0
         self.at_us = 0
+        # Whether as much waited for the one that acts at the last look as may.
+        self.is_inbox_full = False
         # Why the database did not hear the last sign of life, empty where it did.
         self.trouble = ""
         self._beat_due_s = asyncio.get_running_loop().time() + BEAT_S
@@ -108,6 +115,7 @@ class Presence:
             else:
                 self._is_free.clear()
         await self._follow()
+        self.is_inbox_full = bool(await self._connection.fetchval(_IS_FULL, INBOX_ROWS_MAX))
         # The owner is left to whoever takes its place in the same step.
         if dead := [node for node in silent if node != owner]:
             await bury(self._connection, dead)

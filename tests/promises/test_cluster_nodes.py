@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from core.errors import AppendUnknown, StoreRefused, StoreUnavailable
+from core.errors import AppendUnknown, Overloaded, StoreRefused, StoreUnavailable
 from core.ownership import SILENCE_S, TRUST_S
 from core.records import Stored
+from eventstore.batches import INBOX_ROWS_MAX
 from eventstore.cluster import Cluster
 from eventstore.cluster_log import NodeLog
 from eventstore.cluster_node import Node
@@ -212,6 +213,25 @@ def test_one_that_stands_by_and_died_is_forgotten() -> None:
         with pytest.raises(StoreUnavailable):
             await pair.nodes[2].door.leave(b"news", tenant="org1")
         await third.close()
+
+    in_pair(main)
+
+
+def test_a_full_inbox_takes_no_more_until_there_is_room() -> None:
+    """Past its bound messages and news are told when to come again; calls pass, since they may be what helps."""
+
+    async def main(pair: Pair) -> None:
+        door, parking = pair.nodes[2].door, pair.cluster.durable.parking
+        await door.leave(b"news", tenant="org1")
+        parking.rows |= dict.fromkeys(range(2, INBOX_ROWS_MAX + 1), parking.rows[1])
+        for left in (door.leave(b"news", tenant="org1"), door.accept(Scribe(slot=1).acceptance())):
+            with pytest.raises(Overloaded) as told:
+                await left
+            assert told.value.retry_after_s > 1
+        with pytest.raises(StoreUnavailable, match="nothing was done"):
+            await door.ask(b"resume", within_s=1)
+        parking.remove(2)
+        await door.leave(b"news", tenant="org1")
 
     in_pair(main)
 

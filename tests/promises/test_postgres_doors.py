@@ -9,10 +9,11 @@ import pytest
 from anyio import to_thread
 from msgspec.structs import replace
 
-from core.errors import AppendUnknown, StoreUnavailable, StreamConflict
+from core.errors import AppendUnknown, Overloaded, StoreUnavailable, StreamConflict
 from core.parked import append_of, unparked
 from core.ports import Inbox
-from core.records import Acceptance, Repeated, Stored
+from core.records import Acceptance, Repeated, Stored, Waiting
+from eventstore.batches import INBOX_ROWS_MAX
 from eventstore.postgres.checking import verify
 from eventstore.postgres.connection import Connection, connect
 from eventstore.postgres.log import PostgresLog
@@ -72,6 +73,24 @@ async def inbox_of(node: Node) -> Inbox:
 async def waiting(node: Node) -> list[int]:
     """The streams that wait to be taken in."""
     return [row.stream for row in await (await inbox_of(node)).waiting(after=0, limit=1_000)]
+
+
+async def leave_until_full(node: Node) -> Overloaded:
+    """Brings news until there is no room for more, which a door sees about once a second."""
+    while True:
+        try:
+            await node.door.leave(b"news", tenant="org1")
+        except Overloaded as error:
+            return error
+
+
+async def accepted_again(node: Node, scribe: Scribe) -> bool:
+    """Waits until a message is taken."""
+    while True:
+        try:
+            return await node.door.accept(scribe.acceptance()) == Stored()
+        except Overloaded:
+            await asyncio.sleep(0)
 
 
 async def is_sound(url: str, messages: int) -> bool:
@@ -254,3 +273,27 @@ async def test_a_request_whose_asker_gave_up_leaves_nothing_behind(nodes: tuple[
     assert [type(end) for end in ends] == [AppendUnknown, AppendUnknown, StoreUnavailable]
     await inbox.answer(taken[0], b"paused")
     assert await hand.fetchval("SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM answer)") == 0
+
+
+async def test_a_full_inbox_takes_no_more_until_it_is_emptied(nodes: tuple[Node, Node], hand: Connection) -> None:
+    """Past its bound messages and news are told when to come again; calls pass, since they may be what helps."""
+    acting, standing = nodes
+    scribe = Scribe(slot=1)
+    left = """
+INSERT INTO inbox (kind, stream, tenant, asker, number, taken, body)
+  SELECT 'news', 0, 'org1', 0, 0, FALSE, '' FROM generate_series(1, $1::int)"""
+    await hand.execute(left, INBOX_ROWS_MAX - 1)
+    assert (await leave_until_full(standing)).retry_after_s > 1
+    with pytest.raises(Overloaded):
+        await standing.door.accept(scribe.acceptance())
+    asked = asyncio.ensure_future(standing.door.ask(b"resume", within_s=30))
+    inbox = await inbox_of(acting)
+    rows: list[Waiting] = []
+    while not rows:
+        found = await inbox.waiting(after=INBOX_ROWS_MAX - 1, limit=100_000)
+        rows = [row for row in found if row.kind == "request"]
+    assert await inbox.take([rows[0].id]) == [rows[0].id]
+    await inbox.answer(rows[0].id, b"resumed")
+    assert await asked == b"resumed"
+    await hand.execute("DELETE FROM inbox WHERE id % 2 = 0")
+    assert await accepted_again(standing, scribe)
