@@ -19,12 +19,19 @@ def main() -> None:
     numbers = [int(word) for word in sys.argv[1:]] + [20_000, 300, 30, 1][len(sys.argv) - 1 :]
     messages, per_s, strikes, seed = numbers
     # The failover has a burst of its own.
-    load = Load(messages=messages, conversations=_CONVERSATIONS, per_s=per_s, bursts=strikes + 1, seed=seed)
+    load = Load(
+        messages=messages,
+        conversations=_CONVERSATIONS,
+        per_s=per_s,
+        per_lane_s=per_s // 2,
+        bursts=strikes + 1,
+        seed=seed,
+    )
     with tempfile.TemporaryDirectory() as folder:
         began_s = time.monotonic()
-        after = asyncio.run(storm(Path(folder), load, at_random, per_lane_s=per_s // 2))
+        after = asyncio.run(storm(Path(folder), load, at_random))
         took_s = time.monotonic() - began_s
-        verdict = judge(after, load, per_lane_s=per_s // 2)
+        verdict = judge(after, load)
     sys.stdout.write(f"{load}\n{verdict.told()}\nsinks {after.books.answered}\nends {after.ends}, {took_s:.0f} s\n")
 
 

@@ -21,11 +21,12 @@ _AGAIN_AFTER_S: Final = 0.1
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """So many messages to so many peers, `per_s` of them in each of some bursts."""
+    """So many messages to so many peers, `per_s` of them in each burst. `per_lane_s` is what a lane may send."""
 
     messages: int
     conversations: int
     per_s: int
+    per_lane_s: int
     bursts: int
     seed: int
 

@@ -6,8 +6,9 @@ Answers for what became of each process being known. It must never decide who ac
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -29,14 +30,17 @@ Role = Literal["acts", "stands by", "away"]
 class Daemon:
     """One of them, whatever process it is at the moment."""
 
-    def __init__(self, folder: Path, config: Path, port: int) -> None:
+    def __init__(self, folder: Path, config: str, port: int) -> None:
         self.data = folder / "data"
+        self.data.mkdir(parents=True)
+        file = folder / "tidings.toml"
+        file.write_text(config)
         self.log = folder / "errors.log"
         self.url = f"http://127.0.0.1:{port}"
         # How each process of it ended, in order.
         self.ends: list[int] = []
         self.is_frozen = False
-        self._command = "serve", "--config", config, "--data", self.data, "--listen", f"127.0.0.1:{port}"
+        self._command = "serve", "--config", file, "--data", self.data, "--listen", f"127.0.0.1:{port}"
         self._process: asyncio.subprocess.Process | None = None
         self._is_wanted = True
         # Nothing of it runs any more, nor will.
@@ -44,7 +48,6 @@ class Daemon:
 
     async def keep(self) -> None:
         """Starts it, and starts it again whenever it ends, until it is stopped."""
-        self.data.mkdir(parents=True)
         while self._is_wanted:
             with self.log.open("ab") as errors:
                 self._process = await asyncio.create_subprocess_exec(
@@ -133,16 +136,25 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def fleet_of(folder: Path, config: Path, ports: list[int]) -> AsyncIterator[Fleet]:
-    """Daemons on these ports for the length of a block, all of them ready; none of their processes outlives it."""
-    daemons = [Daemon(folder / f"daemon{nth}", config, port) for nth, port in enumerate(ports)]
+async def fleet_of(folder: Path, configs: Sequence[str]) -> AsyncIterator[Fleet]:
+    """A daemon for each configuration, all of them ready, of which the first acts; none outlives the block."""
+    daemons = [Daemon(folder / f"daemon{nth}", config, port) for nth, (config, port) in enumerate(_with_ports(configs))]
     async with ClientSession() as session, anyio.create_task_group() as keeping:
         fleet = Fleet(daemons=daemons, session=session)
         try:
-            for daemon in daemons:
+            for nth, daemon in enumerate(daemons):
                 keeping.start_soon(daemon.keep)
+                if nth == 0:
+                    await fleet.acting()
             await fleet.all_there()
             yield fleet
         finally:
             for daemon in daemons:
                 daemon.end()
+
+
+def _with_ports(configs: Sequence[str]) -> list[tuple[str, int]]:
+    """Each configuration with a port on which nobody listens now."""
+    with ExitStack() as probes:
+        taken = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in configs]
+        return [(config, int(probe.getsockname()[1])) for config, probe in zip(configs, taken, strict=True)]

@@ -32,10 +32,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.counted}\nfrom a kill of the acting daemon to the next attempt: {took} s{middle}"
 
 
-def judge(after: Aftermath, load: Load, *, per_lane_s: int) -> Verdict:
-    """Everything that must hold of one daemon holds of three: nothing lost, in order, within limits, none in vain."""
+def judge(after: Aftermath, load: Load) -> Verdict:
+    """Everything that must hold of one daemon holds of several: nothing lost, in order, within limits, none in vain."""
     weather = one.Weather(
-        messages=load.messages, conversations=load.conversations, kills=0, per_s=per_lane_s, seed=load.seed
+        messages=load.messages, conversations=load.conversations, kills=0, per_s=load.per_lane_s, seed=load.seed
     )
     counted = one_daemon.judge(
         one.Aftermath(

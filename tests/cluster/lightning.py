@@ -16,6 +16,7 @@ from scenarios.draws import Draws
 from tests.cluster.clients import Clients
 from tests.cluster.daemons import Daemon, Fleet
 from tests.postgres_pair import Pair
+from tests.postgres_server import Server
 from tests.storm.sinks import Books
 
 FROZEN_MOST_S: Final = 25.0
@@ -37,7 +38,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """Who is there to be struck, and the books of what gets through."""
 
     fleet: Fleet
-    pair: Pair
+    server: Server
     books: Books
 
 
@@ -48,7 +49,7 @@ class Storm:
         self.fleet = ground.fleet
         self.clients = clients
         self.strikes: list[Strike] = []
-        self._pair = ground.pair
+        self._server = ground.server
         self._books = ground.books
         self._going = going
 
@@ -78,11 +79,12 @@ class Storm:
         self._going.start_soon(thaw)
 
     async def fail_over(self) -> None:
-        """The primary ends at once, and the standby is promoted a moment later."""
+        """The primary ends at once, and the standby is promoted a moment later. There must be a pair of servers."""
+        assert isinstance(self._server, Pair), "only a pair can fail over"
         self.strikes.append(Strike(what="failover", at_us=wall_us(), acted=True))
-        await to_thread.run_sync(self._pair.kill_primary)
+        await to_thread.run_sync(self._server.kill_primary)
         await anyio.sleep(_WITHOUT_PRIMARY_S)
-        await to_thread.run_sync(self._pair.promote)
+        await to_thread.run_sync(self._server.promote)
 
     async def _note(self, what: Literal["kill", "freeze"], daemon: Daemon) -> None:
         acted = await daemon.role(self.fleet.session) == "acts"

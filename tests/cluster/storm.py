@@ -1,12 +1,10 @@
-"""The storm itself: three daemons on a primary and its standby, clients that insist, sinks that misbehave.
+"""The storm itself: several daemons on one database, clients that insist, sinks that misbehave.
 
 Answers for the books being true: what clients were told, what sinks received, what struck, and the whole log. It must
 never decide what is right; judging.py does.
 """
 
 import asyncio
-import socket
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +16,8 @@ from eventstore.copying.copying import extract
 from tests.cluster.clients import Clients, Load
 from tests.cluster.daemons import Fleet, fleet_of
 from tests.cluster.lightning import Ground, Lightning, Storm, Strike
-from tests.postgres_pair import Pair, running_pair
+from tests.postgres_pair import running_pair
+from tests.postgres_server import Server
 from tests.storm.daemon import PROGRAM
 from tests.storm.judging import Story, read_story
 from tests.storm.sinks import Books, http_sink, smtp_sink
@@ -47,6 +46,18 @@ SELECT count(*) FROM (
 ) AS each WHERE falls"""
 
 
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the log is, and the URLs by which the daemons know it."""
+
+    server: Server
+    url: str
+    seen_as: tuple[str, ...]
+
+    async def asked(self, statement: str) -> str:
+        """What a statement answers, a line a row."""
+        return await to_thread.run_sync(lambda: self.server.run(statement, url=self.url))
+
+
 class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     """What is known after a storm. `first_attempts` has when each daemon that acted began its first, in their order.
 
@@ -63,33 +74,37 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     crashes: list[str]
 
 
-async def storm(folder: Path, load: Load, lightning: Lightning, *, per_lane_s: int) -> Aftermath:
-    """Lets it blow, waits until everything has arrived, and reads the log. `per_lane_s` is the limit of each lane."""
-    books = Books(load.seed)
+async def storm(folder: Path, load: Load, lightning: Lightning) -> Aftermath:
+    """Lets it blow over three daemons on a primary and its standby, and reads what came of it."""
     with running_pair() as pair, pair.fresh() as url:
-        async with http_sink(books) as http_port, smtp_sink(books) as smtp_port:
-            config = folder / "tidings.toml"
-            policies = CONFIG.format(smtp=smtp_port, per_s=per_lane_s).replace(*_BRIEF)
-            config.write_text(_STORE.format(url=url, key="5a" * 32) + policies)
-            async with fleet_of(folder, config, _free_ports(DAEMONS)) as fleet:
-                peers = [Peer(nth, http_port) for nth in range(load.conversations)]
-                clients = Clients(load, peers, [daemon.url for daemon in fleet.daemons], fleet.key())
-                strikes = await _blow(Ground(fleet=fleet, pair=pair, books=books), clients, lightning)
-                await _settled(fleet, pair, url)
-                await _stopped(fleet)
-        await _verified(url)
-        file = folder / "tidings.db"
-        await extract(url, file)
-        return Aftermath(
-            accepted=clients.accepted,
-            books=books,
-            story=await read_story(file),
-            strikes=strikes,
-            first_attempts=[int(line) for line in (await _asked(pair, url, _FIRST_ATTEMPTS)).splitlines()],
-            falling=int(await _asked(pair, url, _FALLING)),
-            ends=[daemon.ends for daemon in fleet.daemons],
-            crashes=[line for daemon in fleet.daemons for line in daemon.crashes()],
-        )
+        return await storm_over(folder, load, lightning, Site(server=pair, url=url, seen_as=(url,) * DAEMONS))
+
+
+async def storm_over(folder: Path, load: Load, lightning: Lightning, site: Site) -> Aftermath:
+    """Lets it blow, waits until everything has arrived, and reads the log."""
+    books = Books(load.seed)
+    async with http_sink(books) as http_port, smtp_sink(books) as smtp_port:
+        policies = CONFIG.format(smtp=smtp_port, per_s=load.per_lane_s).replace(*_BRIEF)
+        configs = [_STORE.format(url=url, key="5a" * 32) + policies for url in site.seen_as]
+        async with fleet_of(folder, configs) as fleet:
+            peers = [Peer(nth, http_port) for nth in range(load.conversations)]
+            clients = Clients(load, peers, [daemon.url for daemon in fleet.daemons], fleet.key())
+            strikes = await _blow(Ground(fleet=fleet, server=site.server, books=books), clients, lightning)
+            await _settled(fleet, site)
+            await _stopped(fleet)
+    await _verified(site.url)
+    file = folder / "tidings.db"
+    await extract(site.url, file)
+    return Aftermath(
+        accepted=clients.accepted,
+        books=books,
+        story=await read_story(file),
+        strikes=strikes,
+        first_attempts=[int(line) for line in (await site.asked(_FIRST_ATTEMPTS)).splitlines()],
+        falling=int(await site.asked(_FALLING)),
+        ends=[daemon.ends for daemon in fleet.daemons],
+        crashes=[line for daemon in fleet.daemons for line in daemon.crashes()],
+    )
 
 
 async def _blow(ground: Ground, clients: Clients, lightning: Lightning) -> list[Strike]:
@@ -100,11 +115,11 @@ async def _blow(ground: Ground, clients: Clients, lightning: Lightning) -> list[
     return blowing.strikes
 
 
-async def _settled(fleet: Fleet, pair: Pair, url: str) -> None:
+async def _settled(fleet: Fleet, site: Site) -> None:
     """Returns once nothing waits or is open any more."""
     with anyio.fail_after(_SETTLED_WITHIN_S):
         await fleet.all_there()
-        while await _asked(pair, url, _OPEN) != "0":  # noqa: ASYNC110  # What is waited for lives in other processes.
+        while await site.asked(_OPEN) != "0":  # noqa: ASYNC110  # What is waited for lives in other processes.
             await anyio.sleep(_LOOK_EVERY_S)
 
 
@@ -123,14 +138,3 @@ async def _verified(url: str) -> None:
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
-
-
-async def _asked(pair: Pair, url: str, statement: str) -> str:
-    return await to_thread.run_sync(lambda: pair.run(statement, url=url))
-
-
-def _free_ports(count: int) -> list[int]:
-    """So many ports on which nobody listens now."""
-    with ExitStack() as probes:
-        taken = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(probe.getsockname()[1]) for probe in taken]

@@ -1,6 +1,6 @@
 """A proxy between a daemon and its PostgreSQL server that cuts connections where it hurts most.
 
-It reads just enough of the protocol (version 3, in the clear) to know a batch of the log from everything else. What it
+It reads just enough of the protocol (version 3, in the clear) to know a batch from everything else. What it
 passes on it passes on as it came.
 """
 
@@ -9,14 +9,17 @@ from types import TracebackType
 from typing import Final
 
 _HEADER_BYTES: Final = 5
-_BATCH: Final = b"INSERT INTO event "
+# What a batch of the log has in its text, and one that a daemon takes in while it stands by.
+OF_THE_LOG: Final = b"INSERT INTO event "
+OF_A_DOOR: Final = b"INSERT INTO inbox "
 
 
 class Proxy:
     """Passes everything on. Of the batches each n-th is cut between its commit and the answer, `cut_every` being n."""
 
-    def __init__(self, host: str, port: int, *, cut_every: int) -> None:
+    def __init__(self, host: str, port: int, *, cut_every: int, batch: bytes = OF_THE_LOG) -> None:
         self._place = host, port
+        self.batch = batch
         self._cut_every = cut_every
         self._links: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -89,7 +92,7 @@ class _Link:
             kind, body, whole = await _message(reader)
             if kind == b"P":
                 name, _, text = body.partition(b"\0")
-                self._batches |= {name} if _BATCH in text else set()
+                self._batches |= {name} if self._proxy.batch in text else set()
             # A bind names its portal and then its statement.
             if kind == b"B" and body.split(b"\0", 2)[1] in self._batches:
                 self._is_doomed = self._proxy.takes()

@@ -11,7 +11,7 @@ from tests.cluster.storm import storm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-LOAD = Load(messages=600, conversations=60, per_s=100, bursts=3, seed=17)
+LOAD = Load(messages=600, conversations=60, per_s=100, per_lane_s=60, bursts=3, seed=17)
 
 
 async def test_nothing_is_lost_whoever_fails(tmp_path: Path) -> None:
@@ -19,8 +19,8 @@ async def test_nothing_is_lost_whoever_fails(tmp_path: Path) -> None:
 
     What any of them accepted arrives all the same, in order, within limits, twice only where the log says ambiguous.
     """
-    after = await storm(tmp_path, LOAD, one_of_each, per_lane_s=60)
-    verdict = judge(after, LOAD, per_lane_s=60)
+    after = await storm(tmp_path, LOAD, one_of_each)
+    verdict = judge(after, LOAD)
     assert verdict.counted["takeovers"] >= 2
     assert verdict.counted["replaced"] >= 1
     assert all(seconds < 40 for seconds in verdict.takeovers_s)
