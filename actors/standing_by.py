@@ -61,6 +61,9 @@ class Standby:
         self.hooks = StandbyHooks(self.intake, door)
         self.keys = Keys(log=world.log, clock=world.clock, secrets=world.secrets, mint=self.mint)
         self._active: frozenset[int] = frozenset()
+        # One look at a time; they are numbered, so that each asker knows whether one has begun since.
+        self._looking = asyncio.Lock()
+        self._looks_begun = self._last_look = 0
 
     @classmethod
     async def open(cls, world: World, settings: Settings, door: Door) -> "Standby":
@@ -105,7 +108,19 @@ class Standby:
         return [*self._unready, *([] if health == "ok" else [f"the store is failing: {why}"])]
 
     async def look_again(self) -> None:
-        """Knows every key and lane as the log holds them by now. Raises Refused where it cannot be read."""
+        """Knows every key and lane as the log holds them by now. Raises Refused where it cannot be read.
+
+        Whoever asks while others are looking shares the next look: anybody may ask, with a key that is none.
+        """
+        before = self._looks_begun
+        async with self._looking:
+            if self._last_look > before:
+                return
+            self._looks_begun = look = self._looks_begun + 1
+            await self._look()
+            self._last_look = look
+
+    async def _look(self) -> None:
         log = self._world.log
         active = frozenset(head.stream for head in await log.heads_of_kind("sys", status="active"))
         for key in sorted(active ^ self._active):

@@ -118,6 +118,7 @@ class ObedientDisk:
 
     def __init__(self) -> None:
         self.read_us = self.commit_us = 0
+        self.reads = 0
         self.is_full = self.is_unreadable = False
         self._mended: anyio.Event | None = None
         self._unknown: tuple[Border, int] | None = None
@@ -144,6 +145,7 @@ class ObedientDisk:
     def at(self, border: Border, rows: int) -> Awaitable[None] | None:
         """Called at a border of a commit or a read."""
         if border == "before_read":
+            self.reads += 1
             if self.is_unreadable:
                 raise StoreUnavailable("the disk answers with an I/O error")
             return asyncio.sleep(self.read_us / SECOND_US) if self.read_us else None
