@@ -6,7 +6,6 @@ change anything.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import islice
 
 from core.records import (
     FIFO_LINE,
@@ -53,8 +52,9 @@ def line_page(durable: Durable, line: tuple[int, int], *, after: tuple[int, int]
 
 def of_kind(durable: Durable, kind: ListedKind, *, status: str | None, after: int, limit: int | None) -> list[Head]:
     """The heads of a kind, of one status where it is given, in the order of their streams."""
-    heads = (head for stream, head in sorted(durable.heads.items()) if head.kind == kind and stream > after)
-    return list(islice((head for head in heads if status in (None, head.status)), limit))
+    heads = [head for head in durable.heads.values() if head.kind == kind and head.stream > after]
+    wanted = [head for head in heads if status in {None, head.status}]
+    return sorted(wanted, key=lambda head: head.stream)[:limit]
 
 
 def silent_devices(durable: Durable, *, after: tuple[int, int] | None, limit: int) -> list[Head]:

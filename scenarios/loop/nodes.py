@@ -99,6 +99,8 @@ class NodeLoop(VirtualLoop):
 
     def _take_living(self) -> asyncio.Handle:
         handle = self._any()
+        if not self._gone and not self._held:
+            return handle
         # A callback that runs keeps the context that it was made with, also once it was cancelled.
         node = handle._context.get(NODE, NOWHERE)  # type: ignore[attr-defined]
         if node in self._gone:

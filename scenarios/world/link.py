@@ -81,7 +81,8 @@ class Link(SimulatedDisk):
             # A sign of life may be lost as well, and with it the right to send until the next one is answered.
             self._caller.trouble(0)
             raise
-        until_us = self._cut_until_us(border)
+        # Every sign of life comes by here, and most ways are never cut.
+        until_us = self._cut_until_us(border) if self._cuts else None
         return usual if until_us is None else self._wait_out(border, until_us, usual)
 
     def mended(self) -> Awaitable[None]:
