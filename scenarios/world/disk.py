@@ -56,6 +56,9 @@ class SimulatedDisk:
         if latency is None or border != "before_sync":
             return None
         wait_us = latency_us(self._draws, latency, "commit", self._now_us())
+        if fault is not None and fault.disk == "slow":
+            # Whatever waits for this commit, and for those that queue behind it, is late for a reason.
+            self._troubled(max(wait_us, latency.most_us))
         return asyncio.sleep(wait_us / SECOND_US)
 
     def mended(self) -> Awaitable[None]:
@@ -78,9 +81,6 @@ class SimulatedDisk:
         if fault.disk == "error" and border in {"before_read", "before_write"}:
             self._troubled(0)
             raise StoreUnavailable("the disk answers with an I/O error")
-        if fault.disk == "slow" and border == "before_sync":
-            # Whatever waits for this commit, and for those that queue behind it, is late for a reason.
-            self._troubled((fault.latency or SLOW).most_us)
         share = 1.0 if fault.share is None else fault.share
         is_lost = fault.store is not None and border == _LOST_AT[fault.store]
         if is_lost and self._draws.draw("store", self._now_us()) < share:

@@ -1,10 +1,17 @@
 """What goes wrong in a world goes wrong as its file says: the process, the disk, the clock, providers and receipts."""
 
+import asyncio
+
 import pytest
 
 from core import events as e
 from core.outcomes import Ambiguous, Rate
+from core.policies import SECOND_US
+from scenarios.draws import Draws
 from scenarios.laws.evidence import Evidence
+from scenarios.world.borders import Borders
+from scenarios.world.disk import SLOW, SimulatedDisk
+from scenarios.world.nature import latency_us
 from tests.promises.simulated import run, scenario, statuses
 
 _MINUTE_US = 60_000_000
@@ -176,3 +183,20 @@ answer = { status = 503, share = 0.3 }
 """
     evidence = run(f'schedule = "{schedule}"\n{_LETTERS}{faults}')
     assert (evidence.scenario.schedule, len(evidence.lives)) == (schedule, 2)
+
+
+def test_a_commit_on_a_slow_disk_is_trouble_for_as_long_as_it_takes() -> None:
+    """Once in a hundred commits it takes longer than it hardly ever does; what waits for that is late for a reason."""
+    draws, known_us = Draws(1), list[int]()
+    instants = [number * SECOND_US for number in range(300)]
+    now_us = [0]
+    world = scenario('[[fault]]\ndisk = "slow"\n')
+    disk = SimulatedDisk(world, draws, Borders(), now_us=lambda: now_us[-1], troubled=known_us.append)
+    for instant in instants:
+        now_us.append(instant)
+        waiting = disk.at("before_sync", 1)
+        assert asyncio.iscoroutine(waiting)
+        waiting.close()
+    took_us = [latency_us(draws, SLOW, "commit", instant) for instant in instants]
+    assert max(took_us) > SLOW.most_us
+    assert known_us == [max(took, SLOW.most_us) for took in took_us]
