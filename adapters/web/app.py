@@ -23,6 +23,7 @@ from adapters.web.problems import problem, response
 from adapters.web.reading import given_back
 from adapters.web.routes import ROUTES
 from adapters.web.traffic import Traffic
+from core.errors import AppendUnknown
 from core.settings import Settings
 from core.views import Role
 
@@ -106,8 +107,11 @@ def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
         given: web.StreamResponse
         try:
             caller = NOBODY if role is None else await _caller(front, request, role)
-            if route.anywhere or front.stand is None:
+            if route.anywhere:
                 given = await handler(front, request, caller)
+            elif front.stand is None:
+                given = await handler(front, request, caller)
+                _still_acts(front, route)
             else:
                 given = await forwarded(front, request)
         except ConnectionError:
@@ -126,6 +130,15 @@ def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
         return given
 
     return answer
+
+
+def _still_acts(front: Front, route: Route) -> None:
+    """Raises AppendUnknown for a change where another daemon may act by now.
+
+    What found nothing to change has written nothing, so no fence has spoken: it may have looked at what was true once.
+    """
+    if route.method != "GET" and not front.log.may_send():
+        raise AppendUnknown("another daemon may act by now, and nobody can tell what became of this here")
 
 
 async def _caller(front: Front, request: web.Request, role: Role) -> Caller:
