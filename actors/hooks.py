@@ -15,11 +15,12 @@ from actors.errands import Errands
 from actors.intake import Acknowledgement, Intake
 from actors.peers import Peers
 from actors.receipts import Receipts
+from actors.sealing import CannotOpen, Seal
 from actors.sender import NONSENSE
 from core.contents import Submission
 from core.errors import CorruptLog, NotFound, StoreUnavailable, TidingsError
 from core.news import LaneNews, News, PeerNews, Receipt
-from core.ports import Witness
+from core.ports import Secrets, Witness
 
 # So many things of one hook are done at once: enough to share reads and commits, few enough to leave room for others.
 _AT_ONCE: Final = 64
@@ -45,17 +46,22 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Brought)
 
 
-def left_by(brought: Brought) -> bytes:
-    """What a hook brought, as one daemon leaves it for another."""
-    return _ENCODER.encode(brought)
+class LeftNews:
+    """What a hook brought, as one daemon leaves it for another: sealed, since it names people by their addresses."""
 
+    def __init__(self, secrets: Secrets) -> None:
+        self._seal = Seal(secrets, "news")
 
-def brought_of(body: bytes) -> Brought:
-    """The same as the other one reads it. Raises CorruptLog for what is none, or says what this release cannot know."""
-    try:
-        return _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CorruptLog(f"what a hook told cannot be decoded: {error}") from error
+    def left_by(self, brought: Brought) -> bytes:
+        """The bytes to leave."""
+        return self._seal.sealed(_ENCODER.encode(brought))
+
+    def brought_of(self, body: bytes) -> Brought:
+        """What was left. Raises CorruptLog for what is none, or says what this release cannot know."""
+        try:
+            return _DECODER.decode(self._seal.opened(body))
+        except (CannotOpen, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CorruptLog(f"what a hook told cannot be read: {error}") from error
 
 
 class HookIntake:

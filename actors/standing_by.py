@@ -12,7 +12,7 @@ from anyio.abc import TaskStatus
 
 from actors.errands import message_in
 from actors.followed_lanes import FollowedLanes
-from actors.hooks import Brought, HookIntake, left_by
+from actors.hooks import Brought, HookIntake, LeftNews
 from actors.intake import Intake
 from actors.keys import Keys
 from actors.world import World
@@ -20,7 +20,7 @@ from core.errors import Refused
 from core.ids import Mint
 from core.message import Message
 from core.policies import SECOND_US
-from core.ports import Door
+from core.ports import Door, Secrets
 from core.settings import Settings
 
 # How long a new key, the end of one or a lane's pause may go unnoticed here.
@@ -30,14 +30,15 @@ _LOOK_US: Final = SECOND_US
 class StandbyHooks(HookIntake):
     """The desk for hooks: news are left for whoever acts, which is as good as heeded for their sender."""
 
-    def __init__(self, intake: Intake, door: Door) -> None:
+    def __init__(self, intake: Intake, door: Door, secrets: Secrets) -> None:
         super().__init__(intake)
         self._door = door
+        self._news = LeftNews(secrets)
 
     async def heed(self, brought: Brought) -> None:
         """Has all news recorded for the daemon that acts. Raises Refused or AppendUnknown as the door does."""
         if brought.news:
-            await self._door.leave(left_by(brought), tenant=brought.tenant)
+            await self._door.leave(self._news.left_by(brought), tenant=brought.tenant)
 
 
 class Standby:
@@ -58,7 +59,7 @@ class Standby:
             arrivals=None,
             settings=settings,
         )
-        self.hooks = StandbyHooks(self.intake, door)
+        self.hooks = StandbyHooks(self.intake, door, world.secrets)
         self.keys = Keys(log=world.log, clock=world.clock, secrets=world.secrets, mint=self.mint)
         self._active: frozenset[int] = frozenset()
         # One look at a time; they are numbered, so that each asker knows whether one has begun since.

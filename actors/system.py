@@ -19,7 +19,7 @@ from actors.explaining import Explainer
 from actors.failover import Failover
 from actors.fallbacks import Fallbacks
 from actors.governor import Governor
-from actors.hooks import Hooks
+from actors.hooks import Hooks, LeftNews
 from actors.intake import Intake
 from actors.interrupted import Interrupted
 from actors.keys import Keys
@@ -168,7 +168,10 @@ class System:
         self._taking_in: TakingIn | None = None
         if log.inbox is not None:
             arrivals, hooks, witness = self._arrivals, self.hooks, world.witness
-            self._taking_in = TakingIn(log.inbox, log=log, clock=clock, arrivals=arrivals, hooks=hooks, witness=witness)
+            news = LeftNews(world.secrets)
+            self._taking_in = TakingIn(
+                log.inbox, log=log, clock=clock, arrivals=arrivals, hooks=hooks, news=news, witness=witness
+            )
 
     def _build_intake(self) -> None:
         """How a message that is durable gets on the agenda, and the door for those of this daemon."""

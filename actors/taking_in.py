@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from actors.arrivals import Arrivals
-from actors.hooks import Brought, Hooks, brought_of
+from actors.hooks import Brought, Hooks, LeftNews
 from actors.sender import LOG_TROUBLE
 from core.errors import AppendUnknown, CorruptLog, Refused, StreamConflict, StreamParked, TidingsError
 from core.message import Message
@@ -38,13 +38,22 @@ class TakingIn:
     """Who empties the inbox. `answer` is set by whoever can carry requests out; while it is None they wait."""
 
     def __init__(
-        self, inbox: Inbox, *, log: Log, clock: Clock, arrivals: Arrivals, hooks: Hooks, witness: Witness
+        self,
+        inbox: Inbox,
+        *,
+        log: Log,
+        clock: Clock,
+        arrivals: Arrivals,
+        hooks: Hooks,
+        news: LeftNews,
+        witness: Witness,
     ) -> None:
         self._inbox = inbox
         self._log = log
         self._clock = clock
         self._arrivals = arrivals
         self._hooks = hooks
+        self._news = news
         self._witness = witness
         self.answer: Answer | None = None
         # Messages that may be in the log already, by their rows.
@@ -157,7 +166,7 @@ class TakingIn:
         together: dict[tuple[object, ...], tuple[list[int], Brought]] = {}
         for row in rows:
             try:
-                brought = brought_of(row.body)
+                brought = self._news.brought_of(row.body)
             except CorruptLog as error:
                 self._park(row, error)
                 continue

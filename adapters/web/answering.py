@@ -11,9 +11,10 @@ from typing import Final
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, DummyCookieJar, hdrs
 from yarl import URL
 
+from actors.sealing import CannotOpen
 from adapters.web.forwarding import passed_on
 from adapters.web.problems import MEDIA_TYPE, Problem, encoded, problem
-from adapters.web.sealing import Call, CannotOpen, Reply, Sealing
+from adapters.web.sealing import Call, Reply, Sealing
 from core.ports import Secrets, Witness
 
 # Shorter than its asker waits, so that it hears what is known.

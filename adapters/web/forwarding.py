@@ -12,10 +12,11 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
+from actors.sealing import CannotOpen
 from adapters.web.front import Front
 from adapters.web.problems import Declined, problem
 from adapters.web.reading import whole_body
-from adapters.web.sealing import Call, CannotOpen, Reply, Sealing
+from adapters.web.sealing import Call, Reply, Sealing
 from core.errors import Overloaded
 
 # What belongs to one connection (RFC 9110, section 7.6.1) or is made anew for the next one.
