@@ -44,12 +44,15 @@ class Intake:
         arrivals: Arrivals | None,
         settings: Settings,
         first_up: Callable[[tuple[str, ...]], str],
+        in_step: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`accept` makes an acceptance durable. `arrivals` is told what this daemon accepted; None: another one acts.
 
-        `first_up` says of several lanes which one lets something out.
+        `first_up` says of several lanes which one lets something out. `in_step` ends when what others took in before is
+        in the log; None: there are no others, or the one that acts sees to it.
         """
         self._first_up = first_up
+        self._in_step = in_step
         self._log = log
         self._clock = clock
         self._accept = accept
@@ -162,6 +165,9 @@ class Intake:
     # -- one commit
 
     async def _accepted(self, tenant: str, submission: Submission, lane: Lane) -> tuple[Prepared, Stored | Repeated]:
+        if self._in_step is not None:
+            # Before it has an instant, by which it takes its place.
+            await self._in_step()
         asked = await self._find(tenant, submission, lane)
         try:
             return await self._committed(asked)

@@ -192,9 +192,15 @@ class System:
             secrets=world.secrets,
             mint=self._mint,
             accept=log.accept,
+            in_step=None if log.inbox is None else self._in_step,
             arrivals=self._arrivals,
             settings=self._settings,
         )
+
+    async def _in_step(self) -> None:
+        """What another daemon took in before may be of the same conversation, and leaves first."""
+        assert self._taking_in is not None, "others take in where there is an inbox"
+        await self._taking_in.caught_up()
 
     def _keep_plans(self) -> None:
         """Who knows what people are to be reminded of, and sees to it."""

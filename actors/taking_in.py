@@ -1,8 +1,8 @@
 """The acting daemon's own side of the inbox: what others took in becomes events, news and answers here.
 
 This file answers for each row being dealt with once, as far as the log can tell, and for none being forgotten: what
-could not be dealt with stays where it is and is looked at again. It must never take anything in by guessing: what a
-newer release left waits for one.
+could not be dealt with stays where it is and is looked at again. Whoever takes in here meanwhile comes after it, since
+both may be of one conversation. It must never take anything in by guessing: what a newer release left waits for one.
 """
 
 import asyncio
@@ -15,7 +15,15 @@ import msgspec
 from actors.arrivals import Arrivals
 from actors.hooks import Brought, Hooks, LeftNews
 from actors.sender import LOG_TROUBLE
-from core.errors import AppendUnknown, CorruptLog, Refused, StreamConflict, StreamParked, TidingsError
+from core.errors import (
+    AppendUnknown,
+    CorruptLog,
+    Refused,
+    StoreUnavailable,
+    StreamConflict,
+    StreamParked,
+    TidingsError,
+)
 from core.message import Message
 from core.parked import append_of, message_of, unparked
 from core.policies import SECOND_US
@@ -61,19 +69,73 @@ class TakingIn:
         # Rows that are not looked at again: what makes no sense here, and requests that wait for a worker.
         self._set_aside: set[int] = set()
         self._requests: asyncio.Queue[Waiting] = asyncio.Queue()
+        # Who waits for the sweep under way, who for the next, and whether the last one took in every message.
+        self._behind: list[asyncio.Future[None]] = []
+        self._behind_next: list[asyncio.Future[None]] = []
+        self._asked = asyncio.Event()
+        self._is_in_step = True
+
+    async def caught_up(self) -> None:
+        """Returns once all that others had made durable before is in the log. Raises StoreUnavailable where it is not.
+
+        Whoever was answered by another daemon and then writes here has two messages in that order.
+        """
+        if not self._is_in_step:
+            raise _not_in_step()
+        waits = asyncio.get_running_loop().create_future()
+        self._behind_next.append(waits)
+        self._asked.set()
+        await waits
 
     async def run(self) -> None:
         """Deals with what is there and what comes, until cancelled."""
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(_REQUESTS_AT_ONCE):
+                    group.start_soon(self._carry_out)
+                while True:
+                    await self._go_through()
+        finally:
+            self._is_in_step = False
+            self._let_go()
+
+    async def _go_through(self) -> None:
+        """One sweep, and the time until the next."""
+        self._behind, self._behind_next = self._behind_next, []
+        self._asked.clear()
+        is_done = await self._sweep()
+        self._let_go()
+        if is_done:
+            await self._stirred()
+            return
+        await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
+        # What is on its way has to be through before the inbox can tell what became of it.
+        await self._log.settled()
+
+    def _let_go(self) -> None:
+        """Whoever waited for the sweep goes on; where messages were left out nobody does, nor waits for another."""
+        if not self._is_in_step:
+            self._behind += self._behind_next
+            self._behind_next = []
+        for waits in self._behind:
+            if waits.done():
+                continue
+            if self._is_in_step:
+                waits.set_result(None)
+            else:
+                waits.set_exception(_not_in_step())
+        self._behind = []
+
+    async def _stirred(self) -> None:
+        """Returns when something may have come, or somebody has to know."""
         async with anyio.create_task_group() as group:
-            for _ in range(_REQUESTS_AT_ONCE):
-                group.start_soon(self._carry_out)
-            while True:
-                if await self._sweep():
-                    await self._inbox.stirred()
-                else:
-                    await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
-                    # What is on its way has to be through before the inbox can tell what became of it.
-                    await self._log.settled()
+            group.start_soon(self._until_asked, group.cancel_scope)
+            await self._inbox.stirred()
+            group.cancel_scope.cancel()
+
+    async def _until_asked(self, scope: anyio.CancelScope) -> None:
+        await self._asked.wait()
+        scope.cancel()
 
     async def _sweep(self) -> bool:
         """Goes through the inbox once, from its beginning: rows may come to lie before others that were seen.
@@ -81,6 +143,7 @@ class TakingIn:
         Answers whether all of it was dealt with.
         """
         after, is_done, unsure = 0, True, dict(self._unsure)
+        self._is_in_step = True
         try:
             while True:
                 rows = await self._inbox.waiting(after=after, limit=_PAGE)
@@ -93,6 +156,7 @@ class TakingIn:
             await self._found(unsure)
         except LOG_TROUBLE as error:
             self._refused(error)
+            self._is_in_step = False
             return False
         return is_done and not self._unsure
 
@@ -131,6 +195,7 @@ class TakingIn:
             self._taken_in(row, message, outcome)
         if troubles:
             self._refused(troubles[0], rows=len(troubles))
+        self._is_in_step &= is_done and not troubles
         return is_done and not troubles
 
     def _taken_in(self, row: Waiting, message: Message, outcome: BaseException | None) -> None:
@@ -218,3 +283,7 @@ class TakingIn:
     def _park(self, row: Waiting, error: Exception) -> None:
         self._witness.note("inbox_parked", row=row.id, kind=row.kind, stream=row.stream, error=str(error))
         self._set_aside.add(row.id)
+
+
+def _not_in_step() -> StoreUnavailable:
+    return StoreUnavailable("what other daemons took in has to be in the log first", retry_after_s=1)

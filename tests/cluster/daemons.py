@@ -142,10 +142,10 @@ async def fleet_of(folder: Path, configs: Sequence[str]) -> AsyncIterator[Fleet]
     async with ClientSession() as session, anyio.create_task_group() as keeping:
         fleet = Fleet(daemons=daemons, session=session)
         try:
-            for nth, daemon in enumerate(daemons):
+            keeping.start_soon(daemons[0].keep)
+            await fleet.acting()
+            for daemon in daemons[1:]:
                 keeping.start_soon(daemon.keep)
-                if nth == 0:
-                    await fleet.acting()
             await fleet.all_there()
             yield fleet
         finally:

@@ -1,0 +1,39 @@
+"""Answers for the order of a conversation whose messages come to several daemons."""
+
+import asyncio
+
+import pytest
+
+from core.errors import StoreUnavailable
+from scenarios.loop.run import run_virtual
+from tests.promises.house import address
+from tests.promises.other_side import Provider
+from tests.promises.two_daemons import two_daemons
+
+
+def test_what_was_taken_in_elsewhere_before_leaves_before() -> None:
+    """A client that has its answer from one daemon and goes to the other has its messages in that order.
+
+    While what others took in cannot be brought in, the acting daemon takes nothing itself.
+    """
+
+    async def main() -> None:
+        provider = Provider()
+        async with two_daemons(provider=provider) as pair:
+            pair.acting.disk.read_us = 50_000
+            for number in range(20):
+                post = pair.acting.post if number % 2 else pair.beside.post
+                await post(address(1), number)
+            await asyncio.sleep(60)
+            assert [seen.number for seen in provider.seen] == list(range(20))
+            pair.acting.disk.is_unreadable = True
+            await pair.beside.post(address(1), 20)
+            with pytest.raises(StoreUnavailable):
+                await pair.acting.post(address(1), 21)
+            pair.acting.disk.is_unreadable = False
+            await asyncio.sleep(10)
+            await pair.acting.post(address(1), 21)
+            await asyncio.sleep(10)
+            assert [seen.number for seen in provider.seen] == list(range(22))
+
+    run_virtual(main)
