@@ -60,6 +60,9 @@ class BoundaryLoop(asyncio.BaseEventLoop):
         self._home_thread = threading.get_ident()
         self._halted_by: BaseException | None = None
 
+    # A simulation has no debug mode, and whatever future is made asks for it: this says no without a step of Python.
+    get_debug = bool
+
     def halt(self, error: BaseException) -> None:
         """Ends the run with this error once the present callback returns, even where it is caught. The first counts."""
         if self._halted_by is None:

@@ -43,8 +43,13 @@ def silence_finalizers() -> None:
     enabled = gc.isenabled()
     gc.disable()  # It keeps a list of objects in the very words that are changed here.
     try:
+        # A heap has few types, and asking one for what it has not costs as much as an exception.
+        finalized: dict[type, bool] = {}
         for thing in gc.get_objects():
-            if hasattr(type(thing), "__del__"):
+            kind = type(thing)
+            if kind not in finalized:
+                finalized[kind] = hasattr(kind, "__del__")
+            if finalized[kind]:
                 _mark(thing)
     finally:
         if enabled:

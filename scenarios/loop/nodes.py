@@ -41,7 +41,7 @@ class NodeLoop(VirtualLoop):
         self._gone: set[int] = set()
         self._ends: dict[int, asyncio.Future[None]] = {}
         # A task that nobody waits for any more would be dropped in the middle of the run, and clean up as it goes.
-        self._remains: list[set[asyncio.Task[Any]]] = []
+        self._remains: list[list[asyncio.Task[Any]]] = []
         self._nothing = Step(_nothing, (), self, Context())
         self._nothing.cancel()
 
@@ -61,12 +61,12 @@ class NodeLoop(VirtualLoop):
         """A numbered task; one of a node that is gone never begins."""
         task = super().create_task(coro, name=name, context=context)
         if NODE.get() in self._gone:
-            self._remains.append({task})
+            self._remains.append([task])
         return task
 
     def kill(self, node: int) -> None:
         """Nothing of a node runs from here on, not even what would clean up after it."""
-        self._remains.append(asyncio.all_tasks(self))
+        self._remains.append(self.pending_tasks())
         self._gone.add(node)
         self._held.pop(node, None)
         if not (end := self.gone(node)).done():

@@ -11,7 +11,6 @@ handed to `asyncio.as_completed`): production code keeps those in lists and dict
 # ruff: noqa: SLF001 - anyio has no public way to choose the classes of its scopes and events
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
@@ -105,11 +104,6 @@ def numbered_primitives() -> Iterator[None]:
         yield
     finally:
         anyio_asyncio.CancelScope, anyio_asyncio.Event = scope, event  # type: ignore[misc]
-
-
-def in_order(tasks: set[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
-    """Tasks by number. Those made without the loop (`asyncio.Task(...)` by hand) have none and come last, by name."""
-    return sorted(tasks, key=lambda task: (hash(task) if isinstance(task, NumberedTask) else math.inf, task.get_name()))
 
 
 def forget_states(loop: asyncio.AbstractEventLoop) -> None:

@@ -16,8 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import contextmanager
 from pathlib import PurePath
 from types import FrameType, ModuleType
 from typing import NoReturn, Protocol
@@ -39,6 +38,13 @@ _REPLACED: tuple[tuple[ModuleType | type, tuple[str, ...], str], ...] = (
     (os, ("urandom", "getrandom"), _CHANCE),
     (uuid, ("uuid1", "uuid4"), _CHANCE),
     (threading.Thread, ("start",), _OUTSIDE),  # an audit event only from Python 3.12 on
+)
+# Not every platform has every clock.
+_FOUND = tuple(
+    (owner, name, (f"{owner.__name__}.{name}", instead))
+    for owner, names, instead in _REPLACED
+    for name in names
+    if hasattr(owner, name)
 )
 _EVENTS = frozenset({
     "open", "os.listdir", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "os.truncate",
@@ -92,17 +98,18 @@ def tripwires(
     """
     _listen()
     wires = _Wires(refuse, _ALLOWED | frozenset(allowed))
-    with ExitStack() as stack:
-        for owner, names, instead in _REPLACED:
-            # Not every platform has every clock.
-            for name in filter(partial(hasattr, owner), names):
-                real = getattr(owner, name)
-                stack.callback(setattr, owner, name, real)
-                told = _told(name, wall_ns) if owner is time and wall_ns is not None else None
-                setattr(owner, name, _tripping(wires, (f"{owner.__name__}.{name}", instead), real, told))
+    found = [(owner, name, getattr(owner, name), words) for owner, name, words in _FOUND]
+    try:
+        for owner, name, real, words in found:
+            told = _told(name, wall_ns) if owner is time and wall_ns is not None else None
+            setattr(owner, name, _tripping(wires, words, real, told))
         _armed.append(wires)
-        stack.callback(_armed.remove, wires)
         yield
+    finally:
+        if wires in _armed:
+            _armed.remove(wires)
+        for owner, name, real, _ in found:
+            setattr(owner, name, real)
 
 
 def _told(name: str, wall_ns: Callable[[], int]) -> Callable[..., object] | None:

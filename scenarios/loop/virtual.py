@@ -12,10 +12,11 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from itertools import count
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+from weakref import ref
 
 from scenarios.loop.boundary import BoundaryLoop
 from scenarios.loop.handles import Step, Timer
-from scenarios.loop.numbered import InOrder, NumberedFuture, NumberedTask, in_order, numbered_primitives
+from scenarios.loop.numbered import InOrder, NumberedFuture, NumberedTask, numbered_primitives
 from scenarios.loop.schedules import Fifo, Ready, Schedule
 from scenarios.loop.stuck import Budget, DeadlockError, LivelockError, RunawayError, StuckError, report
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 # Below this, cancelled timers are left to be dropped when their time comes.
 _CANCELLED_TIMERS_MIN = 100
+# Below this, tasks that have ended are left in the list of all that were made.
+_TASKS_MIN = 1_000
 
 
 class PowerCut(BaseException):
@@ -67,6 +70,8 @@ class VirtualLoop(BoundaryLoop):
         self._timers_set = count()
         self._numbers = count(1)
         self._tasks_made = count(1)
+        self._tasks: list[ref[asyncio.Task[Any]]] = []
+        self._tasks_max = _TASKS_MIN
         self._steps_before = 0
         self._steps_at_this_instant = 0
         self._after_batch = after_batch
@@ -97,8 +102,9 @@ class VirtualLoop(BoundaryLoop):
         self._now_s += for_s
 
     def pending_tasks(self) -> list[asyncio.Task[Any]]:
-        """Tasks that have not ended, in the order of their creation."""
-        return in_order(asyncio.all_tasks(self))
+        """Tasks that have not ended, in the order of their creation; not those that somebody made without the loop."""
+        # asyncio goes through all tasks of all loops, in Python, and most of them have ended.
+        return [task for made in self._tasks if (task := made()) is not None and not task.done()]
 
     def next_number(self) -> int:
         """The next creation number of this run."""
@@ -163,7 +169,12 @@ class VirtualLoop(BoundaryLoop):
             raise RuntimeError("this loop has ended")
         # asyncio's default names count across runs, and names end up in reports.
         chosen = f"task-{next(self._tasks_made)}" if name is None else str(name)
-        return NumberedTask(coro, loop=self, name=chosen, context=context)
+        task = NumberedTask(coro, loop=self, name=chosen, context=context)
+        if len(self._tasks) >= self._tasks_max:
+            self._tasks = [ref(pending) for pending in self.pending_tasks()]
+            self._tasks_max = 2 * len(self._tasks) + _TASKS_MIN
+        self._tasks.append(ref(task))
+        return task
 
     def create_future(self) -> asyncio.Future[Any]:
         """A numbered future."""
