@@ -101,11 +101,12 @@ def append_of(parked: Parked, at_us: int, inbox_id: int) -> Append:
 
 
 def _event(parked: Parked, at_us: int) -> MessageAccepted:
-    """What was due when it came is due when it is taken in, also where the clock of the one that took it runs ahead."""
+    """What was due when it came is due when it is taken in, and takes its place in its line by that instant.
+
+    Clocks of several daemons lie apart: by that of the one that took it, it would be late or pass others.
+    """
     event = parked.event
-    if at_us < event.due_us <= parked.at_us:
-        return replace(event, due_us=at_us)
-    return event
+    return replace(event, due_us=at_us) if event.due_us <= parked.at_us else event
 
 
 def recorded_of(parked: Parked) -> Recorded:

@@ -5,10 +5,12 @@ import asyncio
 import pytest
 
 from core.errors import StoreUnavailable
+from core.policies import SECOND_US
+from eventstore.cluster import Cluster
 from scenarios.loop.run import run_virtual
 from tests.promises.house import address
 from tests.promises.other_side import Provider
-from tests.promises.two_daemons import two_daemons
+from tests.promises.two_daemons import acting, standing, two_daemons
 
 
 def test_what_was_taken_in_elsewhere_before_leaves_before() -> None:
@@ -35,5 +37,27 @@ def test_what_was_taken_in_elsewhere_before_leaves_before() -> None:
             await pair.acting.post(address(1), 21)
             await asyncio.sleep(10)
             assert [seen.number for seen in provider.seen] == list(range(22))
+
+    run_virtual(main)
+
+
+def test_a_clock_that_is_behind_changes_no_order() -> None:
+    """What waits in a lane leaves in the order in which it came, also where a daemon's clock is a minute behind."""
+
+    async def main() -> None:
+        provider, cluster = Provider(), Cluster()
+        async with (
+            acting(cluster, 1, provider=provider) as house,
+            standing(cluster, 2, behind_us=60 * SECOND_US) as late,
+            standing(cluster, 3) as other,
+        ):
+            await asyncio.sleep(20)
+            await house.system.errands.pause("calls")
+            for number in range(12):
+                await (house.post, late.post, other.post)[number % 3](address(1), number)
+                await asyncio.sleep(0.01)
+            await house.system.errands.resume("calls")
+            await asyncio.sleep(60)
+            assert [seen.number for seen in provider.seen] == list(range(12))
 
     run_virtual(main)

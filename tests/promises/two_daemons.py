@@ -35,12 +35,12 @@ _LANES: Final = settings_of()
 class Beside:
     """The daemon that stands by, and its way to the database."""
 
-    def __init__(self, node: Node, disk: ObedientDisk, settings: Settings) -> None:
+    def __init__(self, node: Node, disk: ObedientDisk, settings: Settings, *, behind_us: int = 0) -> None:
         self.node = node
         self.disk = disk
         self.notes = Notes()
         true_us = round(asyncio.get_running_loop().time() * SECOND_US)
-        piece = Timepiece(start_us=START_US, floor_us=node.newest()[1], steps=(), true_us=true_us)
+        piece = Timepiece(start_us=START_US - behind_us, floor_us=node.newest()[1], steps=(), true_us=true_us)
         self.clock = SimulatedClock(piece)
         self.world = World(
             log=node.log_for_reading,
@@ -81,11 +81,13 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def standing(cluster: Cluster, identity: int, settings: Settings = _LANES) -> AsyncIterator[Beside]:
-    """A daemon that stands by, from its arrival to its end in order."""
+async def standing(
+    cluster: Cluster, identity: int, settings: Settings = _LANES, *, behind_us: int = 0
+) -> AsyncIterator[Beside]:
+    """A daemon that stands by, from its arrival to its end in order; its wall clock may be behind."""
     disk = ObedientDisk()
     node = await Node.arrive(cluster, identity, disk)
-    beside = Beside(node, disk, settings)
+    beside = Beside(node, disk, settings, behind_us=behind_us)
     beside.standby = await Standby.open(beside.world, settings, node.door)
     async with anyio.create_task_group() as group:
         await group.start(beside.standby.run)
