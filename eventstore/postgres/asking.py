@@ -19,7 +19,8 @@ LOOKED_FOR_S: Final = 0.25
 _FOUND: Final = "SELECT number, body FROM answer WHERE asker = $1"
 _READ: Final = "DELETE FROM answer WHERE asker = $1 AND number = ANY($2::bigint[])"
 # One that was taken goes as well: its answer finds nobody any more.
-_WITHDRAW: Final = "DELETE FROM inbox WHERE asker = $1 AND number = $2 AND kind = 'request' RETURNING taken"
+_WITHDRAW: Final = """
+DELETE FROM inbox WHERE asker = $1 AND number = ANY($2::bigint[]) AND kind = 'request' RETURNING number, taken"""
 
 
 class Asking:
@@ -31,6 +32,11 @@ class Asking:
         self._hints = hints
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        # Nobody knows yet whether these were left. Until somebody does, an answer is the proof: it must not be cleared
+        # away, or the request would be left again.
+        self._leaving: set[int] = set()
+        # Given up, and maybe still there.
+        self._abandoned: set[int] = set()
         self._task: asyncio.Task[None] | None = None
 
     def number(self) -> int:
@@ -43,7 +49,7 @@ class Asking:
         self._waiting[number] = future
         try:
             # The time counts from when it can be found.
-            await leave()
+            await self._left(number, leave)
             self._look()
             async with asyncio.timeout(within_s):
                 return await future
@@ -51,6 +57,13 @@ class Asking:
             return await self._given_up(number, future)
         finally:
             del self._waiting[number]
+
+    async def _left(self, number: int, leave: Callable[[], Awaitable[object]]) -> None:
+        self._leaving.add(number)
+        try:
+            await leave()
+        finally:
+            self._leaving.discard(number)
 
     async def close(self) -> None:
         """Looks for no more answers."""
@@ -63,9 +76,12 @@ class Asking:
 
     async def _given_up(self, number: int, future: asyncio.Future[bytes]) -> bytes:
         is_withdrawn = False
+        self._abandoned.add(number)
+        abandoned = set(self._abandoned)
         try:
-            gone = await self._errands.rows(_WITHDRAW, self._identity, number)
-            is_withdrawn = bool(gone) and not gone[0][0]
+            gone = await self._errands.rows(_WITHDRAW, self._identity, sorted(abandoned))
+            self._abandoned -= abandoned
+            is_withdrawn = (number, False) in {(row[0], row[1]) for row in gone}
             # It may have been answered at this moment.
             await self._collect()
         except StoreUnavailable:
@@ -92,7 +108,8 @@ class Asking:
         self._task = None
 
     async def _collect(self) -> None:
-        rows = await self._errands.rows(_FOUND, self._identity)
+        found = await self._errands.rows(_FOUND, self._identity)
+        rows = [row for row in found if row[0] not in self._leaving]
         for row in rows:
             future = self._waiting.get(row[0])
             if future is not None and not future.done():

@@ -24,7 +24,9 @@ UPDATE inbox SET taken = TRUE WHERE id = ANY($1::bigint[]) AND NOT taken
   AND EXISTS (SELECT 1 FROM node WHERE node = $2 AND state = 'up') RETURNING id"""
 _DROP: Final = "DELETE FROM inbox WHERE id = ANY($1::bigint[])"
 _ANSWER: Final = """
-WITH answered AS (DELETE FROM inbox WHERE id = $1 AND kind = 'request' RETURNING asker, number)
+WITH answered AS (
+  DELETE FROM inbox WHERE id = $1 AND kind = 'request'
+    AND EXISTS (SELECT 1 FROM node WHERE node = $3 AND state = 'up') RETURNING asker, number)
 INSERT INTO answer (asker, number, body) SELECT asker, number, $2 FROM answered RETURNING asker"""
 
 
@@ -59,7 +61,7 @@ class PostgresInbox:
 
     async def answer(self, request: int, body: bytes, /) -> None:
         """What a request that was taken came to, for its asker to find. Where that is gone it is lost."""
-        for row in await self._errands.rows(_ANSWER, request, body):
+        for row in await self._errands.rows(_ANSWER, request, body, self._identity):
             self._hints.tell(str(row[0]))
 
 

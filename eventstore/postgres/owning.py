@@ -48,11 +48,11 @@ _OWN: Final = "UPDATE shard SET owner = $1, epoch = epoch + 1 RETURNING shard, e
 # for a day.
 _WAS_DEATH: Final = """
 SELECT EXISTS (SELECT 1 FROM node WHERE state = 'dead' AND ended > clock_timestamp() - interval '1 day')"""
-# What a former owner had begun for others is not begun again, and nobody waits for what the dead have asked.
-# Notes alone have a number, so that none of many messages is looked at.
-_HALF_DONE: Final = "DELETE FROM inbox WHERE number <> 0 AND kind = 'request' AND taken"
+# Nobody waits for what the dead have asked. What a former owner had begun for the living stays with them: it is not
+# begun again, and whoever is not sure that it was left finds it there. Notes alone have a number, so that none of many
+# messages is looked at.
 _UNWANTED: Final = """
-DELETE FROM inbox WHERE number <> 0 AND kind = 'request' AND NOT taken
+DELETE FROM inbox WHERE number <> 0 AND kind = 'request'
   AND asker NOT IN (SELECT node FROM node WHERE state = 'up')"""
 _UNREAD: Final = "DELETE FROM answer WHERE asker NOT IN (SELECT node FROM node WHERE state = 'up')"
 _FREE: Final = "UPDATE shard SET owner = NULL WHERE owner = $1"
@@ -182,7 +182,6 @@ async def claim(connection: Connection, ownership: Ownership, silent: Collection
         if not await connection.fetchval(_STILL_UP, ownership.identity):
             ownership.lose("another daemon took it for dead while this one was silent")
             raise ownership.refusal()
-        await connection.execute(_HALF_DONE)
         await _tidy(connection)
         epochs = {row[0]: row[1] for row in await connection.fetch(_OWN, ownership.identity)}
         is_exclusive = not await connection.fetchval(_WAS_DEATH)

@@ -33,6 +33,14 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER once BEFORE INSERT ON idem FOR EACH ROW EXECUTE FUNCTION once()"""
+# A request takes a while to be left, so that its connection can break meanwhile.
+LEFT_SLOWLY: Final = """
+CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_sleep(0.6);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER slowly BEFORE INSERT ON inbox FOR EACH ROW WHEN (NEW.body = 'slow') EXECUTE FUNCTION slowly()"""
 BREAKS: list[Break] = ["before it arrives", "before its answer", "and it arrives late"]
 
 
@@ -73,6 +81,14 @@ async def inbox_of(node: Node) -> Inbox:
 async def waiting(node: Node) -> list[int]:
     """The streams that wait to be taken in."""
     return [row.stream for row in await (await inbox_of(node)).waiting(after=0, limit=1_000)]
+
+
+async def next_request(inbox: Inbox) -> int:
+    """Takes the next request; its row."""
+    while not (rows := await inbox.waiting(after=0, limit=1)):
+        await inbox.stirred()
+    assert await inbox.take([rows[0].id]) == [rows[0].id]
+    return rows[0].id
 
 
 async def leave_until_full(node: Node) -> Overloaded:
@@ -297,3 +313,23 @@ INSERT INTO inbox (kind, stream, tenant, asker, number, taken, body)
     assert await asked == b"resumed"
     await hand.execute("DELETE FROM inbox WHERE id % 2 = 0")
     assert await accepted_again(standing, scribe)
+
+
+async def test_a_request_that_was_answered_before_its_asker_knew_it_was_left_is_not_left_again(
+    nodes: tuple[Node, Node], wire: Wire, hand: Connection
+) -> None:
+    """Its connection broke, and while it was made anew somebody else's look found the answer: it is made once."""
+    acting, standing = nodes
+    inbox = await inbox_of(acting)
+    await hand.execute(LEFT_SLOWLY)
+    other = asyncio.ensure_future(standing.door.ask(b"other", within_s=30))
+    await next_request(inbox)
+    slow = asyncio.ensure_future(standing.door.ask(b"slow", within_s=30))
+    await hand.fetchval("SELECT pg_sleep(0.3)")
+    wire.go_down()
+    row = await next_request(inbox)
+    await inbox.answer(row, b"done")
+    wire.is_down = False
+    assert await slow == b"done"
+    assert await inbox.waiting(after=0, limit=10) == []
+    other.cancel()
