@@ -6,7 +6,7 @@ must never write.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Final, TypeVar
 
 from core.errors import StoreUnavailable
@@ -69,7 +69,9 @@ class Reader:
             try:
                 return await question(connection)
             except LOST:
-                connection.terminate()
+                # The pool may have let it go by itself already, and its complaint would hide what was wrong.
+                with suppress(*LOST):
+                    connection.terminate()
                 raise
             except FAILED as error:
                 raise unreadable(error) from error
