@@ -113,11 +113,12 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
         """The one that acts; waits until one does."""
         with anyio.fail_after(_ACTS_WITHIN_S):
             # As below.
-            while (found := await self._found_acting()) is None:  # noqa: ASYNC110
+            while (found := await self.found_acting()) is None:  # noqa: ASYNC110
                 await anyio.sleep(_LOOK_EVERY_S)
         return found
 
-    async def _found_acting(self) -> Daemon | None:
+    async def found_acting(self) -> Daemon | None:
+        """The one that acts now, None where none does or it is frozen."""
         awake = [daemon for daemon in self.daemons if not daemon.is_frozen]
         roles = [await daemon.role(self.session) for daemon in awake]
         return awake[roles.index("acts")] if "acts" in roles else None

@@ -19,17 +19,27 @@ _KILLED, _STOPPED, _REPLACED = -9, 0, 1
 _ENDS: Final = {_KILLED, _STOPPED, _REPLACED}
 
 
+class Takeover(msgspec.Struct, frozen=True, kw_only=True):
+    """The seconds from what struck the acting daemon to another one's first attempt, and what else struck meanwhile."""
+
+    after: str
+    took_s: float
+    meanwhile: int
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted, and the seconds from each kill of the acting daemon to the first attempt of another one."""
+    """What was counted, and how long each takeover took."""
 
     counted: dict[str, int]
-    takeovers_s: list[float]
+    takeovers: list[Takeover]
 
     def told(self) -> str:
         """For a person."""
-        took = " ".join(f"{seconds:.1f}" for seconds in self.takeovers_s)
-        middle = f", {statistics.median(self.takeovers_s):.1f} in the middle" if self.takeovers_s else ""
-        return f"{self.counted}\nfrom a kill of the acting daemon to the next attempt: {took} s{middle}"
+        each = [f"{one.after} {one.took_s:.1f} s ({one.meanwhile} more meanwhile)" for one in self.takeovers]
+        middle = f"; {statistics.median(one.took_s for one in self.takeovers):.1f} s in the middle" if each else ""
+        return (
+            f"{self.counted}\nfrom a strike at the acting daemon to the next one's attempt: {', '.join(each)}{middle}"
+        )
 
 
 def judge(after: Aftermath, load: Load) -> Verdict:
@@ -57,15 +67,18 @@ def judge(after: Aftermath, load: Load) -> Verdict:
             "takeovers": len(after.first_attempts) - 1,
             "replaced": ends.count(_REPLACED),
         },
-        takeovers_s=takeovers_s(after.strikes, after.first_attempts),
+        takeovers=takeovers(after.strikes, after.first_attempts),
     )
 
 
-def takeovers_s(strikes: list[Strike], first_attempts: list[int]) -> list[float]:
-    """For each kill of the acting daemon the seconds until another one began its first attempt."""
-    took = []
-    for strike in strikes:
-        later = [at_us for at_us in first_attempts if at_us > strike.at_us]
-        if strike.what == "kill" and strike.acted and later:
-            took.append((min(later) - strike.at_us) / 1e6)
-    return took
+def takeovers(strikes: list[Strike], first_attempts: list[int]) -> list[Takeover]:
+    """Each takeover since the first daemon began, with the last strike at one that acted before it."""
+    found = []
+    for at_us in first_attempts[1:]:
+        before = [strike for strike in strikes if strike.at_us < at_us]
+        struck = [place for place, strike in enumerate(before) if strike.acted and strike.what != "failover"]
+        if struck:
+            last = before[struck[-1]]
+            took_s = (at_us - last.at_us) / 1e6
+            found.append(Takeover(after=last.what, took_s=took_s, meanwhile=len(before) - struck[-1] - 1))
+    return found

@@ -95,7 +95,7 @@ Lightning = Callable[[Storm], Awaitable[None]]
 
 
 async def at_random(storm: Storm) -> None:
-    """A strike in every burst, at any daemon that is not frozen, and the failover in the middle."""
+    """A strike in every burst, half of them at the one that acts where one does, and the failover in the middle."""
     load, draws = storm.clients.load, Draws(storm.clients.load.seed)
     for nth in range(load.bursts):
         storm.clients.begin_burst()
@@ -112,7 +112,8 @@ async def _strike(storm: Storm, draws: Draws, nth: int) -> None:
     awake = [daemon for daemon in storm.fleet.daemons if not daemon.is_frozen]
     if not awake:
         return
-    victim = draws.choice("victim", nth, among=awake)
+    acting = await storm.fleet.found_acting() if draws.draw("aim", nth) < 0.5 else None
+    victim = acting or draws.choice("victim", nth, among=awake)
     if draws.draw("kind", nth) < 0.5:
         await storm.kill(victim)
     else:
