@@ -35,6 +35,8 @@ _PAGE: Final = 512
 # Requests carried out at once, and those that may wait here for that; the others wait in the inbox.
 _REQUESTS_AT_ONCE: Final = 16
 _REQUESTS_MAX: Final = 1_024
+# How long a sweep may keep those waiting who want to come after it: no longer than a client or a hook's sender waits.
+_IN_STEP_WITHIN_US: Final = 5 * SECOND_US
 # After trouble with the log, what is left is looked at again this much later.
 _AGAIN_US: Final = SECOND_US
 
@@ -76,9 +78,10 @@ class TakingIn:
         self._is_in_step = True
 
     async def caught_up(self) -> None:
-        """Returns once all that others had made durable before is in the log. Raises StoreUnavailable where it is not.
+        """Returns once all that others had made durable before is in the log.
 
-        Whoever was answered by another daemon and then writes here has two messages in that order.
+        Whoever was answered by another daemon and then writes here has two messages in that order. Raises
+        StoreUnavailable where that cannot be, or takes long.
         """
         if not self._is_in_step:
             raise _not_in_step()
@@ -104,6 +107,8 @@ class TakingIn:
         self._behind, self._behind_next = self._behind_next, []
         self._asked.clear()
         is_done = await self._sweep()
+        # However long it took, it is through.
+        self._is_in_step |= is_done
         self._let_go()
         if is_done:
             await self._stirred()
@@ -143,7 +148,7 @@ class TakingIn:
         Answers whether all of it was dealt with.
         """
         after, is_done, unsure = 0, True, dict(self._unsure)
-        self._is_in_step = True
+        self._is_in_step, long_us = True, self._clock.now_us() + _IN_STEP_WITHIN_US
         try:
             while True:
                 rows = await self._inbox.waiting(after=after, limit=_PAGE)
@@ -153,6 +158,9 @@ class TakingIn:
                 if len(rows) < _PAGE:
                     break
                 after = rows[-1].id
+                if self._clock.now_us() > long_us:
+                    self._is_in_step = False
+                    self._let_go()
             await self._found(unsure)
         except LOG_TROUBLE as error:
             self._refused(error)

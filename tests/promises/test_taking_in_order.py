@@ -61,3 +61,30 @@ def test_a_clock_that_is_behind_changes_no_order() -> None:
             assert [seen.number for seen in provider.seen] == list(range(12))
 
     run_virtual(main)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("comes_after_s", [2, 7, 60])
+def test_a_long_inbox_keeps_nobody_waiting_for_long(comes_after_s: int) -> None:
+    """Whoever comes to the acting daemon while it takes in very much is told to come again, and is taken afterwards."""
+
+    async def main() -> None:
+        async with two_daemons() as pair:
+            pair.acting.disk.is_unreadable = True
+            await asyncio.sleep(1)
+            for number in range(600):
+                await pair.beside.post(address(number % 50), number)
+            # So they take three commits, of 9 s together.
+            pair.acting.disk.commit_us = 3 * SECOND_US
+            pair.acting.disk.is_unreadable = False
+            await asyncio.sleep(comes_after_s)
+            began_s = asyncio.get_running_loop().time()
+            if comes_after_s < 60:
+                with pytest.raises(StoreUnavailable):
+                    await pair.acting.post(address(1), 600)
+                assert asyncio.get_running_loop().time() - began_s < 6
+            pair.acting.disk.commit_us = 0
+            await asyncio.sleep(20)
+            await pair.acting.post(address(1), 600)
+
+    run_virtual(main)
