@@ -32,6 +32,12 @@ LEAST: Final = {
     "cancelled_while_it_leaves": 0.5,
     "frozen_with_requests_out": 0.8,
     "webhooks_over_a_broken_wire": 0.5,
+    # A capsule has one daemon: what one left to another, and what it gave up for it, comes at other times there.
+    "acting_daemon_held_beyond_its_lease": 0.3,
+    "acting_daemon_killed": 0.7,
+    "cut_off_daemon_still_has_requests_out": 0.3,
+    "taken_in_while_nobody_acts": 0.7,
+    "two_that_believe_they_act": 0.6,
 }
 _USUAL: Final = 0.85
 """Where receipts are told to nobody, a token dies or a clock jumps, single messages differ."""
