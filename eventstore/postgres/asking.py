@@ -108,7 +108,7 @@ class Asking:
         self._task = None
 
     async def _collect(self) -> None:
-        found = await self._errands.rows(_FOUND, self._identity)
+        found = await self._errands.asked(_FOUND, self._identity)
         rows = [row for row in found if row[0] not in self._leaving]
         for row in rows:
             future = self._waiting.get(row[0])

@@ -28,6 +28,16 @@ class Errands:
                     self._connection.terminate()
                 raise StoreUnavailable(f"the log cannot be written now: {words_of(error)}") from error
 
+    async def asked(self, question: str, *values: object) -> list[Row]:
+        """All rows that a question gives, which changes nothing and so may be put twice. Raises StoreUnavailable."""
+        try:
+            return await self.rows(question, *values)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise
+            # A server that was restarted has closed the connection that was there. The next one is made anew.
+            return await self.rows(question, *values)
+
     async def close(self) -> None:
         """Lets go of the connection, and runs no more errands."""
         async with self._turn:

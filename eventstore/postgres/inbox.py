@@ -44,7 +44,7 @@ class PostgresInbox:
         Ids become visible in any order, so what was left a moment ago may lie before what is known already: whoever has
         come to the end begins again from 0.
         """
-        rows = await self._errands.rows(_WAITING, after, limit)
+        rows = await self._errands.asked(_WAITING, after, limit)
         return [_waiting(row) for row in rows]
 
     async def stirred(self) -> None:

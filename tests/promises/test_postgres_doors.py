@@ -333,3 +333,14 @@ async def test_a_request_that_was_answered_before_its_asker_knew_it_was_left_is_
     assert await slow == b"done"
     assert await inbox.waiting(after=0, limit=10) == []
     other.cancel()
+
+
+async def test_the_inbox_is_read_though_its_connection_was_closed(nodes: tuple[Node, Node], hand: Connection) -> None:
+    """A server that ended every connection is no reason to tell a client that nothing can be taken."""
+    inbox = await inbox_of(nodes[0])
+    cut_all = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+    for _ in range(5):
+        assert await inbox.waiting(after=0, limit=1) == []
+        await hand.execute(cut_all)
