@@ -75,6 +75,8 @@ class Scheduler:
         self._bounds = bounds
         self._bell = Bell(clock)
         self._agendas: dict[str, LaneAgenda] = {}
+        # Lanes that messages came for and that are not configured here: as many as other daemons have.
+        self._missing: set[str] = set()
         # As long as there are permits out, which concurrency bounds. A queue of asyncio's costs a fifth of a stream.
         self._granted: asyncio.Queue[Grant] = asyncio.Queue()
         self._idle_workers = 0
@@ -90,6 +92,7 @@ class Scheduler:
         name = lane.lane.name
         if name in self._agendas:
             return
+        self._missing.discard(name)
         gate = LaneGate(self._governor, lane)
 
         def read_page(tenant: str, priority: int, window: AgendaWindow) -> None:
@@ -104,7 +107,7 @@ class Scheduler:
         for group in await self._log.agenda_groups():
             agenda = self._agendas.get(group.lane)
             if agenda is None:
-                self._witness.note("lane_missing", lane=group.lane)
+                self._miss(group.lane)
             if agenda is None or group.lane not in lanes:
                 continue
             window = self._window(is_complete=False)
@@ -117,12 +120,20 @@ class Scheduler:
             fresh_max=bounds.agenda_window_max, deferred_max=bounds.deferred_max, is_complete=is_complete
         )
 
+    def _miss(self, lane: str) -> None:
+        if lane not in self._missing:
+            self._missing.add(lane)
+            self._witness.note("lane_missing", lane=lane)
+
     # -- reminders
 
     def arrived(self, message: Message) -> None:
         """A message was accepted: its conversation wants its lane no later than the message is due."""
         agenda = self._agendas.get(message.lane)
-        if agenda is None or message.due_us is None:
+        if agenda is None:
+            self._miss(message.lane)
+            return
+        if message.due_us is None:
             return
         window = agenda.ring.window(message.tenant, message.priority)
         known_us = window.ready_us_of(message.conversation)
