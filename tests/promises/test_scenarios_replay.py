@@ -67,7 +67,7 @@ def _traced(file: str | Path, root: Path, outs: list[Path]) -> list[bytes]:
 def test_two_processes_write_the_same_log(file: str, pytestconfig: pytest.Config, tmp_path: Path) -> None:
     """Two processes with different hash seeds trace one file alike, byte for byte."""
     one, other = _traced(f"scenarios/{file}.toml", pytestconfig.rootpath, [tmp_path / "one", tmp_path / "other"])
-    assert one.count(b"\n") > 40
+    assert one.count(b"\n") > 15
     assert one == other
 
 
