@@ -61,7 +61,7 @@ def test_every_event_can_be_told(kind: type[e.Event]) -> None:
     shown = msgspec.json.decode(msgspec.json.encode(told(entry, "email")))
     assert (shown["type"], shown["at"]) == (kind.__name__, "1970-01-01T00:00:00.000001Z")
     assert not {name for name in shown["data"] if name.endswith("_us")} - {"took_us", "delayed_us", "longest_us"}
-    assert not {"digest", "seed"} & set(shown["data"])
+    assert not {"digest", "key_check", "seed"} & set(shown["data"])
 
 
 def test_what_an_event_holds_within_is_told_alike() -> None:
@@ -100,6 +100,7 @@ _SAMPLES: dict[str, object] = {
     "failure": Transient(code="503", after_us=1),
     "commitment": b"\x01",
     "digest": b"secret",
+    "key_check": b"secret",
     "body": b'{"a": 1}',
     "size_bytes": 7,
     "took_us": 7,
