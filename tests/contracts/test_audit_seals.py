@@ -20,7 +20,7 @@ from eventstore.sqlite.sealing import excerpt, read_seals, seal, seals_path
 from tests.contracts.scribe import Scribe
 from tests.contracts.test_log_integrity import damaged, lived
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SEED = bytes(range(32))
 PUBLIC = public_key_of(SEED)

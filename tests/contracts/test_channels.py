@@ -17,7 +17,7 @@ from core.ports import Clock
 from tests.contracts.counterparts import Line, Provider, line_to
 from tests.edges.channels.parcels import HandOver
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # What an attempt comes to that left without an answer: doubt, but where a repeat is the same message to the provider.
 _UNANSWERED: Final[dict[Provider, type[Outcome]]] = {"resend": Transient}

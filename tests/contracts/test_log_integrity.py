@@ -26,7 +26,7 @@ from eventstore.sqlite.reading import ReadOnlyLog
 from eventstore.sqlite.rebuilding import rebuild
 from tests.contracts.scribe import Scribe, alias, vault_row
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # The one that is parked is the device's, whose only event a newer release wrote.
 SOUND = Report(events=34, streams=13, messages=12, parked=1, faults=(), attempts_open=5)

@@ -12,7 +12,7 @@ from eventstore.codec import EventRow, encode
 from eventstore.paging import LOOKED_AT_MAX, page_of
 from tests.contracts.scribe import START_US, Scribe, digest
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def accepted(log: Log, scribe: Scribe, count: int, **wishes: object) -> list[int]:

@@ -17,6 +17,8 @@ from tests.promises.house import PLAIN, TIGHT, House, address, living, under
 from tests.promises.other_side import START_US, ObedientDisk, Provider
 from tests.seeds import seeds
 
+pytestmark = pytest.mark.slow
+
 # Reads and commits take a millisecond here, and an attempt may need several of them.
 AT_ONCE_US: Final = 30_000
 

@@ -15,6 +15,8 @@ from scenarios.loop.virtual import PowerCut
 from tests.promises.house import PLAIN, TIGHT, House, address, living, mail, settings_of, under
 from tests.promises.other_side import Arrival, Provider
 
+pytestmark = pytest.mark.slow
+
 MINUTELY: Final = Quota(count=10, window_us=MINUTE_US)
 
 

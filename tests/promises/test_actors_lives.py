@@ -20,6 +20,8 @@ from scenarios.loop.virtual import PowerCut
 from tests.promises.house import PLAIN, TIGHT, House, address, living, under
 from tests.promises.other_side import ObedientDisk, Provider
 
+pytestmark = pytest.mark.slow
+
 ANY: Final = under(PLAIN, order="any", in_flight_max=4)
 
 

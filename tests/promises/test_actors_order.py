@@ -18,6 +18,8 @@ from tests.promises.house import PLAIN, TIGHT, House, address, living, mail, und
 from tests.promises.other_side import ObedientDisk, Provider
 from tests.seeds import seeds
 
+pytestmark = pytest.mark.slow
+
 PEERS: Final = 6
 EACH: Final = 25
 # Retries within the second, as often as it takes.

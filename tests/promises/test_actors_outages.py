@@ -12,6 +12,8 @@ from scenarios.loop.run import run_virtual
 from tests.promises.house import PLAIN, House, address, living, mail, under
 from tests.promises.other_side import Provider
 
+pytestmark = pytest.mark.slow
+
 FRAGILE: Final = under(
     PLAIN,
     retry=Schedule(after_us=(SECOND_US,) * 1_000, jitter=0.0),

@@ -19,6 +19,8 @@ from scenarios.run.running import run_once
 from tests.promises.capsules import cut, read_capsule, retold, stretch_of
 from tests.promises.simulated import run, scenario
 
+pytestmark = pytest.mark.slow
+
 SECOND_US: Final = 1_000_000
 FILES: Final = sorted((Path(__file__).parents[2] / "scenarios").glob("*.toml"))
 # What capsules cannot tell, by file: the share of messages that must be told alike all the same.

@@ -15,6 +15,8 @@ from scenarios.loop.virtual import PowerCut
 from tests.promises.other_side import ObedientDisk, Provider
 from tests.promises.push_house import DEVICES, PushHouse, UnreliablePower, ends, family, pushing, to
 
+pytestmark = pytest.mark.slow
+
 BORDERS: Final[tuple[Border, ...]] = ("before_sync", "before_answer")
 """Where the power may go out or a commit fail: nothing of it is written, or all of it is and nobody was told."""
 

@@ -21,6 +21,8 @@ from scenarios.loop.virtual import PowerCut
 from tests.promises.other_side import ObedientDisk
 from tests.promises.push_house import PUSHES, PushHouse, UnreliablePower, days, insisting, pushing, silent
 
+pytestmark = pytest.mark.slow
+
 BORDERS: Final[tuple[Border, ...]] = ("before_sync", "before_answer")
 """Where the power may go out or a commit fail: nothing of it is written, or all of it is and nobody was told."""
 

@@ -14,6 +14,8 @@ from tests.promises import plants, plants_explained
 from tests.promises import plants_told as told
 from tests.promises.test_several_daemons_broken import PLANTED as PLANTED_TOGETHER
 
+pytestmark = pytest.mark.slow
+
 _HEAD = """\
 name = "A small world"
 why = "Something is broken in it."

@@ -26,6 +26,8 @@ from tests.promises.planning import (
     undisturbed,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("border", ["before_sync", "before_answer"])
 @pytest.mark.parametrize("nth", range(0, 22, 3))

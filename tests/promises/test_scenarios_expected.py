@@ -5,6 +5,8 @@ import pytest
 from scenarios.run.expecting import unmet
 from tests.promises.simulated import run
 
+pytestmark = pytest.mark.slow
+
 _WORLD = """\
 [policies.email]
 limits = { recipient = "none" }

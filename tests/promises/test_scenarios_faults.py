@@ -14,6 +14,8 @@ from scenarios.world.disk import SLOW, SimulatedDisk
 from scenarios.world.nature import latency_us
 from tests.promises.simulated import run, scenario, statuses
 
+pytestmark = pytest.mark.slow
+
 _MINUTE_US = 60_000_000
 _ONE = '[[arrive]]\nname = "order"\nchannel = "webhook"\nto = "https://shop.example/orders"\n'
 _LETTERS = """\

@@ -10,6 +10,8 @@ from scenarios.file.scenario import Scenario
 from scenarios.run.judging import judged, runs_of
 from tests.seeds import seeds
 
+pytestmark = pytest.mark.slow
+
 FILES = sorted(Path(__file__).resolve().parents[2].joinpath("scenarios").rglob("*.toml"))
 
 

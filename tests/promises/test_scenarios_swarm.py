@@ -14,6 +14,8 @@ from scenarios.laws.registry import breaches
 from scenarios.run.running import run_once
 from tests.promises.exploring import BASE, BUGS, FILE, found_by_the_swarm, smallest, tree
 
+pytestmark = pytest.mark.slow
+
 _FILES = sorted(Path("scenarios").glob("*.toml"))
 # One that is found at once; the others are looked for in more worlds, some of which go on for long.
 _QUICK = ("a channel that repeats by itself",)

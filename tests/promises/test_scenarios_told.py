@@ -7,6 +7,8 @@ from core.outcomes import Config, Failure, Hold, OptOut, Permanent, Rate, Recipi
 from scenarios.laws.evidence import Evidence
 from tests.promises.simulated import run, statuses
 
+pytestmark = pytest.mark.slow
+
 _TEXTS = """\
 [policies.whatsapp]
 limits = { tenant = "none", gap = "0s" }

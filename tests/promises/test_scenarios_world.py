@@ -8,6 +8,8 @@ from scenarios.run.judging import judged
 from scenarios.run.running import run_once
 from tests.promises.simulated import run, scenario, statuses
 
+pytestmark = pytest.mark.slow
+
 _ONE = """\
 [[arrive]]
 name = "order"

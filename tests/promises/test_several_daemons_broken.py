@@ -12,6 +12,8 @@ from scenarios.run.running import run_once
 from scenarios.world.ground import Parts
 from tests.promises import plants_together as plants
 
+pytestmark = pytest.mark.slow
+
 _FILES: Final = Path(__file__).parents[2] / "scenarios"
 _HASTE: Final = """\
 name = "A small world"

@@ -15,6 +15,8 @@ import pytest
 from eventstore.sqlite.checking import verify
 from tests.promises.programs.store_starved import Told
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 4
 PROGRAMS = "tests.promises.programs"
 

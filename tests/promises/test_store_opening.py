@@ -15,7 +15,7 @@ from eventstore.sqlite.checking import verify
 from eventstore.sqlite.schema import SCHEMA_VERSION
 from tests.contracts.scribe import Scribe
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MESSAGES = 80
 

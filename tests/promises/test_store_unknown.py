@@ -19,7 +19,7 @@ from eventstore.sqlite.writer import Writer
 from eventstore.waking import Waking
 from tests.contracts.scribe import Scribe
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 WRITE, SYNC, SHARED = sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMMAP
 

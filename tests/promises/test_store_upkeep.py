@@ -24,7 +24,7 @@ from eventstore.sqlite.writer import Writer
 from eventstore.waking import Waking
 from tests.contracts.scribe import DEDUP_FOR_US, Scribe, alias, vault_row
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # The verb of a statement and, where it writes, its table; then the rest of it.
 _STATEMENT = re.compile(

@@ -18,6 +18,8 @@ from scenarios.wire.providers import DIALECTS, Seen
 from scenarios.world.ground import Parts
 from tests.promises.simulated import HEAD, run, scenario, statuses
 
+pytestmark = pytest.mark.slow
+
 _HOOKS = """\
 [lanes.hooks]
 channel = "webhook"

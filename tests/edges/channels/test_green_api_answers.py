@@ -19,6 +19,8 @@ from core.outcomes import Config, Hold, Outcome, OutcomeName, Permanent, Rate, T
 from core.policies import HOUR_US, SECOND_US
 from tests.edges.channels.green_api_server import INSTANCE, TOKEN
 
+pytestmark = pytest.mark.slow
+
 NOON_US = 1_769_774_400_000_000  # 2026-01-30T12:00:00Z
 
 INVALID = "Validation failed. Details: 'chatId' must be one of the next formats: 'phone_number@c.us' or 'group_id@g.us'"

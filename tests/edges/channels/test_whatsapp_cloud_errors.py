@@ -28,6 +28,8 @@ from core.outcomes import (
 )
 from core.policies import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
+pytestmark = pytest.mark.slow
+
 # Written down a second time, by class, so that a slip in the table does not go unseen.
 CLASSES: dict[OutcomeName, list[int]] = {
     "config": [

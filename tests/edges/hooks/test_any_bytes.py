@@ -10,6 +10,8 @@ from tests.edges.hooks.posts import AT_S, NOW_US, assert_refused
 from tests.edges.hooks.samples import SAMPLES, Sample
 from tests.edges.hooks.vectors import BY_KEY, OLD_V1, TWILIO_JSON_PATH
 
+pytestmark = pytest.mark.slow
+
 # Lone surrogates are among them: so bytes that are no UTF-8 reach a verifier.
 texts = st.text(st.characters(), max_size=40)
 # Texts that get past the first questions.

@@ -30,6 +30,8 @@ from tests.edges.hooks.meta_bodies import (
     written,
 )
 
+pytestmark = pytest.mark.slow
+
 PHONE, USER = "+15550000001", "US.13491208655302740001"
 AT_US = (AT_S + 1) * SECOND_US
 

@@ -12,6 +12,8 @@ from adapters.hooks.verifying import Verifier
 from tests.edges.hooks.posts import AT_S, NOW_US, SECOND_US, assert_accepted, assert_refused, bent, told, without
 from tests.edges.hooks.samples import SAMPLES, Sample
 
+pytestmark = pytest.mark.slow
+
 of_each = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 of_each_timed = pytest.mark.parametrize(
     "sample", [sample for sample in SAMPLES if sample.timed], ids=lambda sample: sample.name

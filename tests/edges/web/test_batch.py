@@ -14,7 +14,7 @@ from eventstore.memory import MemoryLog
 from eventstore.sqlite import SqliteLog
 from tests.edges.web.house import EMAIL, House, Json, Line, bare_line, later, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
