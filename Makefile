@@ -16,9 +16,10 @@ SCENARIOS = $(shell find scenarios -name '*.toml' -not -path 'scenarios/data/*' 
 # Seeds for each scenario file: RUNS for `make simulate`, SWEEP for the short one inside `make test`.
 RUNS ?= 200
 SWEEP ?= 5
-# Processes that share the tests: a number, or one a core. One that has nothing left to do takes from the end of what
-# another was given, so most modules stay whole, and what is made once a module is made once.
-WORKERS ?= auto
+# Processes that share the tests: one more than there are cores, since some tests wait for a silence or a deadline. One
+# that has nothing left to do takes from the end of what another was given, so most modules stay whole, and what is made
+# once a module is made once.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 # One benchmark by name, or all of them; arguments for `tidings serve`.
 CASE ?=

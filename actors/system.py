@@ -321,7 +321,9 @@ class System:
     def ready(self) -> list[str]:
         """Why new work cannot be taken now; empty when it can."""
         health, why = self._world.log.health()
-        return [*self._unready, *([] if health == "ok" else [f"the store is failing: {why}"])]
+        if health == "ok" and self._taking_in is not None:
+            why = self._taking_in.trouble
+        return [*self._unready, *([f"the store is failing: {why}"] if why else [])]
 
     async def reload(self, settings: Settings, channels: Mapping[str, Channel]) -> None:
         """Goes on under another configuration, or raises what the log does and goes on under the one it had.

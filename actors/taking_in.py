@@ -76,6 +76,8 @@ class TakingIn:
         self._behind_next: list[asyncio.Future[None]] = []
         self._asked = asyncio.Event()
         self._is_in_step = True
+        # Why the inbox cannot be gone through now; empty while it can.
+        self.trouble = ""
 
     async def caught_up(self) -> None:
         """Returns once all that others had made durable before is in the log.
@@ -164,8 +166,9 @@ class TakingIn:
             await self._found(unsure)
         except LOG_TROUBLE as error:
             self._refused(error)
-            self._is_in_step = False
+            self._is_in_step, self.trouble = False, str(error)
             return False
+        self.trouble = ""
         return is_done and not self._unsure
 
     async def _deal_with(self, rows: Sequence[Waiting]) -> bool:

@@ -43,7 +43,7 @@ def test_a_daemon_says_that_its_database_is_away_and_goes_on_once_it_is_back(tmp
             status, _, body = ask(served, "GET", "/health/ready")
             assert status == 503
             (reason,) = msgspec.json.decode(body)["reasons"]
-            assert "log cannot be written" in reason
+            assert "the log cannot be" in reason
             assert ask(served, "GET", "/health/live")[0] == 200
             cluster.start()
             tries = 0
