@@ -4,6 +4,7 @@ It must never explain a rule; the rule's own file under house_rules/ does.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import packages_distributions
 from typing import Final
 
@@ -50,8 +51,22 @@ EXCUSABLE: Final[tuple[tuple[Rule, Sequence[Excused]], ...]] = (
 )
 
 
-def _findings(rule: Rule) -> list[Finding]:
-    return [finding for file in sources() for finding in rule(file)]
+class _Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What all rules find in all files, and how large everything is."""
+
+    findings: dict[Rule, list[Finding]]
+    sizes: list[Size]
+
+
+@cache
+def _judged() -> _Judged:
+    # One file at a time under every rule: all trees together would be a million nodes, which are slow to let go of.
+    judged = _Judged(findings={rule: [] for rule in (*STRICT, *(rule for rule, _ in EXCUSABLE))}, sizes=[])
+    for file in sources():
+        for rule, findings in judged.findings.items():
+            findings.extend(rule(file))
+        judged.sizes.extend(sizes(file))
+    return judged
 
 
 def _listed(findings: Sequence[object]) -> str:
@@ -61,14 +76,14 @@ def _listed(findings: Sequence[object]) -> str:
 @pytest.mark.parametrize("rule", STRICT, ids=lambda rule: rule.__name__)
 def test_every_file_keeps_the_rule(rule: Rule) -> None:
     """A rule without exceptions holds in every file of every room."""
-    findings = _findings(rule)
+    findings = _judged().findings[rule]
     assert not findings, _listed(findings)
 
 
 @pytest.mark.parametrize(("rule", "excused"), EXCUSABLE, ids=[rule.__name__ for rule, _ in EXCUSABLE])
 def test_every_exception_is_known_and_needed(rule: Rule, excused: Sequence[Excused]) -> None:
     """A rule with exceptions holds wherever none is written down, and each one written down is still needed."""
-    findings = list(not_excused(_findings(rule), excused))
+    findings = list(not_excused(_judged().findings[rule], excused))
     assert not findings, _listed(findings)
 
 
@@ -98,7 +113,7 @@ def test_an_excuse_covers_its_place_and_no_other() -> None:
 
 def test_nothing_is_larger_than_its_bound() -> None:
     """Files and functions keep their bounds, but for the known exceptions at exactly their size."""
-    findings = list(over_their_bound([size for file in sources() for size in sizes(file)], known_exceptions().sizes()))
+    findings = list(over_their_bound(_judged().sizes, known_exceptions().sizes()))
     assert not findings, _listed(findings)
 
 

@@ -76,12 +76,10 @@ def functions(source: Source) -> Iterator[tuple[str, FunctionNode]]:
 
 
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, FunctionNode]]:
-    for child in ast.iter_child_nodes(node):
-        # No expression holds a function but a lambda, which has no name.
-        if isinstance(child, ast.expr):
-            continue
+    # Statements lie in lists, and no expression holds a function but a lambda, which has no name.
+    for child in (child for value in vars(node).values() if isinstance(value, list) for child in value):
         if isinstance(child, FunctionNode):
             yield f"{prefix}{child.name}", child
             yield from _functions(child, f"{prefix}{child.name}.")
-        else:
+        elif isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
             yield from _functions(child, f"{prefix}{child.name}." if isinstance(child, ast.ClassDef) else prefix)

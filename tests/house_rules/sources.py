@@ -1,12 +1,12 @@
-"""Answers for what the house rules read: the Python files of every room, parsed once, and all tracked texts.
+"""Answers for what the house rules read: the Python files of every room, one after the other, and all tracked texts.
 
 It must never judge; it only says which files there are and what stands in them.
 """
 
 import ast
-import gc
 import subprocess
-from functools import cache, cached_property
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # with room
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
         """The tree and all below it, parents before children. Every rule looks at them, so they are gathered once."""
-        return tuple(ast.walk(self.tree))
+        # As ast.walk() finds them, in half its time: of a million nodes it asks each for every field by name.
+        found: list[ast.AST] = [self.tree]
+        for node in found:
+            for value in vars(node).values():
+                if isinstance(value, list):
+                    found += [item for item in value if isinstance(item, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    found.append(value)
+        return tuple(found)
 
     @cached_property
     def import_statements(self) -> tuple[ast.Import | ast.ImportFrom, ...]:
@@ -45,16 +53,10 @@ def source(path: str, text: str) -> Source:
     return Source(path=path, text=text, tree=ast.parse(text, filename=path))
 
 
-@cache
-def sources() -> tuple[Source, ...]:
+def sources() -> Iterator[Source]:
     """Every Python file of every room that exists, sorted by path, tracked or not: a new file is judged at once."""
-    paths = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
-    # A million nodes and no garbage among them: to look for it again and again would take longer than to parse.
-    gc.disable()
-    try:
-        return tuple(source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in paths)
-    finally:
-        gc.enable()
+    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        yield source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
 
 
 def tracked_texts() -> dict[str, str] | None:
