@@ -12,14 +12,20 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 # How often a daemon lets itself be heard of, and after how long of silence it counts as dead: long enough for a pause
-# of its process or a short outage of the store, short enough to be replaced after a crash.
-BEAT_S: Final = 3.0
-SILENCE_S: Final = 15.0
-# How often others look, and how far two looks that find somebody silent lie apart: whoever was silent because the store
-# was away is heard of in between. Looks too far apart are no two looks: the store may have been away since.
-LOOK_S: Final = 1.0
-APART_S: Final = 2.0
+# of its process or a short outage of the store, short enough to be replaced soon after a crash.
+BEAT_S: Final = 2.0
+SILENCE_S: Final = 12.0
+# Who has missed three signs of life is doubted. Nobody is replaced before one who looks has doubted it for so long, in
+# every look: whoever was silent because the store was away has that time to be heard of again. Looks too far apart do
+# not count together, since the store may have been away in between.
+DOUBT_S: Final = 3 * BEAT_S
+APART_S: Final = 4.0
 TOGETHER_S: Final = 5.0
+# How often others look, and how soon again where the rule allows more by then: doubt begins early enough to be over
+# when the silence is, so the look that finds both comes at that moment, and a dead owner is missed for `SILENCE_S` and
+# not for a look longer.
+LOOK_S: Final = 1.0
+SOONEST_S: Final = 0.1
 # What the owner takes off the silence, for clocks that run at different speeds and for a process that is slow; and what
 # has to be left of its trust when a send begins.
 MARGIN_S: Final = 3.0
@@ -53,22 +59,34 @@ class Watch:
     """What one daemon has seen of the others. Its own looks alone count, by its own monotonic clock."""
 
     def __init__(self) -> None:
-        # Since when each has been silent in every look, and when the last look was.
-        self._silent_since_s: dict[int, float] = {}
+        # Since when each has been doubted in every look, how silent it was in the last one, and when that was.
+        self._doubted_since_s: dict[int, float] = {}
+        self._silences: Mapping[int, float] = {}
         self._looked_s: float | None = None
 
     def look(self, silences: Mapping[int, float], now_s: float) -> list[int]:
-        """Those who may be replaced: silent for long enough in two looks that lie apart, and in all in between.
+        """Those who may be replaced: silent for long enough, and doubted for long enough in all looks up to this one.
 
         `silences` says of each node that counts as alive how long it was not heard of, in seconds by the store's clock.
         """
         is_gap = self._looked_s is not None and now_s - self._looked_s > TOGETHER_S
-        before = {} if is_gap else self._silent_since_s
-        self._looked_s = now_s
-        self._silent_since_s = {
-            node: before.get(node, now_s) for node, silent_s in silences.items() if silent_s >= SILENCE_S
+        before = {} if is_gap else self._doubted_since_s
+        self._looked_s, self._silences = now_s, silences
+        self._doubted_since_s = {
+            node: before.get(node, now_s) for node, silent_s in silences.items() if silent_s >= DOUBT_S
         }
-        return [node for node, since_s in self._silent_since_s.items() if now_s - since_s >= APART_S]
+        return [node for node in self._doubted_since_s if self._left_s(node, now_s) <= 0]
+
+    def rest_s(self, now_s: float) -> float:
+        """How soon to look again: when the first of those who are doubted may be replaced, `LOOK_S` at most."""
+        left_s = min((self._left_s(node, now_s) for node in self._doubted_since_s), default=LOOK_S)
+        return min(LOOK_S, max(SOONEST_S, left_s))
+
+    def _left_s(self, node: int, now_s: float) -> float:
+        """How long one who is doubted has left, as of the last look."""
+        assert self._looked_s is not None, "nobody is doubted before the first look"
+        silent_s = self._silences[node] + now_s - self._looked_s
+        return max(SILENCE_S - silent_s, self._doubted_since_s[node] + APART_S - now_s)
 
 
 def free_slot(taken: Collection[int]) -> int | None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final, NoReturn, TypeVar
 
 from core.errors import AppendUnknown, StoreRefused, StoreUnavailable
-from core.ownership import BEAT_S, LOOK_S, SILENCE_S, Trust, Watch
+from core.ownership import APART_S, BEAT_S, LOOK_S, SILENCE_S, Trust, Watch
 from core.ports import Health
 from eventstore.cluster import NOBODY, Cluster
 from eventstore.cluster_door import MemoryDoor
@@ -175,8 +175,8 @@ class Node:
     async def _look(self) -> float:
         """Looks, replaces who has to be replaced, and acts where nobody does. Answers for how long nothing can be new.
 
-        A store on a network looks about once a second. Here a look before anybody can be silent for long enough would
-        only cost a simulation its time: what comes of it is the same.
+        A store on a network looks about once a second. Here a look that comes before any doubt has to begin would only
+        cost a simulation its time: what comes of it is the same.
         """
         cluster, loop = self.cluster, asyncio.get_running_loop()
         sight = await self.read(cluster.seen)
@@ -191,7 +191,8 @@ class Node:
             if epoch is not None:
                 self._trust.heard(sent_s)
                 self._act(epoch)
-        return max(LOOK_S, SILENCE_S - max(others.values(), default=0.0))
+        longest_s = max(others.values(), default=0.0)
+        return max(self._watch.rest_s(loop.time()), SILENCE_S - APART_S - longest_s)
 
     def _may_take(self, owner: int) -> bool:
         return not self.is_acting and owner in {NOBODY, self.identity}

@@ -7,7 +7,7 @@ must never take anything over itself; it says when that may be tried.
 import asyncio
 from typing import Final
 
-from core.ownership import BEAT_S, LOOK_S, Watch
+from core.ownership import BEAT_S, Watch
 from eventstore.batches import INBOX_ROWS_MAX
 from eventstore.postgres.connection import TROUBLE, Connection, connect, words_of
 from eventstore.postgres.hints import FREE, Hints
@@ -17,7 +17,7 @@ from eventstore.waking import Waking
 # How soon it is tried again where the database did not hear it, and how long one round may take: a connection that
 # leads nowhere must be noticed while there is trust left.
 AGAIN_S: Final = 0.5
-ROUND_S: Final = 6.0
+ROUND_S: Final = 4.0
 
 _OTHERS: Final = """
 SELECT node.node, extract(epoch FROM clock_timestamp() - beat.at)::float8
@@ -91,7 +91,7 @@ class Presence:
         if self.trouble:
             return AGAIN_S
         # The one that acts looks less often: nobody waits for it to take over.
-        return BEAT_S if self._ownership.epochs else LOOK_S
+        return BEAT_S if self._ownership.epochs else self._watch.rest_s(asyncio.get_running_loop().time())
 
     async def _round(self) -> None:
         if self._connection.is_closed():

@@ -37,6 +37,7 @@ LEAST: Final = {
     # A capsule has one daemon: what one left to another, and what it gave up for it, comes at other times there.
     "acting_daemon_held_beyond_its_lease": 0.3,
     "acting_daemon_killed": 0.7,
+    "daemons_with_clocks_apart": 0.8,
     "cut_off_daemon_still_has_requests_out": 0.3,
     "taken_in_while_nobody_acts": 0.7,
     "two_that_believe_they_act": 0.6,

@@ -6,7 +6,21 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ownership import APART_S, LEFT_S, SILENCE_S, SLOTS, TOGETHER_S, TRUST_S, Trust, Watch, free_slot
+from core.ownership import (
+    APART_S,
+    BEAT_S,
+    DOUBT_S,
+    LEFT_S,
+    LOOK_S,
+    SILENCE_S,
+    SLOTS,
+    SOONEST_S,
+    TOGETHER_S,
+    TRUST_S,
+    Trust,
+    Watch,
+    free_slot,
+)
 
 _steps: Final = st.lists(st.floats(0.1, 8.0), min_size=1, max_size=40)
 
@@ -36,22 +50,30 @@ def test_an_answer_that_comes_late_takes_no_trust_away() -> None:
     assert trust.left_s(20.0) == TRUST_S
 
 
-def test_two_looks_that_lie_apart_are_needed() -> None:
-    """Whoever is silent at the first look, or at two in quick succession, is left alone."""
+def test_nobody_is_replaced_at_first_sight() -> None:
+    """However long somebody was silent: whoever sees it for the first time doubts it for a while first."""
     watch = Watch()
-    assert watch.look({7: SILENCE_S}, 0.0) == []
-    assert watch.look({7: SILENCE_S + 1}, 1.0) == []
-    assert watch.look({7: SILENCE_S + 2}, APART_S) == [7]
+    assert watch.look({7: 100.0}, 0.0) == []
+    assert watch.look({7: 101.0}, 1.0) == []
+    assert watch.look({7: 100.0 + APART_S}, APART_S) == [7]
+
+
+def test_doubt_alone_replaces_nobody() -> None:
+    """Doubted in ever so many looks, it is left alone until it was silent for long enough."""
+    watch = Watch()
+    for seconds in range(int(DOUBT_S), int(SILENCE_S)):
+        assert watch.look({7: float(seconds)}, float(seconds)) == []
+    assert watch.look({7: SILENCE_S}, SILENCE_S) == [7]
 
 
 def test_who_is_heard_of_in_between_starts_anew() -> None:
-    """A sign of life between two looks undoes what the first one saw."""
+    """A sign of life between two looks undoes what was seen before it."""
     watch = Watch()
     watch.look({7: 20.0}, 0.0)
     assert watch.look({7: 0.5}, 1.0) == []
-    assert watch.look({7: 20.0}, 2.0) == []
-    assert watch.look({7: 21.0}, 3.0) == []
-    assert watch.look({7: 22.0}, 4.0) == [7]
+    assert watch.look({7: 20.0}, 4.0) == []
+    assert watch.look({7: 23.0}, 7.0) == []
+    assert watch.look({7: 24.0}, 8.0) == [7]
 
 
 def test_looks_across_an_outage_do_not_count_together() -> None:
@@ -66,9 +88,24 @@ def test_each_node_is_judged_for_itself() -> None:
     """One that was found silent says nothing of another, and one that has gone is forgotten."""
     watch = Watch()
     watch.look({1: 20.0, 2: 1.0}, 0.0)
-    assert watch.look({1: 22.0, 2: 16.0}, 2.0) == [1]
-    assert watch.look({2: 18.0}, 4.0) == [2]
-    assert watch.look({1: 30.0}, 5.0) == []
+    assert watch.look({1: 24.0, 2: 16.0}, 4.0) == [1]
+    assert watch.look({2: 20.0}, 8.0) == [2]
+    assert watch.look({1: 30.0}, 9.0) == []
+
+
+def test_the_next_look_comes_when_the_rule_allows() -> None:
+    """Looks come at their own pace until somebody who is doubted may be replaced before the next one would come."""
+    watch = Watch()
+    assert watch.rest_s(0.0) == LOOK_S
+    watch.look({1: BEAT_S, 2: 0.5}, 0.0)
+    assert watch.rest_s(0.0) == LOOK_S
+    watch.look({1: SILENCE_S - APART_S, 2: 0.5}, 4.0)
+    assert watch.rest_s(4.0) == LOOK_S
+    watch.look({1: SILENCE_S - 0.75, 2: DOUBT_S}, 7.75)
+    assert watch.rest_s(7.75) == 0.75
+    assert watch.rest_s(8.0) == 0.5
+    watch.look({1: SILENCE_S}, 8.5)
+    assert watch.rest_s(8.5) == SOONEST_S
 
 
 @given(_steps, st.floats(0.0, 2.0))
@@ -84,16 +121,32 @@ def test_nobody_is_replaced_who_may_still_send(steps: list[float], under_way_s: 
             assert trust.left_s(now_s) == 0.0
 
 
+@given(st.floats(0.0, LOOK_S), st.floats(0.0, 0.2))
+def test_a_dead_one_is_replaced_when_its_silence_is_over(first_s: float, takes_s: float) -> None:
+    """Whenever looks happen to come, they are there as soon as the rule allows, and no look later."""
+    watch, now_s = Watch(), first_s
+    while not watch.look({1: now_s}, now_s):
+        assert now_s < SILENCE_S, "found silent for long enough, and still not replaced"
+        now_s += watch.rest_s(now_s) + takes_s
+    assert now_s <= SILENCE_S + takes_s + SOONEST_S
+
+
 @given(st.lists(st.floats(0.2, TOGETHER_S), min_size=30, max_size=60))
-def test_a_dead_one_is_replaced_soon(steps: list[float]) -> None:
-    """Who looks regularly replaces a dead owner within its silence and two looks more that lie apart."""
+def test_a_dead_one_is_replaced_soon_by_one_who_looks_seldom(steps: list[float]) -> None:
+    """Where looks take long, one that is late by the time in which looks still count together replaces it at last."""
     watch = Watch()
     instants = [sum(steps[:count]) for count in range(len(steps) + 1)]
     for before_s, now_s in pairwise(instants):
         if watch.look({1: now_s}, now_s):
-            assert before_s < SILENCE_S + APART_S + TOGETHER_S
+            assert before_s < SILENCE_S + APART_S
             return
-    assert instants[-1] < SILENCE_S + APART_S + 2 * TOGETHER_S
+    assert instants[-1] < SILENCE_S + APART_S + TOGETHER_S
+
+
+def test_doubt_costs_no_time() -> None:
+    """It is over when the silence is: so many signs of life are missed, and a look late, before the rest of it."""
+    assert DOUBT_S + LOOK_S + APART_S < SILENCE_S
+    assert TRUST_S + LEFT_S < SILENCE_S
 
 
 def test_the_lowest_free_slot_is_given() -> None:

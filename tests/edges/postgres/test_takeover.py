@@ -172,7 +172,7 @@ def test_one_after_the_other_is_restarted(tmp_path: Path, postgres_url: str) -> 
 
 
 def test_a_crash_is_noticed_after_its_silence(tmp_path: Path, postgres_server: Server, postgres_url: str) -> None:
-    """Killed, it is replaced once it was silent for 15 s; what came to the other meanwhile is delivered."""
+    """Killed, it is replaced once it was silent for 12 s; what came to the other meanwhile is delivered."""
     with (
         one_that_acts(tmp_path, postgres_url, BRIEF) as acting,
         one_that_stands_by(tmp_path, postgres_url, acting, config=BRIEF) as standing,
