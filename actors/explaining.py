@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from actors.chains import Chains
 from actors.errands import redrive_refused
 from actors.governor import Governor
-from actors.lane import LaneActor
 from actors.roster import Roster
 from actors.snapshots import replayed
 from actors.surroundings import Surroundings
@@ -20,6 +19,7 @@ from core.errors import CorruptLog, NotFound
 from core.explain import Constraint, Explanation, Standing, View
 from core.explain_open import standing_of
 from core.explain_past import conclusion_of, decisions_of
+from core.lane_life import LaneLife
 from core.message import Message, fold
 from core.ports import Health
 from core.records import FIFO_LINE, Recorded
@@ -38,7 +38,7 @@ class Explainer:
         chains: Chains,
         *,
         governor: Governor,
-        lanes: Mapping[str, LaneActor],
+        lanes: Mapping[str, LaneLife],
         roster: Roster | None,
         health: Callable[[], tuple[Health, str]] | None = None,
         is_running: bool = True,

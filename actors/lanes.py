@@ -49,7 +49,7 @@ class Lanes:
             self.actors[lane.name] = actor
         for name in self.actors.keys() - {lane.name for lane in settings.lanes}:
             if self.actors[name].is_served:
-                self.actors[name].retire()
+                self.actors[name].retire(self._clock.now_us())
         return replace(settings, lanes=tuple(self.actors[lane.name].lane for lane in settings.lanes))
 
     async def run(self) -> None:

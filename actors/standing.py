@@ -6,7 +6,7 @@ Pure reading of what the lane's actor, the governor and the log's counts say at 
 from collections.abc import Sequence
 
 from actors.governor import LaneLimits
-from actors.lane import LaneActor
+from core.lane_life import LaneLife
 from core.message import WAITING
 from core.policies import SECOND_US, Quota
 from core.records import AgendaGroup, Tally
@@ -14,7 +14,7 @@ from core.views import LaneState, LimitUse, Position
 
 
 def lane_state(
-    actor: LaneActor,
+    actor: LaneLife,
     limits: LaneLimits,
     tallies: Sequence[Tally],
     groups: Sequence[AgendaGroup],
@@ -73,7 +73,7 @@ def _uses(limits: LaneLimits, now_us: int) -> list[LimitUse]:
     return uses
 
 
-def _forecast_s(actor: LaneActor, depth: int, now_us: int) -> float | None:
+def _forecast_s(actor: LaneLife, depth: int, now_us: int) -> float | None:
     """How long the waiting messages take at the lane's own rate; None where it stands still or has no rate."""
     if actor.paused_by is not None:
         return None

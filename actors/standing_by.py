@@ -47,7 +47,7 @@ class Standby:
     def __init__(self, world: World, settings: Settings, door: Door) -> None:
         self._world = world
         self._unready = ["the daemon does not know the log's keys yet"]
-        self._lanes = FollowedLanes(settings, log=world.log, clock=world.clock, witness=world.witness)
+        self._lanes = FollowedLanes(settings, log=world.log, witness=world.witness)
         self.mint = world.mint if world.mint is not None else Mint(slot=world.slot, floor=world.log.newest()[0])
         self.intake = Intake(
             first_up=self._lanes.first_up,

@@ -8,22 +8,22 @@ from collections.abc import Iterator
 from typing import Final
 
 from actors.governor import Governor, LaneLimits
-from actors.lane import LaneActor
 from core.circuit import Breaker
 from core.explain import Constraint, Kind
+from core.lane_life import LaneLife
 from core.limits import UNKNOWN, Bound, Scope
 from core.message import Message
 
 _GAP: Final = 1
 
 
-def ways_of(lane: LaneActor, governor: Governor, message: Message, now_us: int) -> tuple[Constraint, ...]:
+def ways_of(lane: LaneLife, governor: Governor, message: Message, now_us: int) -> tuple[Constraint, ...]:
     """Everything of its lane that might be in a message's way; what bars nothing is told all the same."""
     limits = governor.lane(lane.lane.name)
     return (*_of_health(lane, message.host, now_us), *_of_limits(limits, message))
 
 
-def _of_health(lane: LaneActor, host: int | None, now_us: int) -> Iterator[Constraint]:
+def _of_health(lane: LaneLife, host: int | None, now_us: int) -> Iterator[Constraint]:
     if not lane.is_served:
         yield Constraint(kind="lane_gone")
     if lane.paused_by is not None:

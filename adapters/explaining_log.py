@@ -15,7 +15,6 @@ import msgspec
 from actors.chains import Chains
 from actors.explaining import Explainer
 from actors.governor import Governor
-from actors.lane import LaneActor
 from actors.long_windows import LongWindows
 from actors.shadows import Shadows
 from actors.surroundings import Surroundings
@@ -26,6 +25,7 @@ from adapters.zones import zone_named
 from core import events as e
 from core.explain import Explanation
 from core.ids import INSTALLATION
+from core.lane_life import LaneLife
 from core.policies import PRESETS, Policy
 from core.ports import Clock, Log
 from core.records import Recorded
@@ -54,17 +54,17 @@ async def explained(file: Path, stream: int) -> Explanation:
 
 
 async def _explainer(log: Log, clock: Clock, *, is_running: bool) -> Explainer:
-    lanes = await _lanes(log, clock)
+    lanes = await _lanes(log)
     governor = Governor()
-    for name, actor in lanes.items():
-        governor.adopt(name, actor.policy.limits)
+    for name, life in lanes.items():
+        governor.adopt(name, life.policy.limits)
     await LongWindows(governor, log=log, clock=clock).recall()
     diary = [entry.event for entry in await log.events_of(INSTALLATION)]
     named = {event.name: event for event in diary if isinstance(event, e.PolicySet)}
     policies = PRESETS | {name: msgspec.json.decode(event.body, type=Policy) for name, event in named.items()}
-    settings = Settings(lanes=tuple(actor.lane for actor in lanes.values()), policies=policies)
+    settings = Settings(lanes=tuple(life.lane for life in lanes.values()), policies=policies)
     terms = TermsBook(settings, _zone)
-    versions = {name: actor.policy_version for name, actor in lanes.items()}
+    versions = {name: life.policy_version for name, life in lanes.items()}
     terms.adopt(settings, versions, {name: event.version for name, event in named.items()})
     started = diary[0] if diary else None
 
@@ -77,7 +77,7 @@ async def _explainer(log: Log, clock: Clock, *, is_running: bool) -> Explainer:
         chance=KeyedChance(started.seed if isinstance(started, e.DaemonStarted) else 0),
         terms_of=terms.of,
         is_up=is_up,
-        shadows=Shadows(lanes, witness=_Silent(), is_up=is_up),
+        shadows=Shadows({}, witness=_Silent(), is_up=is_up),
         names_of=lambda _message: (),
         noticed=lambda _message: None,
         unsure=lambda _message: None,
@@ -95,15 +95,14 @@ async def _explainer(log: Log, clock: Clock, *, is_running: bool) -> Explainer:
     )
 
 
-async def _lanes(log: Log, clock: Clock) -> dict[str, LaneActor]:
+async def _lanes(log: Log) -> dict[str, LaneLife]:
     """Every lane that the log knows, as its events left it."""
-    found: dict[str, LaneActor] = {}
+    found: dict[str, LaneLife] = {}
     for head in await log.heads_of_kind("lane"):
         recorded = await log.events_of(head.stream)
         lane = Lane(name=head.lane, channel=head.channel, provider="", policy=_policy_in(recorded, head.channel))
-        actor = LaneActor(lane, head.stream, log=log, clock=clock, witness=_Silent())
-        actor.replay(recorded)
-        found[head.lane] = actor
+        found[head.lane] = life = LaneLife(lane, head.stream)
+        life.replay(recorded)
     return found
 
 

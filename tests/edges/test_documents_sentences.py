@@ -5,10 +5,10 @@ from typing import Final, get_args
 import pytest
 
 from actors.errands import REFERENCE_MAX
-from actors.lane import HOST_REFUSALS, HOST_REFUSALS_WITHIN_US
 from adapters.channels.accounts import WebhookSettings
 from adapters.web.states import PAGE_MAX, MessageQuery
 from core.contents import METADATA_BYTES_MAX
+from core.lane_life import HOST_REFUSALS, HOST_REFUSALS_WITHIN_US
 from core.outcomes import OutcomeName
 from core.policies import DAY_US, MINUTE_US, SECOND_US, BreakerRule, CircuitRule, Schedule
 from core.settings import Bounds
