@@ -88,7 +88,7 @@ def serve(load: Load, telemetry: Telemetry, announce: Callable[[Running], None])
 
 async def _serve(config: Config, load: Load, telemetry: Telemetry, announce: Callable[[Running], None]) -> None:
     async with AsyncExitStack() as stack:
-        key, store = await opened(config)
+        key, store = await opened(config, telemetry)
         stack.push_async_callback(store.close)
         door = stack.enter_context(bound(config.listen))
         host, port = door.getsockname()[:2]

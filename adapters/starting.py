@@ -26,7 +26,7 @@ from adapters.telemetry import Telemetry
 from adapters.zones import zone_named
 from core.errors import TidingsError
 from core.ids import INSTALLATION
-from core.ports import Channel, Clock, Door, Log
+from core.ports import Channel, Clock, Door, Log, Witness
 from core.settings import Lane
 from eventstore.sqlite.log import SqliteLog
 
@@ -81,7 +81,7 @@ class Node(Protocol):
         ...
 
 
-async def opened(config: Config) -> tuple[bytes, SqliteLog | Node]:
+async def opened(config: Config, witness: Witness) -> tuple[bytes, SqliteLog | Node]:
     """The installation key, and the log: a file's, which is this process' alone, or its place among several on one.
 
     Makes the directories that they need. Raises CannotStart or StoreRefused.
@@ -98,7 +98,7 @@ async def opened(config: Config) -> tuple[bytes, SqliteLog | Node]:
     # A daemon on a file needs neither the driver nor the memory that it takes.
     from eventstore.postgres.opening import open_node  # noqa: PLC0415
 
-    node = await open_node(place.url.reveal(), identity=fresh_identity())
+    node = await open_node(place.url.reveal(), identity=fresh_identity(), witness=witness)
     try:
         with _writable(config.data):
             config.data.mkdir(mode=0o700, parents=True, exist_ok=True)

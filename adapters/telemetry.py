@@ -67,6 +67,7 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "inbox_parked": "error",
     "interrupted_refused": "warning",
     "log_unread": "warning",
+    "months_refused": "warning",
 }
 _LANE_TROUBLE: Final = {"LanePaused", "LaneThrottled", "BreakerOpened"}
 _ID_OF: Final[Mapping[str, Prefix]] = {

@@ -29,7 +29,7 @@ _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _DIGITS: Final = 13
 _COUNTER_BITS: Final = 12
 _SLOT_BITS: Final = 10
-_ID_MAX: Final = (1 << 63) - 1
+ID_MAX: Final = (1 << 63) - 1
 
 
 class Mint:
@@ -55,9 +55,19 @@ class Mint:
         return (milliseconds << _SLOT_BITS | self._slot) << _COUNTER_BITS | counter
 
 
+def born_ms(number: int) -> int:
+    """The millisecond (since 1970, UTC) in which an id was minted."""
+    return (number >> _COUNTER_BITS + _SLOT_BITS) + EPOCH_MS
+
+
+def first_at(ms: int) -> int:
+    """The smallest id that can be minted in this millisecond (since 1970, UTC); negative before 2025."""
+    return (ms - EPOCH_MS) << _COUNTER_BITS + _SLOT_BITS
+
+
 def encode(prefix: Prefix, number: int) -> str:
     """The outside form: `msg_` and thirteen letters of Crockford's base 32, in lower case."""
-    assert 0 <= number <= _ID_MAX, f"an id has 63 bits, not {number:#x}"
+    assert 0 <= number <= ID_MAX, f"an id has 63 bits, not {number:#x}"
     pairs = _PAIRS
     return (
         f"{prefix}_{_ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
@@ -85,7 +95,7 @@ def decode(prefix: Prefix, text: str) -> int | None:
         if value is None:
             return None
         number = number << 5 | value
-    return number if number <= _ID_MAX else None
+    return number if number <= ID_MAX else None
 
 
 @lru_cache(maxsize=1_024)  # Asked at each acceptance, mostly of the same conversations.

@@ -13,6 +13,7 @@ from eventstore.marking import is_due, packed
 from eventstore.numbering import Numbering
 from eventstore.postgres.connection import TROUBLE, words_of
 from eventstore.postgres.line import Line
+from eventstore.postgres.months import Months
 from eventstore.postgres.owning import Ownership
 from eventstore.postgres.racing import is_race, late_of
 from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
@@ -48,10 +49,13 @@ Claim = tuple[str, bytes, bytes, int, int, int]
 class Committing:
     """The writer's side of the store: where the log goes on, and the next batch."""
 
-    def __init__(self, line: Line, ownership: Ownership, numbering: Numbering, expiry_us: int | None) -> None:
+    def __init__(
+        self, line: Line, ownership: Ownership, numbering: Numbering, *, months: Months, expiry_us: int | None
+    ) -> None:
         self.numbering = numbering
         self._line = line
         self._ownership = ownership
+        self._months = months
         # When dedup rows may be dropped next; None where there is none.
         self._expiry_us = expiry_us
 
@@ -61,6 +65,8 @@ class Committing:
         Raises AppendUnknown where only a probe can tell.
         """
         self._ownership.check()
+        if batch[-1].at_us >= self._months.due_us:
+            await self._months.heed(batch[-1].at_us)
         answers = await self._write(batch)
         await self._drop_expired()
         return answers

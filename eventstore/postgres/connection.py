@@ -83,10 +83,10 @@ class Cursor(Protocol):
 
 
 class Pool(Protocol):
-    """What the rest of this room asks of the driver's pool."""
+    """Connections for questions."""
 
-    def acquire(self, *, timeout: float) -> AbstractAsyncContextManager[Connection]:
-        """A connection for a while."""
+    def acquire(self, *, timeout: float, plans_anew: bool = False) -> AbstractAsyncContextManager[Connection]:
+        """A connection for a while, which plans a statement once for all values, or each time by those it is given."""
         ...
 
     async def close(self) -> None:
@@ -173,6 +173,8 @@ _WRITING: Final = {
 }
 
 
+# With a partition for each month it takes longer to plan a question of one key than to answer it.
+_STEADY: Final = {"plan_cache_mode": "force_generic_plan"}
 # What an administrator may have turned off for everybody would make our answers untrue: a commit is on the disk. Where
 # more is asked for (that a standby has it too), it stays so.
 _DURABLE: Final = """
@@ -205,10 +207,33 @@ async def cursor_over(connection: Connection, statement: str, *values: object) -
     return cast("Cursor", await cast("Any", connection).cursor(statement, *values))
 
 
-async def create_pool(url: str, *, most: int) -> Pool:
+class _Pools:
+    """The driver's own, one for each way of planning."""
+
+    def __init__(self, steady: Pool, anew: Pool) -> None:
+        self._steady = steady
+        self._anew = anew
+
+    def acquire(self, *, timeout: float, plans_anew: bool = False) -> AbstractAsyncContextManager[Connection]:
+        return (self._anew if plans_anew else self._steady).acquire(timeout=timeout)
+
+    async def close(self) -> None:
+        await self._steady.close()
+        await self._anew.close()
+
+    def terminate(self) -> None:
+        self._steady.terminate()
+        self._anew.terminate()
+
+
+async def create_pool(url: str, *, most: int, most_anew: int) -> Pool:
     """Connections for questions, made as they are needed. Raises as `connect` does."""
+    return _Pools(await _pool(url, most, _COMMON | _STEADY), await _pool(url, most_anew, _COMMON))
+
+
+async def _pool(url: str, most: int, settings: Mapping[str, str]) -> Pool:
     pool = asyncpg.create_pool(
-        url, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=_COMMON, **_options(url)
+        url, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=settings, **_options(url)
     )
     return cast("Pool", await pool)
 

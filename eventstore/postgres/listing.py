@@ -55,13 +55,14 @@ class ListQuestions:
     """The questions of people and followers."""
 
     _wide: Reader
+    _sought: Reader
 
     async def heads(self, wanted: MessageFilter, *, limit: int, oldest_first: bool = False) -> list[Head]:
         """Messages that match, newest first unless asked otherwise; `before` and `after` are exclusive."""
         if wanted.status == ():
             return []
         statement, values = heads_of(wanted, limit, oldest_first=oldest_first)
-        return [head_of_row(row) for row in await self._wide.rows(statement, *values)]
+        return [head_of_row(row) for row in await self._sought.rows(statement, *values)]
 
     async def heads_of_kind(
         self, kind: ListedKind, *, status: str | None = None, after: int = 0, limit: int | None = None
@@ -82,7 +83,7 @@ class ListQuestions:
         if wanted.status == ():
             return 0
         statement, values = count_of(wanted, at_most)
-        return sum([row[0] for row in await self._wide.rows(statement, *values)])
+        return sum([row[0] for row in await self._sought.rows(statement, *values)])
 
     async def tallies(self, tenant: str | None) -> list[Tally]:
         """Counts by channel, lane and status, kept with each commit and never counted anew."""

@@ -78,3 +78,4 @@ class PostgresLog(WritingLog, PostgresReading):
         await self._line.close()
         self._hot.close()
         self._wide.close()
+        self._sought.close()

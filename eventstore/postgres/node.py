@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Final, NoReturn
 
 from core.errors import StoreUnavailable
-from core.ports import Health
+from core.ports import Health, Witness
 from eventstore.numbering import Numbering
 from eventstore.postgres.committing import Committing
 from eventstore.postgres.connection import TROUBLE, Pool, connect, farewell, words_of
@@ -19,6 +19,7 @@ from eventstore.postgres.hints import Hints
 from eventstore.postgres.inbox import PostgresInbox
 from eventstore.postgres.line import begin
 from eventstore.postgres.log import PostgresLog
+from eventstore.postgres.months import Months
 from eventstore.postgres.owning import Claimed, Ownership, claim, leave
 from eventstore.postgres.presence import Presence
 from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
@@ -31,7 +32,15 @@ class Node:
     """A process on the database; `opening.open_node` gives one."""
 
     def __init__(
-        self, url: str, *, ownership: Ownership, pool: Pool, presence: Presence, hints: Hints, numbering: Numbering
+        self,
+        url: str,
+        *,
+        ownership: Ownership,
+        pool: Pool,
+        presence: Presence,
+        hints: Hints,
+        numbering: Numbering,
+        witness: Witness | None,
     ) -> None:
         self._url = url
         self._ownership = ownership
@@ -39,6 +48,7 @@ class Node:
         self._presence = presence
         self._hints = hints
         self._errands = Errands(url)
+        self._months = Months(url, witness)
         self._is_closed = False
         self.door = PostgresDoor(url, ownership=ownership, presence=presence, errands=self._errands, hints=hints)
         self.log_for_reading = StandingLog(pool, numbering, ownership=ownership, presence=presence)
@@ -111,7 +121,8 @@ class Node:
             undo.callback(self._ownership.epochs.clear)
             line = await begin(self._url, connection, self._ownership)
             numbering = await numbering_of(connection)
-            committing = Committing(line, self._ownership, numbering, await oldest_expiry_us(connection))
+            expiry_us = await oldest_expiry_us(connection)
+            committing = Committing(line, self._ownership, numbering, months=self._months, expiry_us=expiry_us)
             undo.pop_all()
         self._log = PostgresLog(
             committing,
@@ -132,6 +143,7 @@ class Node:
         self._is_closed = True
         if self._log is not None:
             await self._log.finish()
+        await self._months.close()
         await self.door.close()
         await self._hints.close()
         self._ownership.epochs.clear()

@@ -10,13 +10,14 @@ from typing import Final, TypeVar
 
 from core.errors import StoreRefused, StoreUnavailable
 from core.ownership import SILENCE_S
+from core.ports import Witness
 from eventstore.postgres.connection import CONNECT_S, TROUBLE, connect, create_pool, place_of, refused
 from eventstore.postgres.hints import Hints
 from eventstore.postgres.log import PostgresLog
 from eventstore.postgres.node import Node
 from eventstore.postgres.owning import arrive, leave
 from eventstore.postgres.presence import Presence
-from eventstore.postgres.reader import MOST
+from eventstore.postgres.reader import MOST, SOUGHT_MOST
 from eventstore.postgres.reading import PostgresReading
 from eventstore.postgres.recovery import numbering_of
 from eventstore.postgres.schema import judge, prepare
@@ -26,13 +27,13 @@ _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
 Result = TypeVar("Result")
 
 
-async def open_node(url: str, *, identity: int) -> Node:
+async def open_node(url: str, *, identity: int, witness: Witness | None = None) -> Node:
     """This process as a daemon on the database, whoever acts there; tables are made where there are none.
 
     `identity` is 63 random bits, fresh for each process start. `Node.lost()` raises StoreRefused once another daemon
     has taken this one for dead: whoever runs the process awaits it, and stops. Raises StoreRefused or CorruptLog.
     """
-    return await _refusing(url, _arrived(url, identity))
+    return await _refusing(url, _arrived(url, identity, witness))
 
 
 async def open_log(url: str, *, identity: int) -> PostgresLog:
@@ -59,7 +60,7 @@ async def read_log(url: str) -> PostgresReading:
     return await _refusing(url, _read(url))
 
 
-async def _arrived(url: str, identity: int) -> Node:
+async def _arrived(url: str, identity: int, witness: Witness | None) -> Node:
     async with AsyncExitStack() as undo:
         connection = await connect(url)
         undo.callback(connection.terminate)
@@ -67,7 +68,7 @@ async def _arrived(url: str, identity: int) -> Node:
         ownership = await arrive(connection, url, identity)
         undo.push_async_callback(leave, connection, ownership)
         numbering = await numbering_of(connection)
-        pool = await create_pool(url, most=MOST)
+        pool = await create_pool(url, most=MOST, most_anew=SOUGHT_MOST)
         undo.callback(pool.terminate)
         # The server has room for a reader too, or says so now.
         async with pool.acquire(timeout=CONNECT_S):
@@ -76,12 +77,14 @@ async def _arrived(url: str, identity: int) -> Node:
         await hints.listen(connection)
         undo.pop_all()
     presence = Presence(url, connection, ownership, hints)
-    return Node(url, ownership=ownership, pool=pool, presence=presence, hints=hints, numbering=numbering)
+    return Node(
+        url, ownership=ownership, pool=pool, presence=presence, hints=hints, numbering=numbering, witness=witness
+    )
 
 
 async def _read(url: str) -> PostgresReading:
     async with AsyncExitStack() as undo:
-        pool = await create_pool(url, most=MOST)
+        pool = await create_pool(url, most=MOST, most_anew=SOUGHT_MOST)
         undo.push_async_callback(pool.close)
         async with pool.acquire(timeout=CONNECT_S) as connection:
             if not await judge(connection, url, is_to_read=True):

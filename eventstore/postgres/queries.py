@@ -28,14 +28,16 @@ from eventstore.postgres.rows import event_row, head_of_row, sealed_of_row
 from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 
 _EVENTS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = $1 AND version > $2 ORDER BY version"
-_EVENTS_OF_MANY: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = ANY($1::bigint[]) ORDER BY stream, version"
+# The plan is made once for all values, and then a list leads to every month: its bounds lead to those between them.
+_OF_MANY: Final = "stream = ANY($1::bigint[]) AND stream BETWEEN $2 AND $3"
+_EVENTS_OF_MANY: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE {_OF_MANY} ORDER BY stream, version"
 _HEAD: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = $1"
 _HEADS: Final = f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = ANY($1::bigint[])"
 # A message that another daemon took in has neither before the one that acts has found it: its inbox row stands for
 # both. What was not found is asked for again together with that, since it may be taken in between two questions.
 _PARKED: Final = "FROM inbox WHERE kind = 'message' AND stream = ANY($1::bigint[])"
 _EVENTS_OR_PARKED: Final = f"""
-SELECT {EVENT_COLUMNS} FROM event WHERE stream = ANY($1::bigint[]) UNION ALL
+SELECT {EVENT_COLUMNS} FROM event WHERE {_OF_MANY} UNION ALL
 SELECT 0, 0::smallint, 0, stream, 1, '', 0, 0, tenant, 0, body, ''::bytea {_PARKED} ORDER BY stream, version"""
 _HEADS_OR_PARKED: Final = f"""
 SELECT {", ".join(f"head.{column}" for column in HEAD_COLUMNS.split(", "))}, parked.body
@@ -86,14 +88,14 @@ class StreamQuestions:
         """A stream's events in order; empty for an unknown stream. Raises StreamParked for an event not known here."""
         rows = await self._hot.rows(_EVENTS, stream, after_version)
         if not rows and after_version < 1:
-            rows = await self._hot.rows(_EVENTS_OR_PARKED, [stream])
+            rows = await self._hot.rows(_EVENTS_OR_PARKED, *_among([stream]))
         return readable(_recorded(rows))
 
     async def events_of_many(self, streams: Sequence[int]) -> dict[int, list[Recorded]]:
         """Several streams in one read; a stream without events is left out."""
-        found = _by_stream(await self._hot.rows(_EVENTS_OF_MANY, list(streams)))
+        found = _by_stream(await self._hot.rows(_EVENTS_OF_MANY, *_among(streams)))
         if missing := [stream for stream in streams if stream not in found]:
-            found |= _by_stream(await self._hot.rows(_EVENTS_OR_PARKED, missing))
+            found |= _by_stream(await self._hot.rows(_EVENTS_OR_PARKED, *_among(missing)))
         return found
 
     async def snapshot_of(self, stream: int) -> Snapshot | None:
@@ -130,7 +132,7 @@ class StreamQuestions:
                 rows = await connection.fetch(_LINE, conversation, line, *_FROM_THE_START, limit)
                 heads[line] = [head_of_row(row) for row in rows]
             streams = [head.stream for page in heads.values() for head in page]
-            events = _by_stream(await connection.fetch(_EVENTS_OF_MANY, streams)) if streams else {}
+            events = _by_stream(await connection.fetch(_EVENTS_OF_MANY, *_among(streams))) if streams else {}
             after_version = 0 if snapshot is None else snapshot.version
             own = readable(_recorded(await connection.fetch(_EVENTS, conversation, after_version)))
             return Woken(
@@ -182,6 +184,11 @@ class StreamQuestions:
         """Waiting messages of a group, ordered by (due, stream), beyond `after`."""
         rows = await self._hot.rows(_AGENDA, lane, tenant, priority, *(after or _FROM_THE_START), limit)
         return [AgendaRow(due_us=row[0], stream=row[1], conversation=row[2], host=row[3]) for row in rows]
+
+
+def _among(streams: Sequence[int]) -> tuple[list[int], int, int]:
+    """The values of `_OF_MANY`."""
+    return list(streams), min(streams, default=0), max(streams, default=0)
 
 
 def _recorded(rows: list[Row]) -> list[Recorded]:

@@ -15,16 +15,18 @@ from eventstore.postgres.connection import COMMAND_S, FAILED, LOST, Connection, 
 Result = TypeVar("Result")
 
 # Connections for questions. Those that look along many rows get some of them at most, so that they cannot hold up the
-# short ones of actors.
+# short ones of actors. Those that seek by a filter have their own: which index is best depends on what it asks for.
 MOST: Final = 4
 WIDE_MOST: Final = 2
+SOUGHT_MOST: Final = 2
 
 
 class Reader:
     """Those questions that share a bound of connections."""
 
-    def __init__(self, pool: Pool, most: int) -> None:
+    def __init__(self, pool: Pool, most: int, *, plans_anew: bool = False) -> None:
         self._pool = pool
+        self._plans_anew = plans_anew
         self._room = asyncio.Semaphore(most)
         self._is_closed = False
 
@@ -65,7 +67,8 @@ class Reader:
             raise StoreUnavailable("the log is closed")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._room)
-            connection = await stack.enter_async_context(self._pool.acquire(timeout=COMMAND_S))
+            acquired = self._pool.acquire(timeout=COMMAND_S, plans_anew=self._plans_anew)
+            connection = await stack.enter_async_context(acquired)
             try:
                 return await question(connection)
             except LOST:

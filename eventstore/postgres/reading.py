@@ -10,7 +10,7 @@ from eventstore.numbering import Numbering
 from eventstore.postgres.connection import Pool
 from eventstore.postgres.listing import ListQuestions
 from eventstore.postgres.queries import StreamQuestions
-from eventstore.postgres.reader import MOST, WIDE_MOST, Reader
+from eventstore.postgres.reader import MOST, SOUGHT_MOST, WIDE_MOST, Reader
 
 # How long connections may take to end by themselves: longer than any question.
 _CLOSE_S: Final = 15.0
@@ -25,6 +25,7 @@ class PostgresReading(StreamQuestions, ListQuestions):
         # Questions of actors, which are short, and those that look along many rows, which must not hold them up.
         self._hot = Reader(pool, MOST)
         self._wide = Reader(pool, WIDE_MOST)
+        self._sought = Reader(pool, SOUGHT_MOST, plans_anew=True)
 
     def newest(self) -> tuple[int, int]:
         """(largest id, latest instant in the log): where ids and log time go on; (0, 0) for an empty log."""
@@ -34,6 +35,7 @@ class PostgresReading(StreamQuestions, ListQuestions):
         """Answers what was asked and lets go of the connections."""
         self._hot.close()
         self._wide.close()
+        self._sought.close()
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._pool.close()

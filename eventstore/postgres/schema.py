@@ -9,9 +9,9 @@ from typing import Final
 
 from core.errors import StoreRefused
 from core.ownership import SILENCE_S
-from eventstore.postgres.connection import MADE_TWICE, SCHEMA, Connection, place_of
+from eventstore.postgres.connection import MADE_TWICE, SCHEMA, Connection, connect, place_of
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 FIRST_VERSION: Final = 1
 OLDEST_SERVER: Final = 14
 
@@ -39,7 +39,7 @@ async def prepare(connection: Connection, url: str) -> None:
             pass
         version = await version_in(connection, url)
     if version < SCHEMA_VERSION:
-        await _upgrade(connection, url)
+        await _upgrade(url)
 
 
 async def judge(connection: Connection, url: str, *, is_to_read: bool = False) -> bool:
@@ -94,11 +94,20 @@ async def _create(connection: Connection) -> None:
         await connection.execute((_ROOM / "postgres.sql").read_text(encoding="utf-8"))
 
 
-async def _upgrade(connection: Connection, url: str) -> None:
+async def _upgrade(url: str) -> None:
     """Brings older tables to this release's, unless a daemon of that older one is at work: it knows nothing of others.
 
     Raises StoreRefused where one is.
     """
+    # It may look at each event there is, and takes as long as that takes.
+    connection = await connect(url, is_patient=True)
+    try:
+        await _bring_up(connection, url)
+    finally:
+        connection.terminate()
+
+
+async def _bring_up(connection: Connection, url: str) -> None:
     async with connection.transaction():
         # Of several that begin together one does it, and the others find it done.
         for version in range(int(await connection.fetchval(ALONE)), SCHEMA_VERSION):

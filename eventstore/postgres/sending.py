@@ -4,6 +4,7 @@ This file answers for saying truly what a failure left behind. It must never tak
 nothing was written: only a new turn, and a look at what is there, is one.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Final, NoReturn, TypeVar
@@ -31,8 +32,8 @@ from eventstore.sheet import Sheet
 SENT_MAX: Final = 5
 
 _LANDED: Final = "SELECT stream, version, link, epoch FROM event WHERE pos > $1 AND pos <= $2 ORDER BY pos"
-# The rule that each place in the log is taken once, which only somebody else's event can break.
-_PLACES: Final = "event_pkey"
+# The rule of each month that a place in the log is taken once, which only somebody else's event can break.
+_PLACES: Final = re.compile(r"event_\w+_pkey")
 
 Result = TypeVar("Result")
 
@@ -103,7 +104,7 @@ class Trip:
             raise self._fate(error) from error
 
     def _fault(self, error: Exception) -> TidingsError | ValueError:
-        if broken_rule(error) == _PLACES:
+        if _PLACES.fullmatch(broken_rule(error)):
             self._ownership.lose("somebody else has written to it")
             return self._ownership.refusal()
         if is_misfit(error):

@@ -1,4 +1,4 @@
--- The log in PostgreSQL, schema version 2. Run in one transaction in an empty schema, which is first in search_path.
+-- The log in PostgreSQL, schema version 3. Run in one transaction in an empty schema, which is first in search_path.
 --
 -- The tables and their columns mean what they mean in sqlite.sql; what is said here is where this store differs. Texts are
 -- compared by their bytes (COLLATE "C"), so that every store gives the same order.
@@ -64,8 +64,11 @@ CREATE TABLE answer (
     PRIMARY KEY (asker, number)
 );
 
+-- A partition for each month in which streams were born: their ids begin with the millisecond. A partitioned table can
+-- keep together with its stream alone what is there once, so that `pos` is there once in each partition. `event_before`
+-- has what was there before months were; what has no month goes to `event_default`.
 CREATE TABLE event (
-    pos bigint PRIMARY KEY,
+    pos bigint NOT NULL,
     shard smallint NOT NULL,
     seq bigint NOT NULL,
     stream bigint NOT NULL,
@@ -78,10 +81,16 @@ CREATE TABLE event (
     body bytea NOT NULL,
     link bytea NOT NULL,
     epoch bigint NOT NULL
-);
+) PARTITION BY RANGE (stream);
 CREATE UNIQUE INDEX event_of_stream ON event (stream, version);
+CREATE TABLE event_before (LIKE event, PRIMARY KEY (pos));
+CREATE TABLE event_default (LIKE event, PRIMARY KEY (pos));
+-- To the end of January 2025, in which ids begin: the installation's own stream.
+ALTER TABLE event ATTACH PARTITION event_before FOR VALUES FROM (MINVALUE) TO (11234023833600000);
+ALTER TABLE event ATTACH PARTITION event_default DEFAULT;
 -- Rows are only added, so that vacuum has nothing to do here until they are old; statistics matter sooner.
-ALTER TABLE event SET (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE event_before SET (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE event_default SET (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 CREATE TABLE mark (
     pos bigint PRIMARY KEY,
@@ -190,4 +199,4 @@ END
 $$;
 
 INSERT INTO shard (shard, owner, epoch) SELECT number, NULL, 0 FROM generate_series(0, 255) AS number;
-INSERT INTO meta (name, value) VALUES ('schema_version', 2), ('probes', 0);
+INSERT INTO meta (name, value) VALUES ('schema_version', 3), ('probes', 0);

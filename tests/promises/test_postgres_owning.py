@@ -137,8 +137,8 @@ async def test_events_of_somebody_else_end_a_daemon(postgres_url: str, hand: Con
     scribe = Scribe()
     await accepted(log, scribe)
     await hand.execute(
-        "INSERT INTO event SELECT pos + 1, shard, seq + 1, 77, 1, type, schema_version, at_us, tenant, cause, body,"
-        " link, epoch FROM event"
+        "INSERT INTO event SELECT pos + 1, shard, seq + 1, stream + 1, 1, type, schema_version, at_us, tenant, cause,"
+        " body, link, epoch FROM event"
     )
     with pytest.raises(StoreUnavailable, match="somebody else has written"):
         await log.accept(scribe.acceptance())

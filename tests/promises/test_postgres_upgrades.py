@@ -18,13 +18,26 @@ from tests.postgres_server import Server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-# The schema file of the release that wrote version 1, as it was.
-VERSION_1: Final = Path(__file__).parent / "postgres_version_1.sql"
-# What version 2 brought, taken away again.
-BACK_TO_1: Final = """
+# The schema files of the releases that wrote versions 1 and 2, as they were.
+VERSIONS: Final = {number: Path(__file__).parent / f"postgres_version_{number}.sql" for number in (1, 2)}
+# What version 3 brought, taken away again, and then what version 2 did.
+BACK_TO_2: Final = """
+CREATE TABLE whole (LIKE event, PRIMARY KEY (pos));
+INSERT INTO whole SELECT * FROM event;
+DROP TABLE event;
+ALTER TABLE whole RENAME TO event;
+ALTER INDEX whole_pkey RENAME TO event_pkey;
+CREATE UNIQUE INDEX event_of_stream ON event (stream, version);
+ALTER TABLE event SET (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+UPDATE meta SET value = 2 WHERE name = 'schema_version';"""
+BACK_TO_1: Final = (
+    BACK_TO_2
+    + """
 DROP TABLE inbox, answer;
 ALTER TABLE node DROP COLUMN slot, DROP COLUMN door, DROP COLUMN ended;
 UPDATE meta SET value = 1 WHERE name = 'schema_version'"""
+)
+MONTH_US: Final = 31 * 24 * 3_600 * 1_000_000
 COLUMNS: Final = f"""
 SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default, is_identity
   FROM information_schema.columns WHERE table_schema = '{SCHEMA}' ORDER BY 1, 3"""  # noqa: S608  # A name of ours.
@@ -49,13 +62,15 @@ async def shape_of(url: str) -> list[list[tuple[object, ...]]]:
     return shape
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_old_tables_become_those_of_a_new_database(
-    postgres_url: str, postgres_server: Server, hand: Connection
+    postgres_url: str, postgres_server: Server, hand: Connection, version: int
 ) -> None:
     """Column by column and index by index, whichever way a database came to be."""
     await hand.execute(f"CREATE SCHEMA {SCHEMA}")
-    await hand.execute(VERSION_1.read_text(encoding="utf-8"))
-    with pytest.raises(StoreRefused, match="has schema version 1, of an older release: start a daemon of this one"):
+    await hand.execute(VERSIONS[version].read_text(encoding="utf-8"))
+    words = f"has schema version {version}, of an older release: start a daemon of this one"
+    with pytest.raises(StoreRefused, match=words):
         await read_log(postgres_url)
     assert await has_log(postgres_url)
     await (await open_node(postgres_url, identity=1)).close()
@@ -64,13 +79,14 @@ async def test_old_tables_become_those_of_a_new_database(
         assert await shape_of(postgres_url) == await shape_of(other)
 
 
-async def test_a_log_goes_on_after_it_was_brought_up_to_date(postgres_url: str, hand: Connection) -> None:
+@pytest.mark.parametrize("back", [BACK_TO_1, BACK_TO_2], ids=["1", "2"])
+async def test_a_log_goes_on_after_it_was_brought_up_to_date(postgres_url: str, hand: Connection, back: str) -> None:
     """Messages, keys and numbers are where they were, and the next one follows on."""
     log, scribe = await open_log(postgres_url, identity=1), Scribe()
     first = scribe.acceptance(key="k1")
     await log.accept(first)
     await log.close()
-    await hand.execute(BACK_TO_1)
+    await hand.execute(back)
     log = await open_log(postgres_url, identity=2)
     assert await log.accept(scribe.acceptance(key="k1")) == Repeated(stream=first.sealed.stream, same=True)
     assert await log.accept(scribe.acceptance()) == Stored()
@@ -84,7 +100,7 @@ async def test_a_log_goes_on_after_it_was_brought_up_to_date(postgres_url: str, 
 async def test_a_daemon_of_the_older_release_is_left_alone_while_it_works(postgres_url: str, hand: Connection) -> None:
     """It knows nothing of others, so nothing changes under it; once it has gone or died the tables are brought up."""
     await hand.execute(f"CREATE SCHEMA {SCHEMA}")
-    await hand.execute(VERSION_1.read_text(encoding="utf-8"))
+    await hand.execute(VERSIONS[1].read_text(encoding="utf-8"))
     await hand.execute("INSERT INTO node VALUES (7, 'up', 3, clock_timestamp())")
     await hand.execute("INSERT INTO beat VALUES (7, clock_timestamp())")
     before = await shape_of(postgres_url)
@@ -97,3 +113,22 @@ async def test_a_daemon_of_the_older_release_is_left_alone_while_it_works(postgr
     assert not log.is_exclusive
     await node.close()
     assert await hand.fetchval("SELECT state FROM node WHERE node = 7") == "dead"
+
+
+async def test_what_was_there_stays_where_it_is(postgres_url: str, hand: Connection) -> None:
+    """The old table becomes the partition up to the month of its last stream, as it is; the next has one of its own."""
+    log, scribe = await open_log(postgres_url, identity=1), Scribe()
+    for _ in range(3):
+        await log.accept(scribe.acceptance())
+    await log.close()
+    await hand.execute(BACK_TO_2)
+    rows = "SELECT ctid::text, xmin::text, pos FROM {} ORDER BY pos"
+    before = [tuple(row) for row in await hand.fetch(rows.format("event"))]
+    log = await open_log(postgres_url, identity=2)
+    assert [tuple(row) for row in await hand.fetch(rows.format("event_before"))] == before
+    await log.accept(scribe.acceptance())
+    scribe.tick(MONTH_US)
+    await log.accept(scribe.acceptance())
+    await log.close()
+    homes = await hand.fetch("SELECT tableoid::regclass::text FROM event ORDER BY pos")
+    assert [row[0] for row in homes] == ["event_before"] * 4 + ["event_2026_02"]
