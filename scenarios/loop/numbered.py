@@ -7,13 +7,19 @@ only on what was put into it. A number is given when something is first hashed, 
 This file answers for those numbers. They count from 1 in each run: numbered across a process, the second run in it
 would order its sets differently from the first. What it cannot cure are sets of other things (strings, coroutines
 handed to `asyncio.as_completed`): production code keeps those in lists and dicts.
+
+asyncio and anyio remember all tasks of all loops, weakly and in Python, which was a tenth of a simulation: while a
+virtual loop runs, only that loop remembers its own.
 """
 # ruff: noqa: SLF001 - anyio has no public way to choose the classes of its scopes and events
 
 import asyncio
+from asyncio import tasks as asyncio_tasks
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar, cast
+from functools import partial
+from types import FunctionType
+from typing import Any, Final, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from anyio import lowlevel
@@ -21,18 +27,29 @@ from anyio._backends import _asyncio as anyio_asyncio
 
 T = TypeVar("T")
 
+# Where asyncio keeps all tasks; it was called otherwise before Python 3.12.
+_REGISTER: Final[Any] = getattr(asyncio_tasks, "_scheduled_tasks", None) or asyncio_tasks._all_tasks  # type: ignore[attr-defined]
+
 
 class Numbering(Protocol):
-    """A loop that hands out the numbers of a run."""
+    """A loop that hands out the numbers of a run, and remembers its tasks."""
+
+    # What anyio keeps for each of them.
+    task_states: dict[asyncio.Task[Any], Any]
 
     def next_number(self) -> int:
         """1, 2, 3 and so on."""
         ...
 
+    def pending_tasks(self) -> list[asyncio.Task[Any]]:
+        """Tasks that have not ended."""
+        ...
+
 
 class NumberedTask(asyncio.Task[T]):
-    """A task that hashes to its number: asyncio itself puts each task into a set as it is made."""
+    """A task that hashes to its number."""
 
+    __slots__ = ("_number",)
     _number: int
 
     def __hash__(self) -> int:
@@ -96,25 +113,36 @@ class InOrder(WeakKeyDictionary[AsyncGenerator[Any, Any], None]):
 
 
 @contextmanager
-def numbered_primitives() -> Iterator[None]:
+def numbered_primitives(loop: Numbering) -> Iterator[None]:
     """While it is entered, anyio makes numbered scopes and events; every other loop gets back the classes it knows."""
-    scope, event = anyio_asyncio.CancelScope, anyio_asyncio.Event
-    anyio_asyncio.CancelScope, anyio_asyncio.Event = _NumberedScope, _NumberedEvent  # type: ignore[misc]
+    replaced: list[tuple[Any, str, object]] = [
+        (anyio_asyncio, "CancelScope", _NumberedScope),
+        (anyio_asyncio, "Event", _NumberedEvent),
+        (anyio_asyncio, "_task_states", loop.task_states),
+        (anyio_asyncio, "all_tasks", lambda: set(loop.pending_tasks())),
+    ]
+    if isinstance(asyncio.current_task, FunctionType):
+        # In C from Python 3.12 on. anyio asks for it at each step into a scope and out of it.
+        replaced.append((anyio_asyncio, "current_task", partial(asyncio_tasks._current_tasks.get, loop)))  # type: ignore[attr-defined]
+    found = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
     try:
+        # Each task that is made is handed to it. Whatever takes one in C and does nothing will do.
+        _REGISTER.add = id
+        for owner, name, mine in replaced:
+            setattr(owner, name, mine)
         yield
     finally:
-        anyio_asyncio.CancelScope, anyio_asyncio.Event = scope, event  # type: ignore[misc]
+        for owner, name, before in found:
+            setattr(owner, name, before)
+        del _REGISTER.add
+        # Whoever runs the loop asks asyncio for what is left to be cancelled.
+        for task in loop.pending_tasks():
+            _REGISTER.add(task)
 
 
 def forget_states(loop: asyncio.AbstractEventLoop) -> None:
-    """Drops what anyio remembers of a loop's tasks.
-
-    It would keep a task that never ends for ever: the state of the task leads to its cancel scope, that to the set of
-    the scope's tasks, and so back to the key that holds the state.
-    """
-    for task in list(anyio_asyncio._task_states):
-        if task.get_loop() is loop:
-            del anyio_asyncio._task_states[task]
+    """Drops what anyio remembers of a loop."""
+    cast(Numbering, loop).task_states.clear()
     lowlevel._run_vars.pop(loop, None)
 
 

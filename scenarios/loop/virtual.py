@@ -72,6 +72,7 @@ class VirtualLoop(BoundaryLoop):
         self._tasks_made = count(1)
         self._tasks: list[ref[asyncio.Task[Any]]] = []
         self._tasks_max = _TASKS_MIN
+        self.task_states: dict[asyncio.Task[Any], Any] = {}
         self._steps_before = 0
         self._steps_at_this_instant = 0
         self._after_batch = after_batch
@@ -183,7 +184,7 @@ class VirtualLoop(BoundaryLoop):
     def run_forever(self) -> None:
         """Runs until stopped; meanwhile anyio's scopes and events are numbered too."""
         self.broken = True
-        with numbered_primitives():
+        with numbered_primitives(self):
             super().run_forever()
         self.broken = False
 
