@@ -4,7 +4,10 @@ This file answers for log time in production (the Clock port) and for the wall t
 decide anything: the rule by which log time is made from the readings is core/timekeeping.py.
 """
 
+import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import anyio
@@ -49,6 +52,36 @@ class SystemClock:
                 return
             await anyio.sleep(min(wait_us, self._slice_us) / 1_000_000)
 
+    def alarm(self, instant_us: int, ring: Callable[[], None]) -> "SlicedAlarm":
+        """Rings once `now_us() >= instant_us`; a wall clock that steps meanwhile is followed within a slice."""
+        return SlicedAlarm(partial(self._slice_left_us, instant_us), ring)
+
+    def _slice_left_us(self, instant_us: int) -> int:
+        return min(self._time.wait_us(instant_us, wall_us(), _monotonic_us()), self._slice_us)
+
     def behind_us(self) -> int:
         """How far the wall clock is behind the log, 0 where they agree: worth a warning at start."""
         return self._time.behind_us(wall_us(), _monotonic_us())
+
+
+class SlicedAlarm:
+    """An alarm of a clock that may step: `left_us` says how long to wait until looking again, 0 when it is time."""
+
+    __slots__ = ("_left_us", "_loop", "_ring", "_timer")
+
+    def __init__(self, left_us: Callable[[], int], ring: Callable[[], None]) -> None:
+        self._left_us = left_us
+        self._ring = ring
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(left_us() / 1_000_000, self._look)
+
+    def cancel(self) -> None:
+        """It does not ring any more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left_us = self._left_us()
+        if left_us:
+            self._timer = self._loop.call_later(left_us / 1_000_000, self._look)
+        else:
+            self._ring()

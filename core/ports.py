@@ -40,6 +40,18 @@ class Clock(Protocol):
         """Returns once `now_us() >= instant_us`, also after the wall clock stepped in between."""
         ...
 
+    def alarm(self, instant_us: int, ring: Callable[[], None]) -> "Alarm":
+        """Rings once, as soon as `now_us() >= instant_us`, and never within this call: a sleep without a task."""
+        ...
+
+
+class Alarm(Protocol):
+    """An alarm that is set."""
+
+    def cancel(self) -> None:
+        """It does not ring any more, if it has not rung yet."""
+        ...
+
 
 class Chance(Protocol):
     """Chance by key: the same purpose and key always draw the same number, so replay and simulation draw alike."""

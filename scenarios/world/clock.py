@@ -6,10 +6,11 @@ a step. It must never know anything but the scripted steps.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 
-from adapters.clock import SLICE_US
+from adapters.clock import SLICE_US, SlicedAlarm
 from core.policies import SECOND_US
 from core.timekeeping import LogTime
 
@@ -36,7 +37,8 @@ class Timepiece:
 
     def wait_us(self, until_us: int, true_us: int) -> int:
         """How long it takes until log time is there, if the wall clock does not step; 0 if it is."""
-        return self._time.wait_us(until_us, self.wall_us(true_us), true_us)
+        wall_us = self.wall_us(true_us) if self._has_steps else self._start_us + true_us
+        return self._time.wait_us(until_us, wall_us, true_us)
 
     def wall_us(self, true_us: int) -> int:
         """What the machine's wall clock shows."""
@@ -45,7 +47,7 @@ class Timepiece:
 
     def noticed_us(self, began_us: int, true_us: int) -> int | None:
         """The end of the first slice of a sleep that has the next step in it, None where no step is to come."""
-        following = bisect_right(self._steps_at_us, true_us)
+        following = bisect_right(self._steps_at_us, true_us) if self._has_steps else 0
         if following == len(self._steps_at_us):
             return None
         return began_us + -(-(self._steps_at_us[following] - began_us) // SLICE_US) * SLICE_US
@@ -64,10 +66,20 @@ class SimulatedClock:
 
     async def sleep_until(self, instant_us: int) -> None:
         """Returns once log time has got there. A step meanwhile is noticed at the end of a slice, as in production."""
-        true_us = began_us = round(self._loop.time() * SECOND_US)
-        while wait_us := self._timepiece.wait_us(instant_us, true_us):
-            noticed_us = self._timepiece.noticed_us(began_us, true_us)
-            if noticed_us is not None:
-                wait_us = min(wait_us, noticed_us - true_us)
+        began_us = round(self._loop.time() * SECOND_US)
+        while True:
+            wait_us = self._slice_left_us(instant_us, began_us)
+            if not wait_us:
+                return
             await asyncio.sleep(wait_us / SECOND_US)
-            true_us = round(self._loop.time() * SECOND_US)
+
+    def alarm(self, instant_us: int, ring: Callable[[], None]) -> SlicedAlarm:
+        """Rings once log time has got there, and notices a step as a sleep does."""
+        return SlicedAlarm(partial(self._slice_left_us, instant_us, round(self._loop.time() * SECOND_US)), ring)
+
+    def _slice_left_us(self, instant_us: int, began_us: int) -> int:
+        """How long until log time is there, or until the step is noticed that comes before."""
+        true_us = round(self._loop.time() * SECOND_US)
+        wait_us = self._timepiece.wait_us(instant_us, true_us)
+        noticed_us = self._timepiece.noticed_us(began_us, true_us) if wait_us else None
+        return wait_us if noticed_us is None else min(wait_us, noticed_us - true_us)

@@ -5,6 +5,7 @@ queue that favours somebody. Nothing of the production code is patched; a part i
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import TypeVar, cast
@@ -15,7 +16,7 @@ from actors.system import System
 from core.agenda import Entry
 from core.outcomes import Ambiguous, Outcome, Transient
 from core.policies import HOUR_US, SECOND_US, Policy
-from core.ports import Channel, Clock, Log, Parcel
+from core.ports import Alarm, Channel, Clock, Log, Parcel
 from core.records import Acceptance, Append, HeadChange, Repeated, Stored
 from core.settings import Settings
 from core.turns import Ring
@@ -129,6 +130,9 @@ class SleepyClock(Through):
     async def sleep_until(self, instant_us: int) -> None:
         await self._clock.sleep_until(instant_us + 3 * SECOND_US)
 
+    def alarm(self, instant_us: int, ring: Callable[[], None]) -> Alarm:
+        return self._clock.alarm(instant_us + 3 * SECOND_US, ring)
+
 
 class ForgetfulClock(Through):
     """Forgets whoever sleeps for longer than an hour."""
@@ -141,6 +145,11 @@ class ForgetfulClock(Through):
         if instant_us - self._clock.now_us() > HOUR_US:
             await asyncio.get_running_loop().create_future()
         await self._clock.sleep_until(instant_us)
+
+    def alarm(self, instant_us: int, ring: Callable[[], None]) -> Alarm:
+        if instant_us - self._clock.now_us() > HOUR_US:
+            return asyncio.get_running_loop().call_at(math.inf, ring)
+        return self._clock.alarm(instant_us, ring)
 
 
 class InsistentChannel(Through):

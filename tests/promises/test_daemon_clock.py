@@ -8,6 +8,7 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.bell import Bell
 from adapters.chance import KeyedChance, SystemSecrets
 from adapters.clock import SystemClock, wall_us
 
@@ -64,6 +65,30 @@ async def test_a_sleep_never_ends_before_its_instant() -> None:
     until_us = clock.now_us() + 20_000
     await clock.sleep_until(until_us)
     assert clock.now_us() >= until_us
+
+
+async def test_an_alarm_rings_when_the_wall_steps_over_its_instant() -> None:
+    """A wait for an hour ends within a slice of the wall clock's step over it; an alarm that was cancelled is silent."""
+    with freeze_time(START, real_asyncio=True) as frozen:
+        clock = SystemClock(floor_us=0, slice_us=1_000)
+        bell, rung = Bell(clock), anyio.Event()
+        cancelled = clock.alarm(START_US + 3_600_000_000, rung.set)
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(bell.wait, START_US + 3_600_000_000)
+                await anyio.wait_all_tasks_blocked()
+                cancelled.cancel()
+                frozen.tick(timedelta(hours=1))
+        assert not rung.is_set()
+
+
+async def test_an_alarm_never_rings_before_its_instant() -> None:
+    """On the machine's own clocks an alarm in twenty milliseconds rings when log time has got there."""
+    clock, rung = SystemClock(floor_us=0), anyio.Event()
+    at_us = clock.now_us() + 20_000
+    clock.alarm(at_us, rung.set)
+    await rung.wait()
+    assert clock.now_us() >= at_us
 
 
 @given(seed=st.integers(0, 2**64 - 1), purpose=st.text(), key=_keys)

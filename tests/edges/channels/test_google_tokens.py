@@ -1,7 +1,7 @@
 """Answers for tokens: what is asked for one, how often, and what a refusal means."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -13,7 +13,7 @@ from adapters.channels.google_tokens import EARLY_US, MESSAGING, PAUSE_US, Googl
 from adapters.clock import wall_us
 from core.outcomes import Config, Outcome, OutcomeName, Transient, name_of
 from core.policies import HOUR_US, MINUTE_US, SECOND_US
-from core.ports import Clock
+from core.ports import Alarm, Clock
 from tests.edges.channels.endpoints import Answer, Endpoint, answers, resets, then_silence
 from tests.edges.channels.fcm_server import AUDIENCE, EMAIL, FcmServer, Told, account_text
 
@@ -32,6 +32,9 @@ class MovedClock:
 
     async def sleep_until(self, instant_us: int) -> None:
         await self._inner.sleep_until(instant_us - self.ahead_us)
+
+    def alarm(self, instant_us: int, ring: Callable[[], None]) -> Alarm:
+        return self._inner.alarm(instant_us - self.ahead_us, ring)
 
 
 @asynccontextmanager
