@@ -68,7 +68,7 @@ async def test_a_sleep_never_ends_before_its_instant() -> None:
 
 
 async def test_an_alarm_rings_when_the_wall_steps_over_its_instant() -> None:
-    """A wait for an hour ends within a slice of the wall clock's step over it; an alarm that was cancelled is silent."""
+    """A wait for an hour ends within a slice of the wall clock's step over it; a cancelled alarm is silent."""
     with freeze_time(START, real_asyncio=True) as frozen:
         clock = SystemClock(floor_us=0, slice_us=1_000)
         bell, rung = Bell(clock), anyio.Event()
