@@ -39,6 +39,8 @@ async def copy_to_server(path: Path, url: str, *, identity: int, hear: Progress 
             await server.refuse_company(url, identity)
             if log.newest() != (0, 0):
                 raise StoreRefused("the database holds a log already: copy to an empty one; nothing was changed")
+            # Before there is an event: they would have to be moved.
+            await server.make_months(url, file.months_of(path))
             sums = await _write_server(path, url, identity, hear)
         finally:
             await log.close()

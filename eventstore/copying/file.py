@@ -10,14 +10,18 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 from core.errors import StoreRefused
 from eventstore.copying.tables import CHUNK, TABLES, Row, Sum, Table
+from eventstore.postgres.months import Month, month_of
 from eventstore.sqlite.connection import writing
 from eventstore.sqlite.files import make_durable, remove
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.opening import open_to_read
 from eventstore.sqlite.schema import create
+
+_NEXT_STREAM: Final = "SELECT min(stream) FROM event WHERE stream > ?"
 
 
 @contextmanager
@@ -53,6 +57,17 @@ def chunks_of(connection: sqlite3.Connection) -> Iterator[tuple[Table, list[Row]
         rows = connection.execute(table.question)
         while chunk := rows.fetchmany(CHUNK):
             yield table, chunk
+
+
+def months_of(path: Path) -> list[Month]:
+    """The months in which a log's streams were born."""
+    months: list[Month] = []
+    last = -1
+    with snapshot_of(path) as connection:
+        while (found := connection.execute(_NEXT_STREAM, (last,)).fetchone())[0] is not None:
+            months.append(month_of(found[0]))
+            last = max(months[-1].beyond - 1, found[0])
+    return months
 
 
 def refuse_missing(path: Path) -> None:

@@ -14,6 +14,7 @@ from core.ownership import SILENCE_S
 from eventstore.copying.tables import CHUNK, TABLES, Row, Sum, Table
 from eventstore.integrity import Steps
 from eventstore.postgres.connection import SCHEMA, TROUBLE, Connection, connect, place_of, refused, words_of
+from eventstore.postgres.months import Month, make
 from eventstore.postgres.schema import judge
 from eventstore.rows import SEALED_COLUMNS
 
@@ -86,6 +87,19 @@ async def refuse_company(url: str, identity: int) -> None:
         others = await connection.fetchval(_COMPANY, identity, timeout=_PATIENCE_S)
         if others:
             raise StoreRefused(f"daemons use {place_of(url)} ({others}): stop all of them first; nothing was changed")
+
+
+async def make_months(url: str, months: Sequence[Month]) -> None:
+    """Leaves a partition for each of these months, empty for now. Raises StoreRefused."""
+    try:
+        connection = await connect(url)
+        try:
+            for month in months:
+                await make(connection, month)
+        finally:
+            connection.terminate()
+    except TROUBLE as error:
+        raise refused(url, error) from error
 
 
 async def refuse_waiting(connection: Copying, url: str) -> None:
