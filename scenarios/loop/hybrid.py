@@ -1,8 +1,9 @@
 """Virtual time beside real threads: while one of them is at work for the run, time stands still and the loop waits.
 
-This file answers for one run giving one log although threads take as long as they like: what SQLite is asked it is
-asked one at a time, in the order of asking, and nothing is heard of an answer before everything else that was ready has
-run. It must never let virtual time pass while an answer is due.
+This file answers for one run giving one log although threads take as long as they like: they are asked one thing at a
+time, in the order of asking, each time once all that was ready has run, and nothing runs before the answer is there. It
+must never let virtual time pass while an answer is due, nor let a thread work beside the loop: a power cut finds every
+thread idle.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVarTuple, Unpack
 
@@ -24,22 +26,20 @@ Arguments = TypeVarTuple("Arguments")
 Question = tuple[asyncio.Future[Any] | None, Callable[[], Any]]
 
 # A commit takes milliseconds. A thread that is silent for so long will never speak.
-_SILENT_S: Final = 60.0
+SILENT_S: Final = 60.0
 
 
 class HybridLoop(VirtualLoop):
-    """A virtual loop that the threads of aiosqlite answer."""
+    """A virtual loop that threads answer: those of aiosqlite, and whoever else asks them through `ask`."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  # Those of a virtual loop, handed on.
         super().__init__(**options)
-        self._is_asking = False
-        self._asked: deque[tuple[_Questions, Question]] = deque()
+        self._asked: deque[Callable[[], None]] = deque()
         self._answers: SimpleQueue[asyncio.Handle] = SimpleQueue()
 
-    def ask(self, questions: "_Questions", question: Question) -> None:
-        """Hands a question to a thread once all that were asked before it are answered."""
-        self._asked.append((questions, question))
-        self._hand_over()
+    def ask(self, hand_over: Callable[[], None]) -> None:
+        """Hands a question to a thread in its turn; the thread answers it with one `call_soon_threadsafe`."""
+        self._asked.append(hand_over)
 
     def call_soon_threadsafe(
         self,
@@ -47,7 +47,7 @@ class HybridLoop(VirtualLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        """An answer from a thread waits until nothing else is ready."""
+        """An answer from a thread, which is waited for."""
         if threading.get_ident() == self._home_thread:
             return self.call_soon(callback, *args, context=context)
         step = Step(callback, args, self, Context() if context is None else context)
@@ -60,20 +60,18 @@ class HybridLoop(VirtualLoop):
             super().run_forever()
 
     def _run_once(self) -> None:
-        if self._is_asking and not self._count_ready() and not self._stopping:
+        if self._asked and not self._count_ready() and not self._stopping:
+            self._asked.popleft()()
             try:
-                self._ready.append(self._answers.get(timeout=_SILENT_S))
+                self._ready.append(self._answers.get(timeout=SILENT_S))
             except Empty:
-                raise StuckError(f"a thread outside has said nothing for {_SILENT_S:g} s") from None
-            self._is_asking = False
-            self._hand_over()
+                raise silent() from None
         super()._run_once()
 
-    def _hand_over(self) -> None:
-        if self._asked and not self._is_asking:
-            self._is_asking = True
-            questions, question = self._asked.popleft()
-            questions.hand_over(question)
+
+def silent() -> StuckError:
+    """What is raised where a thread never speaks."""
+    return StuckError(f"a thread outside has said nothing for {SILENT_S:g} s")
 
 
 class _Questions(SimpleQueue[Question]):
@@ -83,13 +81,9 @@ class _Questions(SimpleQueue[Question]):
         """Asks in turn. Without anybody to answer to (a connection that is dropped) there is no turn to wait for."""
         loop = None if item[0] is None else item[0].get_loop()
         if isinstance(loop, HybridLoop):
-            loop.ask(self, item)
+            loop.ask(partial(super().put_nowait, item))
         else:
             super().put_nowait(item)
-
-    def hand_over(self, item: Question) -> None:
-        """Its turn has come."""
-        super().put_nowait(item)
 
 
 @contextmanager
