@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters.cli.ending import Ended, misused
+from adapters.cli.ending import Ended, misused, sentence
 from adapters.cli.options import Json
 from adapters.cli.printing import as_json, aside
 
 if TYPE_CHECKING:
     from scenarios.file.scenario import Scenario
     from scenarios.run.outcome import Outcome
+    from scenarios.run.stores import Store
     from scenarios.world.ground import Parts
 
 Files = Annotated[
@@ -32,7 +32,13 @@ Sweep = Annotated[bool, typer.Option("--crash-sweep", help="Cut the power once a
 Again = Annotated[bool, typer.Option("--crash-again", help="With --crash-sweep: a second time during each recovery")]
 CrashAt = Annotated[list[int] | None, typer.Option(help="Cut the power at this boundary of the run; may be repeated")]
 Marks = Annotated[bool, typer.Option("--marks", help="With --swarm: fail where a mark was never reached")]
-Store = Annotated[str, typer.Option(help="Where the log of a run is: memory, or sqlite (a file that goes afterwards)")]
+Place = Annotated[
+    str,
+    typer.Option(
+        help="Where the log of a run is: memory; sqlite, a file that goes afterwards; or postgresql://user@host/database,"
+        " in a database beside that one that goes afterwards"
+    ),
+]
 Trace = Annotated[Path | None, typer.Option("--trace", help="Write the whole log as lines of JSON", dir_okay=False)]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Write a picture of the run as SVG", dir_okay=False)]
 Written = Annotated[
@@ -86,7 +92,7 @@ def _simulate(
     crash_again: Again = False,
     crash_at: CrashAt = None,
     marks: Marks = False,
-    store: Store = "memory",
+    store: Place = "memory",
     trace: Trace = None,
     plot: Plot = None,
     materialise: Written = None,
@@ -110,8 +116,7 @@ def _simulate(
     )
     _check(wanted, files)
     scenarios = _loaded(files)
-    _check_store(wanted, scenarios)
-    outcomes, is_sound = _explored(scenarios, wanted, quiet=json_)
+    outcomes, is_sound = _explored(scenarios, wanted, _store(wanted, scenarios), quiet=json_)
     if json_:
         from msgspec import to_builtins
 
@@ -136,18 +141,22 @@ def _check(wanted: Wanted, files: Sequence[Path]) -> None:
         raise misused("--materialise writes one run, so it takes one file, and neither --runs nor --crash-sweep")
 
 
-def _check_store(wanted: Wanted, scenarios: "Sequence[Scenario]") -> None:
-    if wanted.store not in {"memory", "sqlite"}:
-        raise misused("--store is memory or sqlite")
+def _store(wanted: Wanted, scenarios: "Sequence[Scenario]") -> "Store | None":
+    """The store that was asked for, None for the usual one. Ends the command where a scenario cannot be run there."""
     if wanted.store == "memory":
-        return
-    from scenarios.run.on_sqlite import unfit
+        return None
+    from scenarios.run.stores import store_of
 
+    store = store_of(wanted.store)
+    if store is None:
+        raise misused("--store is memory, sqlite or postgresql://user@host/database")
     if not wanted.is_one_run or wanted.swarm:
-        raise misused("--store sqlite runs each file once, so it goes with none of --runs, --swarm and --crash-sweep")
+        what = "runs each file once, so it goes with none of --runs, --swarm and --crash-sweep"
+        raise misused(f"--store {store.name} {what}")
     for scenario in scenarios:
-        if words := unfit(scenario):
-            raise misused(f"{scenario.file} cannot be run with --store sqlite: {words}")
+        if words := store.unfit(scenario):
+            raise misused(f"{scenario.file} cannot be run with --store {store.name}: {words}")
+    return store
 
 
 def _loaded(files: Sequence[Path]) -> "list[Scenario]":
@@ -167,18 +176,23 @@ def _loaded(files: Sequence[Path]) -> "list[Scenario]":
 
 
 @contextmanager
-def _store(wanted: Wanted) -> "Iterator[Parts | None]":
+def _parts(store: "Store | None") -> "Iterator[Parts | None]":
     """What a daemon is built from, where its log is not the usual one."""
-    if wanted.store == "memory":
+    if store is None:
         yield None
         return
-    from scenarios.run.on_sqlite import parts_on
+    from core.errors import StoreRefused
 
-    with TemporaryDirectory() as directory:
-        yield parts_on(Path(directory))
+    try:
+        with store.parts() as parts:
+            yield parts
+    except StoreRefused as error:
+        raise Ended(sentence(error)) from None
 
 
-def _explored(scenarios: "Sequence[Scenario]", wanted: Wanted, *, quiet: bool) -> "tuple[list[Outcome], bool]":
+def _explored(
+    scenarios: "Sequence[Scenario]", wanted: Wanted, store: "Store | None", *, quiet: bool
+) -> "tuple[list[Outcome], bool]":
     """The outcomes of all runs, and whether everything held that was asked about."""
     from scenarios.explore import telling, writing
 
@@ -190,7 +204,7 @@ def _explored(scenarios: "Sequence[Scenario]", wanted: Wanted, *, quiet: bool) -
     elif wanted.runs > 1:
         outcomes = telling.seeded(starts, wanted.runs, quiet=quiet)
     else:
-        with _store(wanted) as parts:
+        with _parts(store) as parts:
             shown = telling.Shown(
                 crash_at=wanted.crash_at, swarm=wanted.swarm, trace=wanted.trace, plot=wanted.plot, parts=parts
             )

@@ -1,0 +1,146 @@
+"""A database of a scenario's own: made beside the one that a URL names, emptied before each run, dropped at the end.
+
+This file answers for a database being touched only where this process has made it. It must never write to the one that
+it was given, which may hold somebody's log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from eventstore.postgres.connection import FAILED, SCHEMA, TROUBLE, Connection, connect, refused
+from eventstore.postgres.log import PostgresLog
+from eventstore.postgres.opening import open_log
+from eventstore.postgres.schema import prepare
+from scenarios.loop.real import RealLoop
+
+Told = TypeVar("Told")
+
+_NAME: Final = "tidings_simulated_"
+# Nobody simulates so many at a time; whoever comes to the end finds those of processes that were killed.
+_NAMES_MAX: Final = 100
+# There already, or made at this very moment.
+_TAKEN: Final = frozenset({"42P04", "23505"})
+_TABLES: Final = """
+SELECT relname FROM pg_class
+  WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname"""
+# Far longer than any silence after which a daemon is replaced.
+_SILENCED: Final = "UPDATE beat SET at = at - interval '1 hour'"
+_TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
+
+
+@contextmanager
+def own_database(url: str) -> Iterator["OwnDatabase"]:
+    """A database beside that of this URL, for a while. Raises StoreRefused where none can be made."""
+    with RealLoop() as real:
+        name = _refusing(real, url, partial(_made, url))
+        try:
+            ours = urlsplit(url)._replace(path=f"/{name}").geturl()
+            database = _refusing(real, ours, partial(_begun, real, ours))
+            try:
+                yield database
+            finally:
+                real.at_once(database.close)
+        finally:
+            _refusing(real, url, partial(_dropped, url, name))
+
+
+class OwnDatabase:
+    """A database that this process has made; everything but `real` and `url` is to be asked on the real loop."""
+
+    def __init__(self, real: RealLoop, url: str, connection: Connection, tables: list[str]) -> None:
+        self.real = real
+        self.url = url
+        self._connection = connection
+        self._tables = tables
+        self._identities = count(1)
+        self._log: PostgresLog | None = None
+
+    async def empty(self) -> None:
+        """Leaves a log without events that nobody has open."""
+        await self.cut_off()
+        for table in self._tables:
+            await self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # A name of ours.
+
+    async def open(self) -> PostgresLog:
+        """The log, taken by a process that is new to it."""
+        self._log = await open_log(self.url, identity=next(self._identities))
+        return self._log
+
+    async def cut_off(self) -> None:
+        """Whoever has the log open is gone without a word, and was silent for long enough to be replaced.
+
+        By its own clock the database would let nobody in for a while of real time.
+        """
+        await self._end()
+        await self._connection.execute(_SILENCED)
+
+    async def close(self) -> None:
+        """Lets go of it."""
+        await self._end()
+        self._connection.terminate()
+
+    async def _end(self) -> None:
+        if self._log is not None:
+            await _end(self._log)
+            self._log = None
+
+
+def _refusing(real: RealLoop, url: str, work: Callable[[], Awaitable[Told]]) -> Told:
+    """What `work` gives; the driver's errors become StoreRefused, with the database's name and no password."""
+    try:
+        return real.at_once(work)
+    except _TROUBLE as error:
+        raise refused(url, error) from error
+
+
+async def _made(url: str) -> str:
+    connection = await connect(url, is_patient=True)
+    try:
+        return await _named(connection)
+    finally:
+        connection.terminate()
+
+
+async def _named(connection: Connection) -> str:
+    for number in count(1):
+        name = f"{_NAME}{number}"
+        try:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        except FAILED as error:
+            if number == _NAMES_MAX or getattr(error, "sqlstate", None) not in _TAKEN:
+                raise
+        else:
+            return name
+    raise AssertionError("the last name is made or refused")
+
+
+async def _begun(real: RealLoop, url: str) -> OwnDatabase:
+    connection = await connect(url, is_patient=True)
+    await prepare(connection, url)
+    # What a log has from its beginning stays: which version its tables are of, and a row for each shard.
+    names = [row[0] for row in await connection.fetch(_TABLES, SCHEMA)]
+    tables = [name for name in names if not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {name})")]  # noqa: S608  # Likewise.
+    return OwnDatabase(real, url, connection, tables)
+
+
+async def _dropped(url: str, name: str) -> None:
+    connection = await connect(url, is_patient=True)
+    try:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        connection.terminate()
+
+
+async def _end(log: PostgresLog) -> None:
+    """As a power cut ends it: no word to the server, and nothing that goes on."""
+    presence = log._presence  # noqa: SLF001  # Nobody else can.
+    presence._task.cancel()  # noqa: SLF001  # Likewise.
+    await asyncio.wait([presence._task])  # noqa: SLF001  # Likewise.
+    presence._connection.terminate()  # noqa: SLF001  # Likewise.
+    log._line.drop()  # noqa: SLF001  # Likewise.
+    log._pool.terminate()  # noqa: SLF001  # Likewise.
