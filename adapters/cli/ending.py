@@ -25,6 +25,6 @@ def misused(words: str) -> Ended:
 
 
 def sentence(error: Exception) -> str:
-    """An error's words with the full stop that ends them."""
+    """An error's words with the mark that ends them."""
     words = str(error)
-    return words if words.endswith(".") else f"{words}."
+    return words if words.endswith((".", "?")) else f"{words}."
