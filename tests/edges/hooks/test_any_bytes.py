@@ -30,7 +30,9 @@ starts = st.sampled_from(
             "AAAA",
             "1767225600",
         ),
-        *(f"t={AT_S},v1=", f"{OLD_V1},t={AT_S}", "key=k,algorithm=HMAC_SHA256", "application/x-www-form-urlencoded"),
+        # Of another second than was signed: else the sample's own body beside it would be genuine.
+        *(f"t={AT_S},v1=", f"{OLD_V1},t={AT_S + 1}"),
+        *("key=k,algorithm=HMAC_SHA256", "application/x-www-form-urlencoded"),
     ]
 )
 values = st.builds(lambda start, rest: start + rest, starts, texts) | texts | starts
