@@ -41,9 +41,13 @@ class Doubts:
         conversation so far may lack it, while others that were accepted after it come in.
         """
         async with anyio.create_task_group() as group:
-            group.start_soon(self._look, arrived)
+            is_looking = False
             while True:
                 added, self._added = self._added, []
+                if added and not is_looking:
+                    # Most daemons never doubt anything.
+                    is_looking = True
+                    group.start_soon(self._look, arrived)
                 for message in added:
                     group.start_soon(self._hear, message, unknown)
                 await self._came.wait(None)

@@ -189,7 +189,8 @@ class Governor:
 
     def long_hand_overs(self, span_us: int) -> int:
         """How many hand-overs those lanes have seen since the start: whether anything changed."""
-        return sum(limits.hand_overs for limits in self.lanes_longer_than(span_us).values())
+        # Asked for at every turn of the scheduler.
+        return sum(limits.hand_overs for limits in self._lanes.values() if limits.window_us > span_us)
 
     def remember(self, left: Iterable[Left], *, kept: Collection[str], kept_us: int) -> None:
         """Counts hand-overs that the log tells of, so that limits hold across a restart.

@@ -11,6 +11,7 @@ from typing import Final
 
 import anyio
 import msgspec
+from anyio.abc import TaskGroup
 
 from actors.arrivals import Arrivals
 from actors.hooks import Brought, Hooks, LeftNews
@@ -71,10 +72,15 @@ class TakingIn:
         # Rows that are not looked at again: what makes no sense here, and requests that wait for a worker.
         self._set_aside: set[int] = set()
         self._requests: asyncio.Queue[Waiting] = asyncio.Queue()
+        # Who carries them out: as many as there ever was work for at once, most of the time nobody.
+        self._group: TaskGroup | None = None
+        self._workers = self._idle_workers = 0
         # Who waits for the sweep under way, who for the next, and whether the last one took in every message.
         self._behind: list[asyncio.Future[None]] = []
         self._behind_next: list[asyncio.Future[None]] = []
-        self._asked = asyncio.Event()
+        # Whether anybody waits for the next, and what keeps us from beginning it: until something comes, we rest.
+        self._is_asked = False
+        self._rest: anyio.CancelScope | None = None
         self._is_in_step = True
         # Why the inbox cannot be gone through now; empty while it can.
         self.trouble = ""
@@ -89,15 +95,16 @@ class TakingIn:
             raise _not_in_step()
         waits = asyncio.get_running_loop().create_future()
         self._behind_next.append(waits)
-        self._asked.set()
+        self._is_asked = True
+        if self._rest is not None:
+            self._rest.cancel()
         await waits
 
     async def run(self) -> None:
         """Deals with what is there and what comes, until cancelled."""
         try:
-            async with anyio.create_task_group() as group:
-                for _ in range(_REQUESTS_AT_ONCE):
-                    group.start_soon(self._carry_out)
+            async with anyio.create_task_group() as self._group:
+                self._workers = self._idle_workers = 0
                 while True:
                     await self._go_through()
         finally:
@@ -107,7 +114,7 @@ class TakingIn:
     async def _go_through(self) -> None:
         """One sweep, and the time until the next."""
         self._behind, self._behind_next = self._behind_next, []
-        self._asked.clear()
+        self._is_asked = False
         is_done = await self._sweep()
         # However long it took, it is through.
         self._is_in_step |= is_done
@@ -135,14 +142,10 @@ class TakingIn:
 
     async def _stirred(self) -> None:
         """Returns when something may have come, or somebody has to know."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._until_asked, group.cancel_scope)
-            await self._inbox.stirred()
-            group.cancel_scope.cancel()
-
-    async def _until_asked(self, scope: anyio.CancelScope) -> None:
-        await self._asked.wait()
-        scope.cancel()
+        if not self._is_asked:
+            with anyio.CancelScope() as self._rest:
+                await self._inbox.stirred()
+            self._rest = None
 
     async def _sweep(self) -> bool:
         """Goes through the inbox once, from its beginning: rows may come to lie before others that were seen.
@@ -270,12 +273,17 @@ class TakingIn:
         for row in room:
             self._set_aside.add(row.id)
             self._requests.put_nowait(row)
+        assert self._group is not None, "requests are handed out while the inbox is gone through"
+        while self._idle_workers < self._requests.qsize() and self._workers < _REQUESTS_AT_ONCE:
+            self._workers, self._idle_workers = self._workers + 1, self._idle_workers + 1
+            self._group.start_soon(self._carry_out)
         return len(room) == len(rows)
 
     async def _carry_out(self) -> None:
         """One worker: one request at a time, for ever."""
         while True:
             row = await self._requests.get()
+            self._idle_workers -= 1
             # Kept: whoever stops answering meanwhile does not mean what was taken already.
             answer = self.answer
             try:
@@ -285,6 +293,7 @@ class TakingIn:
                 # Its asker hears that nobody took it, or that nobody can tell.
                 self._refused(error)
             self._set_aside.discard(row.id)
+            self._idle_workers += 1
 
     # -- troubles
 

@@ -28,7 +28,7 @@ from core.records import (
 )
 from eventstore.batches import Answer, Batches, Entry
 from eventstore.codec import readable, type_of
-from eventstore.disk import Border, Disk, SoundDisk
+from eventstore.disk import Disk, SoundDisk
 from eventstore.durable import Durable
 from eventstore.finding import (
     agenda_groups,
@@ -124,11 +124,15 @@ class MemoryLog:
         """Commits what waits, batch by batch; yields what a border makes it wait for."""
         while batch := self._batches.take():
             answers: list[Answer] = []
+            events = sum([len(entry.parts) for entry in batch])
             try:
-                yield from self._border("before_write", batch)
-                yield from self._border("before_sync", batch)
+                if (wait := self._disk.at("before_write", events)) is not None:
+                    yield wait
+                if (wait := self._disk.at("before_sync", events)) is not None:
+                    yield wait
                 answers = self._make_durable(batch)
-                yield from self._border("before_answer", batch)
+                if (wait := self._disk.at("before_answer", events)) is not None:
+                    yield wait
             except (StoreUnavailable, AppendUnknown) as error:
                 self._fail(batch, error)
                 yield from self._mend()
@@ -137,11 +141,6 @@ class MemoryLog:
                     entry.answer(answer)
             if answers:
                 self._waking.wake()
-
-    def _border(self, border: Border, batch: list[Entry]) -> Steps:
-        wait = self._disk.at(border, sum(len(entry.parts) for entry in batch))
-        if wait is not None:
-            yield wait
 
     def _make_durable(self, batch: list[Entry]) -> list[Answer]:
         self._check_right()

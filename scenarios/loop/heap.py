@@ -11,6 +11,7 @@ This file must never touch an object that is older than the run.
 import ctypes
 import gc
 import traceback
+from itertools import compress
 from types import TracebackType
 
 # CPython keeps two words in front of each object that its collector knows; the lowest bit of the nearer one says
@@ -43,14 +44,11 @@ def silence_finalizers() -> None:
     enabled = gc.isenabled()
     gc.disable()  # It keeps a list of objects in the very words that are changed here.
     try:
-        # A heap has few types, and asking one for what it has not costs as much as an exception.
-        finalized: dict[type, bool] = {}
-        for thing in gc.get_objects():
-            kind = type(thing)
-            if kind not in finalized:
-                finalized[kind] = hasattr(kind, "__del__")
-            if finalized[kind]:
-                _mark(thing)
+        # A heap has many things and few types, so it is the types that are asked, and Python that goes through it.
+        things = gc.get_objects()
+        finalized = {kind for kind in set(map(type, things)) if hasattr(kind, "__del__")}
+        for thing in compress(things, map(finalized.__contains__, map(type, things))):
+            _mark(thing)
     finally:
         if enabled:
             gc.enable()

@@ -135,9 +135,9 @@ def numbered_primitives(loop: Numbering) -> Iterator[None]:
         for owner, name, before in found:
             setattr(owner, name, before)
         del _REGISTER.add
-        # Whoever runs the loop asks asyncio for what is left to be cancelled.
-        for task in loop.pending_tasks():
-            _REGISTER.add(task)
+    # Whoever runs the loop asks asyncio for what is left to be cancelled.
+    for task in loop.pending_tasks():
+        _REGISTER.add(task)
 
 
 def forget_states(loop: asyncio.AbstractEventLoop) -> None:

@@ -33,13 +33,14 @@ class Borders:
         """How many there were."""
         return len(self.instants_us)
 
-    def cross(self, name: str, now_us: int) -> bool:
-        """Crosses one more. Answers whether the power goes out here: then the caller must never go on."""
+    def cross(self, name: str, now_us: int, *, events: int | None = None) -> bool:
+        """Crosses one more, of so many events. Answers whether the power goes out: then the caller must never go on."""
         self.instants_us.append(now_us)
         # Most runs cross thousands, and crash nowhere.
         if not (self._crash_at or self._left) or not self._is_hit(now_us):
             return False
-        self.crashed_at = f"{name} (boundary {self.crossed})"
+        of = "" if events is None else f" of {events} events"
+        self.crashed_at = f"{name}{of} (boundary {self.crossed})"
         return True
 
     def _is_hit(self, now_us: int) -> bool:

@@ -47,8 +47,11 @@ class SimulatedDisk:
 
     def at(self, border: Border, rows: int) -> Awaitable[None] | None:
         """Called at a border of a commit or a read."""
-        if border != "before_read" and self._borders.cross(f"{border} of {rows} events", self._now_us()):
-            return cut()
+        if border != "before_read":
+            if self._borders.cross(border, self._now_us(), events=rows):
+                return cut()
+        elif not self._faults:
+            return None
         fault = self._fault() if self._faults else None
         if fault is not None:
             self._fail(fault, border)

@@ -18,6 +18,7 @@ from actors.sender import LOG_TROUBLE
 from actors.system import System
 from core.policies import SECOND_US
 from core.ports import Log
+from scenarios.file.sides import Fault
 from scenarios.loop.virtual import VirtualLoop
 from scenarios.world.applications import Applications
 from scenarios.world.books import Handed, Trouble
@@ -95,11 +96,17 @@ class Living:
             Applications(ground, Here(system), self._zones, group=group, answered=self._answer).start()
             assert ground.present is not None, "this life has begun"
             ground.present = msgspec.structs.replace(ground.present, ready_us=self._clock.now_us())
-            group.start_soon(Clients(ground, entrance).run)
-            group.start_soon(Operators(ground, Here(system)).run)
-            group.start_soon(self._meet_its_end)
-            group.start_soon(self._freeze)
-            group.start_soon(look_into, ground, system, self._clock)
+            # A task for nothing costs as much as an event, and a world has few of those.
+            if ground.unfinished:
+                group.start_soon(Clients(ground, entrance).run)
+            if ground.orders:
+                group.start_soon(Operators(ground, Here(system)).run)
+            if (end := ground.next_end(self.now_us())) is not None:
+                group.start_soon(self._meet_its_end, end)
+            if ground.freezes:
+                group.start_soon(self._freeze)
+            if ground.looks[-1] >= self.now_us():
+                group.start_soon(look_into, ground, system, self._clock)
             ended_by = await self._last(system)
             ground.present = msgspec.structs.replace(ground.present, stopping_us=self._clock.now_us())
             await system.stop()
@@ -118,11 +125,8 @@ class Living:
         for telling in of_message(ground.scenario, ground.nature, handed, meeting):
             self._senders.plan(telling)
 
-    async def _meet_its_end(self) -> None:
-        """The crashes and stops that the scenario asks for."""
-        fault = self._ground.next_end(self.now_us())
-        if fault is None:
-            return
+    async def _meet_its_end(self, fault: Fault) -> None:
+        """The crash or stop that the scenario asks for next."""
         await asyncio.sleep((fault.at_us - self.now_us()) / SECOND_US)
         self._ground.ends.remove(fault)
         self._ground.down_us = fault.down_us
