@@ -206,7 +206,12 @@ def _explored(
     else:
         with _parts(store) as parts:
             shown = telling.Shown(
-                crash_at=wanted.crash_at, swarm=wanted.swarm, trace=wanted.trace, plot=wanted.plot, parts=parts
+                crash_at=wanted.crash_at,
+                swarm=wanted.swarm,
+                trace=wanted.trace,
+                plot=wanted.plot,
+                parts=parts,
+                store="" if store is None else store.name,
             )
             outcomes = [outcome for start in starts for outcome in telling.one(*start, shown, quiet=quiet)]
     is_sound = all(outcome.is_sound for outcome in outcomes)

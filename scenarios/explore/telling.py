@@ -35,7 +35,7 @@ Start = tuple[Scenario, int]
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What one run is shown with: its crashes, whether its world is one of a swarm, and where log and picture go.
 
-    `parts` are what its daemon is built from, None for the usual ones.
+    `parts` are what its daemon is built from, None for the usual ones; `store` is where its log is then, in words.
     """
 
     crash_at: tuple[int, ...]
@@ -43,6 +43,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     trace: Path | None
     plot: Path | None
     parts: Parts | None = None
+    store: str = ""
 
 
 def one(scenario: Scenario, seed: int, shown: Shown, *, quiet: bool) -> list[Outcome]:
@@ -53,7 +54,7 @@ def one(scenario: Scenario, seed: int, shown: Shown, *, quiet: bool) -> list[Out
         found = [run_once(world, seed, crash_at=shown.crash_at, parts=parts or Parts())]
     else:
         found = list(runs_of(world, seed, twice=True, parts=parts))
-    outcomes = [judged(evidence, swarm=shown.swarm) for evidence in found]
+    outcomes = [judged(evidence, swarm=shown.swarm, store=shown.store) for evidence in found]
     if shown.swarm:
         outcomes = [
             msgspec.structs.replace(outcome, marks=tuple(sorted(marks_of(evidence))))

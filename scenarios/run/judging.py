@@ -50,8 +50,8 @@ def _crash_at(crash: Crash, boundary: int, draws: Draws) -> tuple[int, ...]:
     return boundary, boundary + 1 + draws.integer("again at", boundary, below=_AGAIN_WITHIN)
 
 
-def judged(evidence: Evidence, *, swarm: bool = False) -> Outcome:
-    """A finished run under all laws and all that its file expects; `swarm` says where its world came from."""
+def judged(evidence: Evidence, *, swarm: bool = False, store: str = "") -> Outcome:
+    """A finished run under all laws and all that its file expects; `swarm` and `store` are as Outcome has them."""
     broken, missed = tuple(breaches(evidence)), tuple(unmet(evidence))
     statuses: dict[str, int] = {}
     for head in evidence.durable.heads.values():
@@ -71,5 +71,6 @@ def judged(evidence: Evidence, *, swarm: bool = False) -> Outcome:
         breaches=broken,
         unmet=missed,
         swarm=swarm,
+        store=store,
     )
     return bare if bare.is_sound else msgspec.structs.replace(bare, story=story_of(evidence, bare))

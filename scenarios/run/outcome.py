@@ -9,7 +9,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `crash_at` are the boundaries at which its power went out; `story` tells a failure, else it is empty.
 
     `statuses` counts messages, `digest` is that of the log, in hexadecimal. `swarm`: the world was one of those that
-    swarm around its file; `marks` are those that it reached, where somebody asked.
+    swarm around its file; `marks` are those that it reached, where somebody asked. `store` is where its log was, empty
+    for the usual one.
     """
 
     file: str
@@ -27,6 +28,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     story: str = ""
     swarm: bool = False
     marks: tuple[str, ...] = ()
+    store: str = ""
 
     @property
     def is_sound(self) -> bool:

@@ -113,7 +113,8 @@ def command(outcome: Outcome) -> str:
     """What runs exactly this run again."""
     crash = "".join(f" --crash-at {boundary}" for boundary in outcome.crash_at)
     swarm = " --swarm" if outcome.swarm else ""
-    return f"tidings simulate {outcome.file}{swarm} --seed {outcome.seed}{crash}"
+    store = f" --store {outcome.store}" if outcome.store else ""
+    return f"tidings simulate {outcome.file}{swarm} --seed {outcome.seed}{crash}{store}"
 
 
 def _around(evidence: Evidence, finding: Finding) -> Iterator[str]:

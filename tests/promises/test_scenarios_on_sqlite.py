@@ -18,7 +18,7 @@ from scenarios.loop.hybrid import HybridLoop
 from scenarios.loop.run import run_virtual
 from scenarios.run.on_sqlite import parts_on, unfit
 from tests.promises.on_a_store import FIT, ROOT, UNLIKE, alike, loaded, sound
-from tests.promises.simulated import scenario
+from tests.promises.simulated import HEAD, scenario
 
 
 def _run(world: Scenario, directory: Path, crash_at: tuple[int, ...] = ()) -> Evidence:
@@ -95,3 +95,12 @@ def test_the_command_keeps_the_log_in_a_file_while_it_runs() -> None:
         refused = CliRunner().invoke(whole(), ["simulate", str(ROOT / f"{name}.toml"), "--store", store])
         assert isinstance(refused.exception, Ended)
         assert "--store" in str(refused.exception)
+
+
+@pytest.mark.slow
+def test_a_failure_on_a_file_is_run_again_on_a_file(tmp_path: Path) -> None:
+    """The command that a failed run is told with puts its log into the same store."""
+    file = tmp_path / "unsound.toml"
+    file.write_text(f'{HEAD}runs_for = "1h"\n[[expect]]\nthat = "delivered"\ncount = 1\n')
+    failed = CliRunner().invoke(whole(), ["simulate", str(file), "--store", "sqlite"])
+    assert f"Run it again with: tidings simulate {file} --seed 0 --store sqlite" in failed.output
