@@ -4,12 +4,13 @@ This file answers for the two ports and must never mix them up: what is drawn by
 by anybody who reads the log, so no salt, key or token comes from there.
 """
 
-import hmac
 import secrets
 from hashlib import blake2b
 from typing import Final
 
 import msgspec
+
+from adapters.channels.signing import SigningKey
 
 # A double holds 53 bits of a fraction exactly; more would round up to 1.0 now and then.
 _FRACTION_BITS: Final = 53
@@ -38,12 +39,11 @@ class KeyedChance:
 class SystemSecrets:
     """The machine's secure randomness, and hashes under the installation key."""
 
-    __slots__ = ("_drawn", "_given_bytes", "_keyed")
+    __slots__ = ("_drawn", "_given_bytes", "_key")
 
     def __init__(self, installation_key: bytes) -> None:
         assert len(installation_key) >= 32, f"an installation key has 32 bytes at least, not {len(installation_key)}"
-        # Copied for each hash: taking in the key anew would cost as much as the hash itself.
-        self._keyed = hmac.new(installation_key, digestmod="sha256")
+        self._key = SigningKey(installation_key)
         self._drawn = b""
         self._given_bytes = 0
 
@@ -58,9 +58,7 @@ class SystemSecrets:
 
     def keyed_hash(self, purpose: str, *parts: str) -> bytes:
         """16 bytes of HMAC-SHA256 (RFC 2104) under the installation key; the purpose keeps uses apart."""
-        keyed = self._keyed.copy()
-        keyed.update(_ENCODER.encode((purpose, *parts)))
-        return keyed.digest()[:_KEYED_HASH_BYTES]
+        return self._key.sign(_ENCODER.encode((purpose, *parts)))[:_KEYED_HASH_BYTES]
 
 
 def fresh_sealing_seed() -> bytes:

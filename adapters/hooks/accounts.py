@@ -10,11 +10,11 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
+from adapters.channels.signing import Hash as Hash
 from adapters.hooks.keys import bearer_token, ecdsa_key, standard_key, text_key
 from adapters.hooks.scalars import steps_of
 from core.policies import SECOND_US
 
-Hash = Literal["sha256", "sha1", "sha512"]
 Encoding = Literal["hex", "base64"]
 
 # What Stripe and the Standard Webhooks libraries allow; SendGrid names no bound of its own.

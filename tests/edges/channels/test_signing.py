@@ -1,13 +1,16 @@
 """Answers for signatures that anybody's library verifies."""
 
+import hmac
 from datetime import UTC, datetime
 
 import pytest
 from freezegun import freeze_time
+from hypothesis import given
+from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from adapters.channels.signing import Signer, key_of
+from adapters.channels.signing import Hash, Signer, SigningKey, key_of
 
 AT_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 ONE = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
@@ -35,6 +38,13 @@ def test_signatures_are_those_of_the_standard(vector: tuple[str, str, int, bytes
     """Known secrets, ids, seconds and bodies come to the known signatures."""
     secret, message, at_s, body, expected = vector
     assert Signer([secret]).signatures(message, at_s, body) == expected
+
+
+@given(st.sampled_from(["sha1", "sha256", "sha512"]), st.binary(max_size=260), st.lists(st.binary(max_size=5_000)))
+def test_a_key_signs_as_pythons_own_library_does(algorithm: Hash, key: bytes, texts: list[bytes]) -> None:
+    """Under keys shorter and longer than a hash's block, as often as it is asked, and whatever it signed before."""
+    signing = SigningKey(key, algorithm)
+    assert [signing.sign(text) for text in texts] == [hmac.digest(key, text, algorithm) for text in texts]
 
 
 def test_while_secrets_rotate_both_sign_and_the_new_one_first() -> None:
