@@ -6,6 +6,7 @@ conversations wait for them, and their places in limits stay taken.
 """
 
 import heapq
+from collections.abc import Sequence
 from typing import Final
 
 from actors.governor import Permit
@@ -17,8 +18,9 @@ from core.policies import MINUTE_US, SECOND_US
 from core.ports import Clock, Log, Witness
 from core.records import Head, MessageFilter
 
-# As many as former processes had in flight.
+# As many as former processes had in flight, and of how many messages one question asks.
 _INTERRUPTED_MAX: Final = 1_000_000
+_AT_ONCE: Final = 256
 _AGAIN_US: Final = SECOND_US
 # How far the clocks of two machines may lie apart: far more than those that are kept in time ever do.
 _APART_US: Final = MINUTE_US
@@ -62,16 +64,32 @@ class Interrupted:
         Answers how many there are.
         """
         heads = await self._log.heads(MessageFilter(status=("sending",)), limit=_INTERRUPTED_MAX)
-        for head in reversed(heads):
-            try:
-                message = fold(await self._log.events_of(head.stream)) if self._unseen_us else None
+        heads.reverse()
+        # Where nothing can be under way nothing need be read for it: each conversation reads what it resolves.
+        for start in range(0, len(heads), _AT_ONCE):
+            few = heads[start : start + _AT_ONCE]
+            known = await self._read(few) if self._unseen_us else {}
+            for head in few:
+                message = known.get(head.stream)
                 if message is not None and self.may_be_under_way(message):
                     heapq.heappush(self._open, (self._over_us(message), head.stream, head, scheduler.taken(head)))
-                else:
+                    continue
+                try:
                     await roster.wake(head.conversation, head.tenant).settle(head.stream)
-            except NONSENSE as error:
-                self._park(head, error)
+                except NONSENSE as error:
+                    self._park(head, error)
         return len(heads)
+
+    async def _read(self, heads: Sequence[Head]) -> dict[int, Message]:
+        """These messages; where one of them cannot be read its conversation says so, and those beside it are there."""
+        try:
+            recorded = await self._log.events_of_many([head.stream for head in heads])
+            return {stream: fold(events) for stream, events in recorded.items()}
+        except NONSENSE:
+            if len(heads) == 1:
+                return {}
+        middle = len(heads) // 2
+        return {**await self._read(heads[:middle]), **await self._read(heads[middle:])}
 
     async def run(self, roster: Roster, scheduler: Scheduler) -> None:
         """Resolves the others when their time has come; ends with the last of them."""

@@ -239,6 +239,34 @@ def test_what_makes_no_sense_is_parked_at_its_deadline() -> None:
     run_virtual(main)
 
 
+def test_one_that_makes_no_sense_hurries_none_that_may_be_under_way() -> None:
+    """Of three open attempts one cannot be read: its conversation waits, and the others keep their time."""
+    durable = Durable()
+
+    async def crash() -> None:
+        provider = Provider()
+        provider.hold()
+        async with living(durable=durable, provider=provider) as house:
+            streams = [(await house.post(address(number))).id for number in range(1, 4)]
+            await house.pass_time(2)
+            await house.write_behind(streams[1], UnknownEvent(type="MessageBlessed", schema_version=1, body=b"\x90"))
+            await cut_power()
+
+    with pytest.raises(PowerCut):
+        run_virtual(crash)
+
+    async def main() -> None:
+        provider = Provider()
+        async with after_another(durable, provider) as house:
+            assert house.notes.count("conversation_parked") == 1
+            await house.pass_time(DEADLINE_S - 8)
+            assert provider.seen == []
+            await house.pass_time(DEADLINE_S)
+            assert len(provider.seen) == 2
+
+    run_virtual(main)
+
+
 def test_trouble_with_the_log_delays_a_resolution_and_loses_none() -> None:
     """Where the log refuses at the deadline, the attempt is resolved once it can be."""
     durable = interrupted(posts=1)
