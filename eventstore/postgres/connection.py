@@ -116,6 +116,8 @@ FAILED: Final[tuple[type[Exception], ...]] = (asyncpg.PostgresError,)
 TROUBLE: Final = (*LOST, *FAILED)
 # Undone for the sake of another transaction: the same statement may pass the next time.
 CROSSED: Final[tuple[type[Exception], ...]] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+# What a server says that has too much to do, or where somebody holds what was asked for: it may pass soon.
+BUSY: Final[tuple[type[Exception], ...]] = (*CROSSED, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 # Ours made at the same moment by somebody else.
 MADE_TWICE: Final[tuple[type[Exception], ...]] = (
     asyncpg.UniqueViolationError,

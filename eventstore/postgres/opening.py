@@ -4,14 +4,15 @@ This file answers for a log that is whole as far as a start can tell, and for gi
 not. It must never change a database that it refuses.
 """
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 
 from core.errors import StoreRefused, StoreUnavailable
 from core.ownership import SILENCE_S
 from core.ports import Witness
-from eventstore.postgres.connection import CONNECT_S, TROUBLE, connect, create_pool, place_of, refused
+from eventstore.postgres.connection import BUSY, CONNECT_S, TROUBLE, connect, create_pool, place_of, refused
 from eventstore.postgres.hints import Hints
 from eventstore.postgres.log import PostgresLog
 from eventstore.postgres.node import Node
@@ -23,6 +24,11 @@ from eventstore.postgres.recovery import numbering_of
 from eventstore.postgres.schema import judge, prepare
 
 _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
+
+# A daemon that cannot begin is started again by its supervisor, which may count how often. So it tries itself for a
+# while, for longer than anybody who stopped in the middle of a takeover may hold the others up.
+AGAIN_FOR_S: Final = 20.0
+_AGAIN_S: Final = 0.5
 
 Result = TypeVar("Result")
 
@@ -60,14 +66,30 @@ async def read_log(url: str) -> PostgresReading:
     return await _refusing(url, _read(url))
 
 
+async def insisted(step: Callable[[], Awaitable[Result]]) -> Result:
+    """What a step gives, which leaves nothing behind where it fails: taken again for a while where the server is busy.
+
+    Raises what it raised at last.
+    """
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + AGAIN_FOR_S
+    while True:
+        try:
+            return await step()
+        except BUSY:
+            if loop.time() + _AGAIN_S > end_s:
+                raise
+        await asyncio.sleep(_AGAIN_S)
+
+
 async def _arrived(url: str, identity: int, witness: Witness | None) -> Node:
     async with AsyncExitStack() as undo:
         connection = await connect(url)
         undo.callback(connection.terminate)
-        await prepare(connection, url)
-        ownership = await arrive(connection, url, identity)
+        await insisted(lambda: prepare(connection, url))
+        ownership = await insisted(lambda: arrive(connection, url, identity))
         undo.push_async_callback(leave, connection, ownership)
-        numbering = await numbering_of(connection)
+        numbering = await insisted(lambda: numbering_of(connection))
         pool = await create_pool(url, most=MOST, most_anew=SOUGHT_MOST)
         undo.callback(pool.terminate)
         # The server has room for a reader too, or says so now.

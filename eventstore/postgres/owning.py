@@ -5,7 +5,8 @@ must never rest on a lock that goes with a connection, nor on a clock of ours: t
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Literal, NoReturn
 
 import msgspec
@@ -17,6 +18,8 @@ from eventstore.postgres.connection import Connection, place_of
 from eventstore.postgres.hints import FREE, TELL
 from eventstore.postgres.schema import ALONE
 
+# Whoever stands still in the middle of a step keeps the others from theirs: the server undoes it before they give up.
+_BRIEFLY: Final = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
 # Nodes that ended so long ago are forgotten. Their batches find no row of theirs then, which is as good as a dead one.
 _FORGOTTEN: Final = "DELETE FROM node WHERE state <> 'up' AND ended < clock_timestamp() - interval '30 days'"
 _SLOTS: Final = "SELECT slot FROM node WHERE state = 'up'"
@@ -144,14 +147,22 @@ class Ownership:
         self.lose("another daemon took it over while this one was silent")
 
 
+@asynccontextmanager
+async def alone(connection: Connection) -> AsyncIterator[None]:
+    """A transaction in which nobody else arrives, takes over or leaves. Raises what the driver raises."""
+    async with connection.transaction():
+        await connection.execute(_BRIEFLY)
+        await connection.fetchval(ALONE)
+        yield
+
+
 async def arrive(connection: Connection, url: str, identity: int) -> Ownership:
     """Becomes a node of the database, which owns nothing yet.
 
     Raises StoreRefused where there are too many nodes, and what the driver raises.
     """
     sent_s = asyncio.get_running_loop().time()
-    async with connection.transaction():
-        await connection.fetchval(ALONE)
+    async with alone(connection):
         await connection.execute(_FORGOTTEN)
         slot = free_slot({row[0] for row in await connection.fetch(_SLOTS)})
         if slot is None:
@@ -169,8 +180,7 @@ async def claim(connection: Connection, ownership: Ownership, silent: Collection
     None for `silent`: of any that is silent now. Raises StoreUnavailable where this node itself counts as dead, and
     what the driver raises.
     """
-    async with connection.transaction():
-        await connection.fetchval(ALONE)
+    async with alone(connection):
         found = await connection.fetchrow(_OWNER)
         assert found is not None, "every shard has a row"
         owner, state, silent_s = found
@@ -192,6 +202,7 @@ async def claim(connection: Connection, ownership: Ownership, silent: Collection
 async def bury(connection: Connection, silent: Sequence[int]) -> None:
     """Marks those of these nodes dead that are still silent, without waiting for any. Raises what the driver raises."""
     async with connection.transaction():
+        await connection.execute(_BRIEFLY)
         dead = [row[0] for row in await connection.fetch(_SILENCED_IDLE, list(silent))]
         if dead:
             await connection.execute(_BURY, dead)
@@ -200,8 +211,7 @@ async def bury(connection: Connection, silent: Sequence[int]) -> None:
 
 async def leave(connection: Connection, ownership: Ownership) -> None:
     """Lets the next daemon in at once. Raises what the driver raises."""
-    async with connection.transaction():
-        await connection.fetchval(ALONE)
+    async with alone(connection):
         await connection.execute(_FREE, ownership.identity)
         await connection.execute(_LEAVE, ownership.identity)
         await connection.execute(_LAST_BEAT, ownership.identity)

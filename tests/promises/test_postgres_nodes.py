@@ -11,10 +11,11 @@ from core.errors import AppendUnknown, StoreRefused, StoreUnavailable
 from core.parked import append_of, unparked
 from core.records import Stored
 from eventstore.postgres.checking import verify
-from eventstore.postgres.connection import Connection, connect
+from eventstore.postgres.connection import LOST, Connection, connect
 from eventstore.postgres.log import PostgresLog
 from eventstore.postgres.node import Node
 from eventstore.postgres.opening import open_log, open_node
+from eventstore.postgres.owning import alone
 from tests.contracts.scribe import Scribe
 from tests.promises.postgres_wire import Wire
 
@@ -248,3 +249,14 @@ async def test_connections_that_are_killed_cost_no_message(arrive: Arrive, hand:
         await take_in(log, ours.tick())
     report = await to_thread.run_sync(verify, postgres_url)
     assert (report.faults, report.messages) == ((), taken)
+
+
+async def test_who_stands_still_in_the_middle_of_a_step_keeps_nobody_out(postgres_url: str) -> None:
+    """A process that is frozen while it takes over holds what every other step needs: the server undoes it soon."""
+    await (await open_log(postgres_url, identity=1)).close()
+    frozen = await connect(postgres_url)
+    step = alone(frozen)
+    await step.__aenter__()
+    await (await open_log(postgres_url, identity=2)).close()
+    with pytest.raises(LOST):
+        await step.__aexit__(None, None, None)
