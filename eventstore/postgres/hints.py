@@ -7,7 +7,7 @@ of a transaction that writes, since all of those would then wait for one another
 import asyncio
 from typing import Final
 
-from eventstore.postgres.connection import COMMAND_S, TROUBLE, Connection, Pool
+from eventstore.postgres.connection import COMMAND_S, FAREWELL_S, TROUBLE, Connection, Pool
 
 CHANNEL: Final = "tidings"
 # Something was left for the one that acts; the log is free for whoever stands by. An answer's word is its asker.
@@ -53,9 +53,9 @@ class Hints:
         return True
 
     async def close(self) -> None:
-        """Says what is still to be said."""
+        """Says what is still to be said, if somebody listens."""
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task}, timeout=FAREWELL_S)
 
     def _event(self, word: str) -> asyncio.Event:
         return self._heard.setdefault(word, asyncio.Event())

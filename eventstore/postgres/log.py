@@ -59,7 +59,7 @@ class PostgresLog(WritingLog, PostgresReading):
 
         Whoever runs the process awaits this and stops: nothing that it appends is written any more.
         """
-        await self._ownership.lost()
+        await self._presence.lost()
 
     def health(self) -> tuple[Health, str]:
         """Whether writes work now, and why not: as the last batch tells, or a sign of life that nobody heard."""

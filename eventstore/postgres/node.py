@@ -4,6 +4,7 @@ This file answers for giving back in order what a daemon holds of the database. 
 who may still send.
 """
 
+import asyncio
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Final, NoReturn
@@ -25,6 +26,8 @@ from eventstore.postgres.presence import Presence
 from eventstore.postgres.recovery import numbering_of, oldest_expiry_us
 from eventstore.postgres.standing import StandingLog
 
+# A supervisor that asked for the end does not wait for ever; whoever stands by notices by itself.
+_LEFT_WITHIN_S: Final = 3.0
 _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, StoreUnavailable)
 
 
@@ -83,8 +86,11 @@ class Node:
         return ("failing", self._trouble) if state == "ok" and self._trouble else (state, reason)
 
     async def lost(self) -> NoReturn:
-        """Raises StoreRefused once this process counts as dead; waits until then. It ends then: dead is final."""
-        await self._ownership.lost()
+        """Raises StoreRefused once this process counts as dead; waits until then. It ends then: dead is final.
+
+        Raises the fault where one of ours keeps it from being heard of.
+        """
+        await self._presence.lost()
 
     async def acted(self) -> PostgresLog:
         """The log, once it is this daemon's: at once where nobody has it, or when who has it leaves or is silent.
@@ -149,9 +155,10 @@ class Node:
         self._ownership.epochs.clear()
         connection = await self._presence.close()
         try:
-            if connection is None:
-                connection = await connect(self._url)
-            await leave(connection, self._ownership)
+            async with asyncio.timeout(_LEFT_WITHIN_S):
+                if connection is None:
+                    connection = await connect(self._url)
+                await leave(connection, self._ownership)
         except _TROUBLE:
             # The next daemon waits until this one was silent for long enough.
             pass

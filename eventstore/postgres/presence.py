@@ -5,11 +5,12 @@ must never take anything over itself; it says when that may be tried.
 """
 
 import asyncio
-from typing import Final
+from typing import Final, NoReturn
 
+from core.errors import StoreRefused
 from core.ownership import BEAT_S, Watch
 from eventstore.batches import INBOX_ROWS_MAX
-from eventstore.postgres.connection import TROUBLE, Connection, connect, words_of
+from eventstore.postgres.connection import FAREWELL_S, TROUBLE, Connection, connect, words_of
 from eventstore.postgres.hints import FREE, Hints
 from eventstore.postgres.owning import Ownership, bury
 from eventstore.waking import Waking
@@ -64,28 +65,53 @@ class Presence:
         """Done at the next look that finds new events."""
         return self._waking.ask()
 
+    async def lost(self) -> NoReturn:
+        """Raises StoreRefused once another daemon has taken this one for dead; waits until then.
+
+        Where it is lost by a fault of ours, since nobody lets it be heard of any more, that fault is raised.
+        """
+        try:
+            await self._ownership.lost()
+        except StoreRefused:
+            if self._task.done():
+                await self._task
+            raise
+
     async def close(self) -> Connection | None:
         """Is no longer heard of; the connection, where there is one for whoever leaves."""
         self._is_closing = True
         self._hints.wake(FREE)
-        await self._task
+        # A round over a connection that leads nowhere would take all of its time.
+        if not (await asyncio.wait({self._task}, timeout=FAREWELL_S))[0]:
+            self._connection.terminate()
+            self._task.cancel()
+            await asyncio.wait({self._task})
         if self._connection.is_closed():
             return None
         return self._connection
 
     async def _work(self) -> None:
-        while not self._is_closing:
-            try:
-                async with asyncio.timeout(ROUND_S):
-                    await self._round()
-            except TROUBLE as error:
-                # Once the database is back, the next one tells whether somebody else came meanwhile.
-                self._connection.terminate()
-                self.trouble = f"the log's database cannot be reached now: {words_of(error)}"
-            else:
-                self.trouble = ""
+        try:
+            while not self._is_closing:
+                await self._tried()
+                if not self._is_closing:
+                    await self._hints.heard(FREE, within_s=self._pause_s())
+        finally:
             if not self._is_closing:
-                await self._hints.heard(FREE, within_s=self._pause_s())
+                # Reached by a bug of ours alone. It would be replaced soon, so it goes at once.
+                self._ownership.lose("nothing lets it be heard of any more")
+                self._is_free.set()
+
+    async def _tried(self) -> None:
+        try:
+            async with asyncio.timeout(ROUND_S):
+                await self._round()
+        except TROUBLE as error:
+            # Once the database is back, the next one tells whether somebody else came meanwhile.
+            self._connection.terminate()
+            self.trouble = f"the log's database cannot be reached now: {words_of(error)}"
+        else:
+            self.trouble = ""
 
     def _pause_s(self) -> float:
         if self.trouble:

@@ -12,8 +12,8 @@ from eventstore.postgres.listing import ListQuestions
 from eventstore.postgres.queries import StreamQuestions
 from eventstore.postgres.reader import MOST, SOUGHT_MOST, WIDE_MOST, Reader
 
-# How long connections may take to end by themselves: longer than any question.
-_CLOSE_S: Final = 15.0
+# How long what was asked may still take once the log is closed: nobody waits for a question whose connection is cut.
+_CLOSE_S: Final = 2.0
 
 
 class PostgresReading(StreamQuestions, ListQuestions):
