@@ -134,7 +134,9 @@ class _Daemon:
                 group.cancel_scope.cancel()
 
     async def close(self) -> None:
-        """Gives back every connection but the log's."""
+        """Gives back every connection but the log's: that of who came in the last moments, too."""
+        await self._doorway.shut()
+        await self._doorway.close()
         if self._acting is not None:
             await self._acting.close()
 

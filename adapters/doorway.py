@@ -67,9 +67,10 @@ class Doorway:
                 await site.stop()
 
     async def close(self) -> None:
-        """Lets answers that are under way end."""
+        """Lets answers that are under way end; a second time there are none."""
         if self._runner is not None:
             await self._runner.cleanup()
+            self._runner = None
 
     async def _open(self, side: Side) -> None:
         ground, config = self._ground, self._config

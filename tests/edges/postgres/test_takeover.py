@@ -1,9 +1,10 @@
 """Answers for another daemon going on where the one that acted ended, whatever ended it."""
 
 import signal
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import cast
@@ -116,6 +117,15 @@ def resume_asked(served: Served) -> HTTPConnection:
     return connection
 
 
+def knock(served: Served) -> None:
+    """Opens one connection after the other, until nobody listens any more."""
+    parts = urlsplit(served.url)
+    with suppress(ConnectionRefusedError):
+        while True:
+            with suppress(ConnectionResetError):
+                socket.create_connection((str(parts.hostname), parts.port), PATIENCE_S).close()
+
+
 def answered(connection: HTTPConnection) -> int | None:
     """The status of the answer; None where the daemon ended without one."""
     try:
@@ -191,7 +201,7 @@ def test_a_frozen_daemon_learns_that_it_was_replaced(
 ) -> None:
     """Its open attempt is ambiguous and made again by the other; woken, it appends nothing, says why, and ends.
 
-    What it was asked meanwhile, and would change nothing as far as it knows, it does not call done.
+    What it was asked meanwhile, and would change nothing as far as it knows, it does not call done. Nothing else is said.
     """
     with (
         one_that_acts(tmp_path, postgres_url, HOLDS) as frozen,
@@ -206,12 +216,17 @@ def test_a_frozen_daemon_learns_that_it_was_replaced(
         count = "SELECT count(*) FROM tidings.event"
         before = postgres_server.run(count, url=postgres_url)
         frozen.process.send_signal(signal.SIGCONT)
+        knocking = threading.Thread(target=knock, args=(frozen,))
+        knocking.start()
         assert answered(asked) in {503, None}
         assert frozen.process.wait(PATIENCE_S) == 1
+        knocking.join(PATIENCE_S)
         frozen.notes.join()
         said = [line for line in frozen.notes.lines if line.startswith("tidings: ")]
         assert len(said) == 1, frozen.notes.lines
-        assert "another daemon took it over" in said[0]
+        assert "is no longer this daemon's to write" in said[0]
+        # Nobody who came in its last moments leaves anything behind that would be told of.
+        assert not [line for line in frozen.notes.lines if '"note":"library"' in line]
         assert postgres_server.run(count, url=postgres_url) == before
         events = cast("list[Answer]", of_tenant(other).get("v1", "messages", message, "events")["events"])
         tried = [str(event["type"]) for event in events if str(event["type"]).startswith("Attempt")]
