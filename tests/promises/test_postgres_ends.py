@@ -5,7 +5,7 @@ Virtual time, and a driver that does what no server does on demand.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
 import pytest
@@ -48,11 +48,15 @@ class Deaf:
         self.is_terminated = False
         self._cut = asyncio.Event()
 
+    def acquire(self, **_: object) -> AbstractAsyncContextManager[Connection]:
+        return self._never()
+
     @asynccontextmanager
-    async def acquire(self, **_: object) -> AsyncIterator[Connection]:
+    async def _never(self) -> AsyncIterator[Connection]:
         await self._cut.wait()
-        raise ConnectionResetError
-        yield
+        if self.is_terminated:
+            raise ConnectionResetError
+        yield cast("Connection", Line(_hang))
 
     async def close(self) -> None:
         await self._cut.wait()

@@ -201,7 +201,8 @@ def test_a_frozen_daemon_learns_that_it_was_replaced(
 ) -> None:
     """Its open attempt is ambiguous and made again by the other; woken, it appends nothing, says why, and ends.
 
-    What it was asked meanwhile, and would change nothing as far as it knows, it does not call done. Nothing else is said.
+    What it was asked meanwhile, and would change nothing as far as it knows, it does not call done, and it says nothing
+    else.
     """
     with (
         one_that_acts(tmp_path, postgres_url, HOLDS) as frozen,
