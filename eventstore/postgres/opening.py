@@ -16,7 +16,7 @@ from eventstore.postgres.connection import BUSY, CONNECT_S, TROUBLE, connect, cr
 from eventstore.postgres.hints import Hints
 from eventstore.postgres.log import PostgresLog
 from eventstore.postgres.node import Node
-from eventstore.postgres.owning import arrive, leave
+from eventstore.postgres.owning import arrive
 from eventstore.postgres.presence import Presence
 from eventstore.postgres.reader import MOST, SOUGHT_MOST
 from eventstore.postgres.reading import PostgresReading
@@ -87,8 +87,6 @@ async def _arrived(url: str, identity: int, witness: Witness | None) -> Node:
         connection = await connect(url)
         undo.callback(connection.terminate)
         await insisted(lambda: prepare(connection, url))
-        ownership = await insisted(lambda: arrive(connection, url, identity))
-        undo.push_async_callback(leave, connection, ownership)
         numbering = await insisted(lambda: numbering_of(connection))
         pool = await create_pool(url, most=MOST, most_anew=SOUGHT_MOST)
         undo.callback(pool.terminate)
@@ -97,6 +95,8 @@ async def _arrived(url: str, identity: int, witness: Witness | None) -> Node:
             pass
         hints = Hints(pool)
         await hints.listen(connection)
+        # From here on it must be heard of, so nothing that may take its time comes after this.
+        ownership = await insisted(lambda: arrive(connection, url, identity))
         undo.pop_all()
     presence = Presence(url, connection, ownership, hints)
     return Node(
