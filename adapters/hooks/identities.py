@@ -39,7 +39,11 @@ def order_key(body: bytes, pointer: str) -> str | None:
 
     None where there is nothing, an empty text, or anything else. Raises ValueError for what is no pointer.
     """
-    return _bounded(scalar_at(body, pointer))
+    text = scalar_at(body, pointer)
+    # As nearly every one is.
+    if text is not None and 0 < len(text) <= KEY_CHARS_MAX and text.isprintable():
+        return text
+    return _bounded(text)
 
 
 def body_hash(body: bytes) -> str:

@@ -7,7 +7,7 @@ go along. It must never fail, whatever the bytes are, nor keep a header that cou
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -67,6 +67,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 def items_in(source: Source, hook: RawHook) -> list[Item]:
     """Every update of a verified hook, at least one, in the order of the hook."""
     match source.settings:
+        case StripeHooks() | GitHubHooks() | TwilioHooks() | HmacHooks() | TokenHooks():
+            return [_only(source.settings, hook)]
         case MetaHooks():
             items = meta_items.items_of(hook.body)
             # A single one is handed on as Meta wrote and signed it.
@@ -78,8 +80,14 @@ def items_in(source: Source, hook: RawHook) -> list[Item]:
         case StandardHooks() if source.lanes:
             key = event_id(source.settings, hook)
             return [replace(item, key=f"{key}/{item.key}") for item in resend_items.items(hook.body)]
+        case StandardHooks():
+            return [_only(source.settings, hook)]
         case _:
-            return [Item(key=event_id(source.settings, hook), body=hook.body, kind=_kind(source.settings, hook))]
+            assert_never(source.settings)
+
+
+def _only(settings: HookSettings, hook: RawHook) -> Item:
+    return Item(key=event_id(settings, hook), body=hook.body, kind=_kind(settings, hook))
 
 
 def lanes_concerned(source: Source, hook: RawHook) -> tuple[str, ...]:
@@ -159,26 +167,27 @@ def _order(hook: RawHook, item: Item, pointer: str) -> str | None:
 
 def _headers(settings: HookSettings, hook: RawHook, item: Item, trace: str) -> dict[str, str]:
     """Those of the hook's headers that matter to its handler, and the trace that it is part of."""
-    wanted = _wanted(settings, is_whole=item.body == hook.body)
-    found: dict[str, str] = {}
-    twice: set[str] = set()
+    wanted = _wanted(settings, "whole" if item.body == hook.body else "part")
+    kept: dict[str, str] = {}
+    left_out: list[str] = []
     for given, value in hook.headers:
         name = wanted.get(given.lower())
         if name is not None:
-            if name in found:
-                twice.add(name)
-            found[name] = value
-    kept = {name: value for name, value in found.items() if name not in twice and _can_be_sent(value)}
+            if name in kept or not _can_be_sent(value):
+                left_out.append(name)
+            kept[name] = value
+    for name in left_out:
+        kept.pop(name, None)
     if trace:
         kept["traceparent"] = trace
     return kept
 
 
 @lru_cache(maxsize=256)
-def _wanted(settings: HookSettings, *, is_whole: bool) -> Mapping[str, str]:
-    """The names of headers that matter, by their lower case; those of signatures only where the body `is_whole`."""
+def _wanted(settings: HookSettings, body: Literal["whole", "part"]) -> Mapping[str, str]:
+    """The names of headers that matter, by their lower case; those of signatures only with the whole body."""
     names = [*_OF_ALL, *_IDENTITIES.get(type(settings), ())]
-    if is_whole:
+    if body == "whole":
         names += _SIGNATURES.get(type(settings), ())
     match settings:
         case HmacHooks():

@@ -17,25 +17,15 @@ from core.errors import Overloaded
 class Room:
     """The memory for bodies, shared by all that are being read or taken charge of."""
 
-    __slots__ = ("_bytes", "_bytes_max")
+    __slots__ = ("bytes", "bytes_max")
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._bytes = 0
+        self.bytes_max = bytes_max
+        self.bytes = 0
 
     def share(self) -> "Share":
         """One hook's part, which is given back at the end of the block."""
         return Share(self)
-
-    def grow(self, more_bytes: int) -> None:
-        """Takes so many bytes more. Raises Overloaded where there is no room."""
-        if self._bytes + more_bytes > self._bytes_max:
-            raise Overloaded(f"hooks of {self._bytes_max} bytes are being taken already")
-        self._bytes += more_bytes
-
-    def shrink(self, fewer_bytes: int) -> None:
-        """Gives so many bytes back."""
-        self._bytes -= fewer_bytes
 
 
 class Share:
@@ -53,11 +43,14 @@ class Share:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._room.shrink(self.bytes)
+        self._room.bytes -= self.bytes
 
     def grow(self, more_bytes: int) -> None:
-        """See Room."""
-        self._room.grow(more_bytes)
+        """Takes so many bytes more. Raises Overloaded where there is no room."""
+        room = self._room
+        if room.bytes + more_bytes > room.bytes_max:
+            raise Overloaded(f"hooks of {room.bytes_max} bytes are being taken already")
+        room.bytes += more_bytes
         self.bytes += more_bytes
 
 

@@ -26,7 +26,7 @@ from adapters.web.auth import Caller
 from adapters.web.front import Front
 from adapters.web.hook_bodies import body_at_hand, hook_body
 from adapters.web.problems import Declined, problem, response
-from adapters.web.reading import TRACEPARENT, given_back
+from adapters.web.reading import trace_of
 from core import ids
 from core.errors import AppendUnknown, Invalid, NotFound, Refused, StreamConflict
 from core.news import Item
@@ -65,7 +65,7 @@ async def take(front: Front, request: web.Request, _caller: Caller) -> web.Respo
             body = body_at_hand(request, share, bytes_max=bytes_max)
             if body is None:
                 body = await hook_body(request, share, bytes_max=bytes_max, silence_s=silence_s)
-            trace = given_back(request).get(TRACEPARENT) or front.hooks.trace()
+            trace = trace_of(request) or front.hooks.trace()
             taken = await front.hooks.patience.of(_taking(front, opened, _raw(request, body), trace))
     except BadSignature as bad:
         return _refused(front, name, bad, 401)
@@ -75,6 +75,8 @@ async def take(front: Front, request: web.Request, _caller: Caller) -> web.Respo
     except (*_COME_AGAIN, TimeoutError) as error:
         figures.refused(name, "unavailable")
         return response(problem("unavailable", "hooks cannot be taken now", retry_after_s=_after_s(error)))
+    if isinstance(taken, Acknowledgement):
+        taken = [taken]
     repeated = [acknowledged.duplicate for acknowledged in taken].count(True)
     figures.took(name, taken=len(taken) - repeated, repeated=repeated)
     return _answer(opened.source, taken, repeated)
@@ -103,7 +105,9 @@ def _raw(request: web.Request, body: bytes) -> RawHook:
     return RawHook(method=request.method, raw_path=request.raw_path, headers=tuple(request.headers.items()), body=body)
 
 
-def _taking(front: Front, opened: Opened, hook: RawHook, trace: str) -> Awaitable[list[Acknowledgement]]:
+def _taking(
+    front: Front, opened: Opened, hook: RawHook, trace: str
+) -> Awaitable[Acknowledgement | list[Acknowledgement]]:
     """What takes charge of all that a hook brings, once it is known to be genuine."""
     if len(hook.body) > front.bounds.hook_on_loop_bytes_max:
         return _read_elsewhere(front, opened, hook, trace)
@@ -111,7 +115,7 @@ def _taking(front: Front, opened: Opened, hook: RawHook, trace: str) -> Awaitabl
     if len(items) == 1 and not items[0].news:
         # As nearly every hook is: what many updates ask for would cost as much as the acceptance itself.
         only = submission_of(opened.source, hook, items[0], trace=trace)
-        return front.desk.hooks.take(opened.source.tenant, (only,), count=1)
+        return front.desk.intake.accept(opened.source.tenant, only)
     return _charged(front, opened.source, hook, items, trace=trace)
 
 

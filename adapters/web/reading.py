@@ -90,10 +90,15 @@ def given_back(request: web.Request) -> dict[str, str]:
     correlation = request.headers.get(CORRELATION)
     if correlation is not None and _CORRELATION.fullmatch(correlation):
         found[CORRELATION] = correlation
-    traceparent = _sound_trace(request.headers.get(TRACEPARENT))
+    traceparent = trace_of(request)
     if traceparent is not None:
         found[TRACEPARENT] = traceparent
     return found
+
+
+def trace_of(request: web.Request) -> str | None:
+    """The trace context that a request is part of, None where it names none that is sound."""
+    return _sound_trace(request.headers.get(TRACEPARENT))
 
 
 def _sound_trace(text: str | None) -> str | None:
