@@ -19,6 +19,8 @@ class FollowedLanes:
         self._log = log
         self._witness = witness
         self._lives: dict[str, LaneLife] = {}
+        # The versions at which lanes were found that make no sense: it is said once.
+        self._parked: dict[str, int] = {}
         self.adopt(settings)
 
     def adopt(self, settings: Settings) -> None:
@@ -59,6 +61,8 @@ class FollowedLanes:
             lane, known = self._lanes.get(head.lane), self._lives.get(head.lane)
             if lane is None or (known is not None and known.version >= head.version):
                 continue
+            if self._parked.get(head.lane) == head.version:
+                continue
             if known is None:
                 known = LaneLife(lane, head.stream)
             try:
@@ -66,6 +70,7 @@ class FollowedLanes:
             except NONSENSE as error:
                 # It is taken for what it was; the acting daemon says what is wrong with it.
                 self._witness.note("lane_parked", lane=head.lane, error=str(error))
+                self._parked[head.lane] = head.version
                 continue
             self._lives[head.lane] = known
             is_news = True

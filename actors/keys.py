@@ -36,6 +36,12 @@ class Keys:
         for entry in recorded:
             self._fold(entry.stream, entry.event, entry.at_us)
 
+    def forget(self, key: int) -> None:
+        """The key opens nothing here from here on, whatever the log says of it."""
+        self._lately.clear()
+        self._keys.pop(key, None)
+        self._by_digest = {digest: known for digest, known in self._by_digest.items() if known != key}
+
     async def add(self, *, tenant: str | None, role: Role, label: str) -> tuple[KeyState, str]:
         """A new key and its secret, which is shown this once. `tenant` None: it acts for all tenants."""
         secret = f"tk_{self._secrets.fresh(_SECRET_BYTES).hex()}"

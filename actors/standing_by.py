@@ -15,6 +15,7 @@ from actors.followed_lanes import FollowedLanes
 from actors.hooks import Brought, HookIntake, LeftNews
 from actors.intake import Intake
 from actors.keys import Keys
+from actors.sender import NONSENSE
 from actors.world import World
 from core.errors import Refused
 from core.ids import Mint
@@ -125,7 +126,12 @@ class Standby:
         log = self._world.log
         active = frozenset(head.stream for head in await log.heads_of_kind("sys", status="active"))
         for key in sorted(active ^ self._active):
-            self.keys.replay(await log.events_of(key))
+            try:
+                self.keys.replay(await log.events_of(key))
+            except NONSENSE as error:
+                # Of a newer release, most likely. It may have been revoked, so it opens nothing here.
+                self.keys.forget(key)
+                self._world.witness.note("key_parked", key=key, error=str(error))
         self._active = active
         if await self._lanes.look_again():
             self.intake.adopt(self._lanes.settings())

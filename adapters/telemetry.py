@@ -50,6 +50,7 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "endings_refused": "warning",
     "failover_parked": "error",
     "failover_refused": "warning",
+    "key_parked": "error",
     "lane_parked": "error",
     "lane_unread": "warning",
     "fallback_parked": "error",

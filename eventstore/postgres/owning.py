@@ -131,7 +131,7 @@ class Ownership:
         self.check()
         turn = await connection.fetchval(_TURNS[purpose], self.identity)
         if turn is None:
-            self._lose_to_another()
+            self.lose_to_another()
             self.check()
         return int(turn)
 
@@ -141,9 +141,10 @@ class Ownership:
         if await connection.fetchval(_BEAT, self.identity):
             self.trust.heard(sent_s)
         else:
-            self._lose_to_another()
+            self.lose_to_another()
 
-    def _lose_to_another(self) -> None:
+    def lose_to_another(self) -> None:
+        """The fence has said no, and not to a fault of ours: whoever was silent is replaced."""
         self.lose("another daemon took it over while this one was silent")
 
 

@@ -76,7 +76,7 @@ class Trip:
 
     def _refuse_another(self) -> NoReturn:
         """The fence let nothing through."""
-        self._ownership.lose("its place as the writer was given to another")
+        self._ownership.lose_to_another()
         raise self._ownership.refusal()
 
     async def _through(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:

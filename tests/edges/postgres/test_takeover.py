@@ -225,7 +225,7 @@ def test_a_frozen_daemon_learns_that_it_was_replaced(
         frozen.notes.join()
         said = [line for line in frozen.notes.lines if line.startswith("tidings: ")]
         assert len(said) == 1, frozen.notes.lines
-        assert "is no longer this daemon's to write" in said[0]
+        assert "another daemon took it over" in said[0]
         # Nobody who came in its last moments leaves anything behind that would be told of.
         assert not [line for line in frozen.notes.lines if '"note":"library"' in line]
         assert postgres_server.run(count, url=postgres_url) == before
