@@ -17,6 +17,7 @@ from typing import IO, Final, cast
 import msgspec
 
 from adapters.cli.remote import Answer, Daemon
+from tests.forking.programs import Program, run
 
 PROGRAM: Final = Path(sys.executable).parent / "tidings"
 # Far more than anything here takes; a daemon that hangs fails its test instead of stopping the run.
@@ -27,15 +28,7 @@ def tidings(
     *arguments: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """One command, run to its end."""
-    return subprocess.run(
-        [PROGRAM, *arguments],
-        cwd=cwd,
-        env=clean(environ),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    return run(*arguments, environ=clean(environ), cwd=cwd, within_s=PATIENCE_S)
 
 
 def clean(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -83,7 +76,7 @@ class Notes:
 class Served:
     """A daemon in a process of its own, on a data directory."""
 
-    def __init__(self, process: subprocess.Popen[str], data: Path, notes: Notes, printed: list[str]) -> None:
+    def __init__(self, process: Program, data: Path, notes: Notes, printed: list[str]) -> None:
         self.process = process
         self.data = data
         self.printed = printed
@@ -158,15 +151,9 @@ def serving(
         cast("IO[str]", process.stdout).close()
 
 
-def started(data: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def started(data: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Program:
     """A daemon that may not be ready yet; whoever starts it ends it."""
-    return subprocess.Popen(
-        [PROGRAM, "serve", "--data", str(data), "--listen", "127.0.0.1:0", *arguments],
-        env=clean(environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Program(["serve", "--data", data, "--listen", "127.0.0.1:0", *arguments], environ=clean(environ))
 
 
 def _printed(output: IO[str]) -> list[str]:

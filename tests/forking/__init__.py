@@ -1,0 +1,1 @@
+"""Starting `tidings` many times over without importing it each time anew."""
