@@ -24,6 +24,8 @@ from weakref import WeakKeyDictionary
 
 from anyio import lowlevel
 from anyio._backends import _asyncio as anyio_asyncio
+from anyio._core import _synchronization as anyio_events
+from anyio._core import _tasks as anyio_tasks
 
 T = TypeVar("T")
 
@@ -118,6 +120,9 @@ def numbered_primitives(loop: Numbering) -> Iterator[None]:
     replaced: list[tuple[Any, str, object]] = [
         (anyio_asyncio, "CancelScope", _NumberedScope),
         (anyio_asyncio, "Event", _NumberedEvent),
+        # What anyio makes for each task, first asking which kind of loop there is.
+        (anyio_tasks, "CancelScope", _NumberedScope),
+        (anyio_events, "Event", _NumberedEvent),
         (anyio_asyncio, "_task_states", loop.task_states),
         (anyio_asyncio, "all_tasks", lambda: set(loop.pending_tasks())),
     ]
