@@ -16,7 +16,7 @@ import anyio
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from tests.storm.daemon import PROGRAM
+from tests.edges.cli.processes import PROGRAM
 
 # As `RestartSec` of a unit: long enough not to spin where a start fails.
 _AGAIN_AFTER_S: Final = 0.5

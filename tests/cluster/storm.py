@@ -16,9 +16,9 @@ from eventstore.copying.copying import extract
 from tests.cluster.clients import Clients, Load
 from tests.cluster.daemons import Fleet, fleet_of
 from tests.cluster.lightning import Ground, Lightning, Storm, Strike
+from tests.edges.cli.processes import PROGRAM
 from tests.postgres_pair import running_pair
 from tests.postgres_server import Server
-from tests.storm.daemon import PROGRAM
 from tests.storm.judging import Story, read_story
 from tests.storm.sinks import Books, http_sink, smtp_sink
 from tests.storm.storm import CONFIG, Peer

@@ -1,17 +1,19 @@
 """The daemon in a storm: started for real, killed for real, and asked over HTTP."""
 
-import asyncio
 import os
 import signal
-import sys
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
 from aiohttp import ClientConnectionError, ClientSession, ServerDisconnectedError
 
-PROGRAM: Final = Path(sys.executable).parent / "tidings"
+from tests.forking.programs import Program, run
+
 _READY_WITHIN_S: Final = 30.0
+_VERIFIED_WITHIN_S: Final = 60.0
 
 
 class Daemon:
@@ -23,7 +25,7 @@ class Daemon:
         self._store = store
         self._config = config
         self._port = port
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Program | None = None
         self.starts = 0
 
     @property
@@ -36,10 +38,7 @@ class Daemon:
         self.starts += 1
         log = self._data.parent / f"daemon-{self.starts}.log"
         arguments = ("serve", "--config", self._config, "--data", self._data, "--listen", f"127.0.0.1:{self._port}")
-        with log.open("wb") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                PROGRAM, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=errors
-            )
+        self._process = _begun(arguments, log)
         async with ClientSession() as session:
             with anyio.fail_after(_READY_WITHIN_S):
                 while not await self._is_ready(session):
@@ -67,17 +66,20 @@ class Daemon:
 
     async def _end(self, number: signal.Signals) -> int:
         assert self._process is not None, "it was started"
-        if self._process.returncode is None:
-            os.kill(self._process.pid, number)
-        return await self._process.wait()
+        self._process.send_signal(number)
+        await anyio.wait_readable(self._process.sentinel)
+        return self._process.wait()
 
     async def verify(self) -> None:
         """`tidings verify` on the log, beside the daemon; raises where it finds anything."""
         where = () if self._store is None else ("--store", self._store)
-        process = await asyncio.create_subprocess_exec(
-            *(PROGRAM, "verify", "--data", self._data, *where),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await process.communicate()
-        assert process.returncode == 0, f"after start {self.starts} verify says: {said.decode()}"
+        ended = await anyio.to_thread.run_sync(self._verified, *where)
+        assert ended.returncode == 0, f"after start {self.starts} verify says: {ended.stdout}{ended.stderr}"
+
+    def _verified(self, *where: str) -> subprocess.CompletedProcess[str]:
+        return run("verify", "--data", self._data, *where, environ=os.environ, within_s=_VERIFIED_WITHIN_S)
+
+
+def _begun(arguments: Sequence[str | Path], log: Path) -> Program:
+    with log.open("w") as errors, Path(os.devnull).open("w") as nothing:
+        return Program(arguments, environ=os.environ, output=nothing, errors=errors)
