@@ -154,7 +154,7 @@ class Hooks(HookIntake):
         tenant, lanes = brought.tenant, self._receipts.beside(brought.accounts or brought.lanes)
         peer = await self._peers.of(tenant, news.channel, news.address)
         # Whatever is recorded now is there before the first message to them.
-        self._peers.is_first(peer.conversation)
+        self._peers.has_begun(peer.conversation)
         name = await self._peers.name_of(tenant, news.channel, peer)
         await self._errands.heard(tenant, peer.conversation, news, name=name)
         for other, conversation in await self._peers.everywhere(news.channel, news.address, lanes):

@@ -178,10 +178,11 @@ class Intake:
 
     async def _committed(self, asked: Asked) -> tuple[Prepared, Stored | Repeated]:
         prepared = self._commits.prepare(asked)
+        self.peers.writes(prepared.message)
         try:
             return prepared, await self._accept(prepared.acceptance)
         except (AppendUnknown, anyio.get_cancelled_exc_class()):
-            self.peers.is_first(prepared.message.conversation)
+            self.peers.has_begun(prepared.message.conversation)
             if self._arrivals is not None:
                 self._arrivals.doubted(prepared.message)
             raise
@@ -190,7 +191,7 @@ class Intake:
 
     def _arrived(self, prepared: Prepared) -> Acknowledgement:
         message = prepared.message
-        is_first = self.peers.is_first(message.conversation)
+        is_first = self.peers.is_first(message)
         if self._arrivals is not None:
             self._arrivals.accepted(prepared, is_first=is_first)
         return Acknowledgement(

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from core.ids import Mint
+from core.message import Message
 from core.ports import Clock, Log, Secrets
 from core.records import NO_TENANT, Alias, MessageFilter
 
@@ -54,8 +55,9 @@ class Peers:
         self._known: dict[_Key, Peer] = {}
         self._first_contacts: dict[_Key, anyio.Lock] = {}
         self._hosts: dict[str, int] = {}
-        # Conversations minted here of which nothing is known to be in the log yet.
-        self._unborn: set[int] = set()
+        # Conversations minted here of which nothing is known to be in the log yet, each with the first message that is
+        # on its way there; 0 while none is.
+        self._unborn: dict[int, int] = {}
 
     async def of(self, tenant: str, channel: str, address: str) -> Peer:
         """The peer; a new one gets a conversation, whose address row is part of its first message's commit."""
@@ -96,7 +98,7 @@ class Peers:
         minted = self._mint.next(self._clock.now_us())
         if len(self._unborn) >= self._known_max:
             self._unborn.clear()
-        self._unborn.add(minted)
+        self._unborn[minted] = 0
         return Peer(subject=subject, conversation=minted, person=person)
 
     def _person(self, channel: str, address: str) -> bytes:
@@ -107,7 +109,7 @@ class Peers:
         key = (tenant, channel, address)
         if self._known.get(key) == peer:
             del self._known[key]
-        self._unborn.discard(peer.conversation)
+        self._unborn.pop(peer.conversation, None)
 
     def has_message(self, tenant: str, channel: str, address: str) -> None:
         """The first message to a peer is durable, and what its person is called with it."""
@@ -134,12 +136,21 @@ class Peers:
             return None
         return Alias(space=SPACE, tenant=tenant, name=peer.subject, stream=peer.conversation)
 
-    def is_first(self, conversation: int) -> bool:
-        """Whether this is the first word of a conversation that is certainly new: true once at most for each."""
-        if conversation not in self._unborn:
-            return False
-        self._unborn.discard(conversation)
-        return True
+    def writes(self, message: Message) -> None:
+        """A message is about to be written."""
+        if self._unborn.get(message.conversation) == 0:
+            self._unborn[message.conversation] = message.id
+
+    def is_first(self, message: Message) -> bool:
+        """Whether a message that was written is certainly the first word of its conversation, and the first heard of.
+
+        Of several on their way the log may answer in any order: then nobody is first, and the log tells which is.
+        """
+        return self._unborn.pop(message.conversation, None) == message.id
+
+    def has_begun(self, conversation: int) -> None:
+        """The log may hold something of a conversation by now."""
+        self._unborn.pop(conversation, None)
 
     def host(self, name: str) -> int:
         """A keyed hash of a webhook's host as a positive number: limits and breakers need no more of it."""
