@@ -70,6 +70,10 @@ class Sources:
         """Goes on with these. Raises ValueError for settings that cannot stand, and never shows a secret."""
         self._by_name = {one.name: Opened(source=one, verifier=verifier_of(one.settings)) for one in sources}
 
+    def names(self) -> Iterable[str]:
+        """Those of all sources."""
+        return self._by_name.keys()
+
     def named(self, name: str) -> Opened | None:
         """The source of this name, None where there is none."""
         return self._by_name.get(name)

@@ -30,7 +30,7 @@ from adapters.hooks.requests import BadSignature, RawHook, values_of
 from adapters.hooks.sources import Source
 from adapters.hooks.twilio import form_of
 from core.content_shapes import HookContent
-from core.contents import Submission
+from core.contents import PRIORITY_ELSE, Submission
 from core.news import Item
 
 # What vouches for the whole body, and so goes along only with the whole body.
@@ -60,6 +60,29 @@ _KEPT_BACK: Final = re.compile(
 )
 _JSON_BEGINS: Final = frozenset({b"{", b"["})
 _KIND: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,100}", re.ASCII)
+
+# What the messages of all hooks have in common. To say it anew for each costs three times what a copy does.
+_ANY_HOOK: Final = Submission(
+    channel="hook",
+    to="",
+    content=b"",
+    host=None,
+    subject="",
+    idempotency_key=None,
+    reference=None,
+    send_at_us=None,
+    expires_at_us=None,
+    lane=None,
+    order=None,
+    priority=PRIORITY_ELSE,
+    on_ambiguous=None,
+    policy=None,
+    zone=None,
+    metadata=None,
+    trace="",
+    correlation=None,
+    request=b"hook",
+)
 
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -116,26 +139,14 @@ def submission_of(source: Source, hook: RawHook, item: Item, *, trace: str) -> S
         kind=item.kind,
     )
     peer = f"{source.name}/event/{item.key}" if order is None else f"{source.name}/order/{order}"
-    return Submission(
-        channel="hook",
+    return replace(
+        _ANY_HOOK,
         to=peer,
         content=_ENCODER.encode(content),
-        host=None,
         subject=peer,
         idempotency_key=f"hook/{source.name}/{item.key}",
-        reference=None,
-        send_at_us=None,
-        expires_at_us=None,
         lane=source.name,
-        order=None,
-        priority=5,
-        on_ambiguous=None,
-        policy=None,
-        zone=None,
-        metadata=None,
         trace=trace,
-        correlation=None,
-        request=b"hook",
     )
 
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from actors.system import System, World
 from adapters.hooks.sources import Source
-from adapters.web import failures, openapi
+from adapters.web import failures, hooks, openapi
 from adapters.web.auth import NOBODY, Caller, admit, secret_of
 from adapters.web.desks import acting
 from adapters.web.forwarding import forwarded
@@ -69,6 +69,11 @@ def app_of(front: Front, release: str) -> web.Application:
             taken.append("HEAD")
         for method in taken:
             app.router.add_route(method, route.path, answer, expect_handler=_go_ahead)
+        if hooks.SOURCE in route.path:
+            # Without a variable a path is found at once. Sources that come with a reload are found with it.
+            for name in front.hooks.sources.names():
+                path = route.path.replace(hooks.SOURCE, name)
+                app.router.add_route(route.method, path, answer, expect_handler=_go_ahead)
         methods.setdefault(route.path, []).extend(taken)
     # Other methods of a known path, then every other path. A middleware would do as well, at a price for every call.
     for path, taken in methods.items():

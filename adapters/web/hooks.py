@@ -31,6 +31,9 @@ from core import ids
 from core.errors import AppendUnknown, Invalid, NotFound, Refused, StreamConflict
 from core.news import Item
 
+SOURCE: Final = "{source}"
+"""The variable in the paths of hooks."""
+
 # A hook of more updates than this is a large one.
 _FEW: Final = 64
 # What keeps a hook from being taken charge of now: the sender has to come again.
@@ -95,7 +98,9 @@ async def challenge(front: Front, request: web.Request, _caller: Caller) -> web.
 
 
 def _source(front: Front, request: web.Request) -> Opened:
-    opened = front.hooks.sources.named(request.match_info["source"])
+    # A path that had the name in it from the start has no variable.
+    name = request.match_info.get("source") or request.rel_url.path_safe.rpartition("/")[2]
+    opened = front.hooks.sources.named(name)
     if opened is None:
         raise NotFound("no source of hooks is configured under this name")
     return opened
