@@ -5,7 +5,7 @@ It must never fail on a log that makes no sense; laws have to say so.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -15,6 +15,10 @@ from core.records import Recorded
 
 Resolution = e.AttemptTaken | e.AttemptFailed | e.AttemptAborted
 Conclusion = e.AttemptTaken | e.AttemptProved | e.MessageCancelled | e.MessageExpired | e.MessageDead
+# To ask whether an event is one of these. Its class is looked up, since laws ask each event dozens of times, and where
+# it is none of them `isinstance` goes a long way round for each.
+RESOLUTIONS: Final[frozenset[type[e.Event]]] = frozenset(get_args(Resolution))
+CONCLUSIONS: Final[frozenset[type[e.Event]]] = frozenset(get_args(Conclusion))
 # What may still be recorded of a message that has ended: none of it tries again.
 Afterwards = e.ReceiptSeen | e.FallbackStarted | e.FallbackRefused | e.EndTold
 

@@ -13,7 +13,7 @@ from core import events as e
 from core.explain import Kind
 from core.policies import SECOND_US
 from core.records import Recorded
-from scenarios.laws.chronicle import Resolution, Story
+from scenarios.laws.chronicle import RESOLUTIONS, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.readiness import Wait
@@ -28,6 +28,8 @@ _ANEW: Final = (
     e.MessageRescheduled, e.MessageReleased, e.MessageRedriven, e.LaneChanged, e.AttemptFailed, e.AttemptAborted,
 )  # fmt: skip  # What gives a message another due instant, or another lane.
 # What begins and what ends the wait for evidence.
+_OF_ATTEMPTS: Final = RESOLUTIONS | {e.AttemptStarted}
+_OF_ANY_LANE: Final = frozenset({e.LanePaused, e.LaneResumed, e.LaneThrottled, e.BreakerOpened})
 _OF_DOUBTS: Final = (e.ReconcileStarted, e.AmbiguityResolved, e.AttemptProved, e.AttemptStarted)
 _OF_LANE: Final[frozenset[Kind]] = frozenset(
     {"lane_gone", "lane_paused", "lane_throttled", "breaker", "ramp", "host_throttled", "host_breaker", "host_ramp"}
@@ -136,7 +138,7 @@ class _Judge:
 
     def _is_of_attempts(self, said: Foretold, entry: Recorded) -> bool:
         """Whether an event begins or ends the attempt of another message in its lane."""
-        if entry.stream == said.stream or not isinstance(entry.event, e.AttemptStarted | Resolution):
+        if entry.stream == said.stream or type(entry.event) not in _OF_ATTEMPTS:
             return False
         return self._evidence.chronicle.stories[entry.stream].lane_at(entry.version) == said.lane
 
@@ -190,7 +192,7 @@ class _Judge:
         """Whether an event is the message's own, its conversation's, or of any lane."""
         if entry.stream in {story.stream, story.accepted.conversation} or self._is_beside(story, entry):
             return True
-        return isinstance(entry.event, e.LanePaused | e.LaneResumed | e.LaneThrottled | e.BreakerOpened)
+        return type(entry.event) in _OF_ANY_LANE
 
     def _is_known(self, said: Foretold, entry: Recorded) -> bool:
         return self._places[entry.stream, entry.version] < said.events

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from core import events as e
-from scenarios.laws.chronicle import Conclusion, Resolution, Story
+from scenarios.laws.chronicle import CONCLUSIONS, RESOLUTIONS, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.waiting import slack_us
 
 # With these a message leaves its conversation's line, for good or for a while.
-_LEAVES: Final = (Conclusion, e.MessageHeld, e.MessageSetAside)
+_LEAVES: Final = CONCLUSIONS | {e.MessageHeld, e.MessageSetAside}
 # And with these it stands in it again, or at another place.
 _ENTERS: Final = (e.MessageAccepted, e.MessageReleased, e.MessageRedriven, e.MessageRescheduled)
 
@@ -45,7 +45,7 @@ class _Order:
             if isinstance(event, e.AttemptStarted):
                 yield from self._starts(story, entry.at_us, event.lane)
                 self._flying[story.stream] = event.attempt
-            elif isinstance(event, Resolution):
+            elif type(event) in RESOLUTIONS:
                 self._flying.pop(story.stream, None)
             if isinstance(event, e.MessageAccepted) and event.due_us < entry.at_us:
                 # A daemon that stood by took it in, and the one that acts heard of it later.
@@ -76,7 +76,7 @@ class _Order:
 
     def _move(self, story: Story, event: e.Event) -> None:
         stream = story.stream
-        if isinstance(event, _LEAVES):
+        if type(event) in _LEAVES:
             self._line.pop(stream, None)
             if isinstance(event, e.MessageSetAside):
                 self._aside.add(stream)

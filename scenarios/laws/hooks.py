@@ -5,7 +5,7 @@ hooks of one order key in the order in which they came.
 from collections.abc import Iterator, Mapping
 
 from core import events as e
-from scenarios.laws.chronicle import Conclusion, Story
+from scenarios.laws.chronicle import CONCLUSIONS, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.waiting import slack_us
@@ -86,7 +86,7 @@ def _in_turn(stories: list[Story], slack_us: int) -> Iterator[Finding]:
         if first is None:
             continue
         for earlier in stories[:place]:
-            left = next((entry for entry in earlier.entries if isinstance(entry.event, _LEAVES)), None)
+            left = next((entry for entry in earlier.entries if type(entry.event) in _LEAVES), None)
             came_late = earlier.accepted.due_us < earlier.entries[0].at_us
             known_us = earlier.entries[0].at_us + (slack_us if came_late else 0)
             is_there = earlier.entries[0].seq < first.seq and known_us <= first.at_us
@@ -97,4 +97,4 @@ def _in_turn(stories: list[Story], slack_us: int) -> Iterator[Finding]:
 
 
 # With these a hook is out of the way of those behind it.
-_LEAVES = (Conclusion, e.MessageSetAside, e.MessageHeld)
+_LEAVES = CONCLUSIONS | {e.MessageSetAside, e.MessageHeld}

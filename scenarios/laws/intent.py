@@ -4,12 +4,16 @@ Where that resolution is a doubt, the doubt has exactly one end.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from core import events as e
 from core.outcomes import Ambiguous
-from scenarios.laws.chronicle import Conclusion, Resolution, Story
+from scenarios.laws.chronicle import CONCLUSIONS, Resolution, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
+
+# What may follow a doubt only once it has ended.
+_GOES_ON: Final = CONCLUSIONS | {e.AttemptStarted, e.MessageHeld}
 
 
 def intent_comes_first(evidence: Evidence) -> Iterator[Finding]:
@@ -59,7 +63,7 @@ def _doubts_end_once(story: Story) -> Iterator[Finding]:
                 doubt = 0
             case e.AttemptProved():
                 doubt = 0
-            case event if doubt and isinstance(event, Conclusion | e.AttemptStarted | e.MessageHeld):
+            case event if doubt and type(event) in _GOES_ON:
                 words = f"{type(entry.event).__name__} follows attempt {doubt} of {story.key}, whose fate nobody told"
                 yield Finding(words=words, at_us=entry.at_us, streams=(story.stream,))
                 doubt = 0

@@ -16,7 +16,7 @@ from scenarios.laws.afterwards import (
     statuses_only_rise,
     what_is_owed_follows,
 )
-from scenarios.laws.chronicle import Afterwards, Conclusion, Story
+from scenarios.laws.chronicle import CONCLUSIONS, Afterwards, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.tokens import tokens_at
@@ -63,7 +63,7 @@ def _ends_once(story: Story) -> Iterator[Finding]:
         elif ended is not None and not isinstance(entry.event, Afterwards):
             words = f"had ended with {_name(ended)} when {_name(entry.event)} followed"
             yield _finding(story, words, entry.at_us)
-        elif isinstance(entry.event, Conclusion):
+        elif type(entry.event) in CONCLUSIONS:
             ended = entry.event
 
 

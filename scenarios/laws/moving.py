@@ -5,18 +5,20 @@ that was down, against that.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from core import events as e
 from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Transient
 from core.records import Recorded
-from scenarios.laws.chronicle import Attempt, Conclusion, Story
+from scenarios.laws.chronicle import CONCLUSIONS, Attempt, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.laws.spans import FOREVER, Span, Spans, uncovered
 from scenarios.laws.waiting import Constraints, noticed_us
+
+_WAITS_NO_MORE: Final = CONCLUSIONS | {e.AttemptStarted, e.MessageHeld, e.ReconcileStarted}
 
 State = Literal["up", "down", "either"]
 
@@ -207,7 +209,7 @@ def _waits(story: Story, end_us: int) -> Iterator[tuple[str, int, int]]:
         if waits_us is not None and waits_us < entry.at_us:
             yield story.lane_at(entry.version), waits_us, entry.at_us
             waits_us = entry.at_us
-        if isinstance(event, Conclusion | e.AttemptStarted | e.MessageHeld | e.ReconcileStarted):
+        if type(event) in _WAITS_NO_MORE:
             waits_us = None
         elif (due_us := getattr(event, "due_us", None)) is not None:
             waits_us = max(entry.at_us, due_us)

@@ -12,13 +12,16 @@ import msgspec
 from core import events as e
 from core.policies import SECOND_US
 from core.records import Recorded
-from scenarios.laws.chronicle import Conclusion, Resolution, Story
+from scenarios.laws.chronicle import CONCLUSIONS, RESOLUTIONS, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.world.nature import can_tell
 
 # How long a provider may take to answer what became of an attempt, and the sender to give up on it (actors/sender.py).
 _INQUIRY_US: Final = 25 * SECOND_US
-_LEAVES: Final = (Conclusion, e.MessageHeld, e.MessageSetAside)
+_LEAVES: Final = CONCLUSIONS | {e.MessageHeld, e.MessageSetAside}
+_TAKES_PLACE: Final = frozenset({e.MessageAccepted, e.MessageRedriven, e.MessageRescheduled})
+_RETURNS: Final = RESOLUTIONS | {e.MessageAccepted, e.MessageReleased, e.MessageRedriven}
+_CERTAIN: Final = frozenset({e.AmbiguityResolved, e.AttemptProved})
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,16 +138,16 @@ class _Walk:
             self._flying.add(stream)
         elif isinstance(event, e.ReconcileStarted):
             self._doubt_us[stream] = event.until_us
-        elif isinstance(event, e.AmbiguityResolved | e.AttemptProved) and story.lane_at(entry.version) in self._askable:
+        elif type(event) in _CERTAIN and story.lane_at(entry.version) in self._askable:
             # While its provider was asked, it was out there as far as anybody knew.
             self._freed_us = self._full_until_us = entry.at_us
-        elif isinstance(event, Resolution):
+        elif type(event) in RESOLUTIONS:
             policy = self._evidence.policy_of(story, story.lane_at(entry.version))
             if len(self._flying) >= policy.in_flight_max or self._open_until_us is not None:
                 self._full_until_us = entry.at_us
             self._flying.discard(stream)
             self._freed_us = entry.at_us
-        if isinstance(event, Resolution | e.MessageAccepted | e.MessageReleased | e.MessageRedriven):
+        if type(event) in _RETURNS:
             self._returned_us[stream] = entry.at_us
         due_us = getattr(event, "due_us", None)
         if due_us is not None:
@@ -157,13 +160,13 @@ class _Walk:
 
     def _keep_line(self, story: Story, event: e.Event, due_us: int | None) -> None:
         stream = story.stream
-        if isinstance(event, _LEAVES):
+        if type(event) in _LEAVES:
             self._line.pop(stream, None)
             if isinstance(event, e.MessageSetAside):
                 self._places.pop(stream, None)
         elif story.accepted.order != "fifo":
             return
-        elif isinstance(event, e.MessageAccepted | e.MessageRedriven | e.MessageRescheduled):
+        elif type(event) in _TAKES_PLACE:
             self._places[stream] = self._line[stream] = (due_us or 0, stream)
         elif isinstance(event, e.MessageReleased) and stream in self._places:
             self._line[stream] = self._places[stream]

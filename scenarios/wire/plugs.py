@@ -16,6 +16,8 @@ from typing import Final, cast
 
 _REAL: Final = socket.socket
 _REAL_TRUST: Final = ssl.create_default_context
+# Trusts nobody. Each life of a daemon asks for one for each of its lanes, and to make one takes a millisecond.
+_NOBODY: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Set while a wire is up: other threads go on making real sockets.
 _home: list[int] = []
 
@@ -43,7 +45,7 @@ class Plug(socket.socket):
 def _trust(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **options: str | None) -> ssl.SSLContext:
     """A context that trusts nobody: reading the machine's authorities would take longer than most of a run."""
     if _home and threading.get_ident() == _home[-1]:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return _NOBODY
     return _REAL_TRUST(purpose, **options)
 
 
