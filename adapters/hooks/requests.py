@@ -108,4 +108,6 @@ def any_same(given: Iterable[str], expected: Sequence[str]) -> bool:
 
 def same(given: str, expected: str) -> bool:
     """Whether two texts are the same, in a time that does not tell where they differ."""
+    if given.isascii() and expected.isascii():
+        return hmac.compare_digest(given, expected)
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))

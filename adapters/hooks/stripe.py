@@ -36,7 +36,7 @@ class StripeVerifier:
         if second is None:
             raise BadSignature("malformed")
         at_s = seconds_of(second)
-        if not self._vouched(b"%b.%b" % (second.encode(), hook.body), given):
+        if not self._vouched(f"{second}.".encode() + hook.body, given):
             raise BadSignature("mismatch")
         demand_fresh(at_s, now_us, self._tolerance_us)
 

@@ -159,7 +159,12 @@ def _kind(settings: HookSettings, hook: RawHook) -> str:
             kind = _one(hook, "X-GitHub-Event")
         case _:
             kind = None
-    return kind if kind is not None and _KIND.fullmatch(kind) else ""
+    return kind if kind is not None and _is_word(kind) else ""
+
+
+@lru_cache(maxsize=1_024)  # A sender has few, and all of its hooks are of one of them.
+def _is_word(kind: str) -> bool:
+    return _KIND.fullmatch(kind) is not None
 
 
 def _order(hook: RawHook, item: Item, pointer: str) -> str | None:
