@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +16,8 @@ import anyio
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from adapters.moments import instant_us
+from tests.cluster.takeovers import Moment, What
 from tests.edges.cli.processes import PROGRAM
 
 # As `RestartSec` of a unit: long enough not to spin where a start fails.
@@ -25,6 +27,20 @@ _ACTS_WITHIN_S: Final = 90.0
 _ANSWERS_WITHIN: Final = ClientTimeout(total=2)
 
 Role = Literal["acts", "stands by", "away"]
+
+
+_STARTS: Final[Mapping[str, What]] = {"standing_by": "stands by", "ready": "acts"}
+
+
+class _Note(msgspec.Struct):
+    at: str
+    note: str
+
+
+def _at_us(note: _Note) -> int:
+    at_us = instant_us(note.at)
+    assert at_us is not None, note.at
+    return at_us
 
 
 class Daemon:
@@ -98,6 +114,12 @@ class Daemon:
         words = ('"note":"crashed"', '"note":"bug"', "Traceback")
         return [line for line in self.log.read_text().splitlines() if any(word in line for word in words)]
 
+    def starts(self) -> list[tuple[What, int]]:
+        """When each of its processes began to stand by, and to act, in microseconds."""
+        notes = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        told = [msgspec.json.decode(line, type=_Note) for line in notes]
+        return [(_STARTS[note.note], _at_us(note)) for note in told if note.note in _STARTS]
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             os.kill(self._process.pid, number)
@@ -134,6 +156,15 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
         """The admin key, which the first one that acted has made."""
         (file,) = [daemon.data / "admin.key" for daemon in self.daemons if (daemon.data / "admin.key").exists()]
         return file.read_text().strip()
+
+
+def starts_of(daemons: Sequence[Daemon]) -> list[Moment]:
+    """Every start of every one of them."""
+    return [
+        Moment(what=what, at_us=at_us, daemon=place)
+        for place, daemon in enumerate(daemons)
+        for what, at_us in daemon.starts()
+    ]
 
 
 @asynccontextmanager

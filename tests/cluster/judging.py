@@ -9,22 +9,14 @@ from typing import Final
 import msgspec
 
 from tests.cluster.clients import Load
-from tests.cluster.lightning import Strike
 from tests.cluster.storm import Aftermath
+from tests.cluster.takeovers import TAKEN_OVER_WITHIN_S, Takeover, takeovers
 from tests.promises import test_storm as one_daemon
 from tests.storm import storm as one
 
 # What a process may end with: a kill, a stop in order, or that another one took its place.
 _KILLED, _STOPPED, _REPLACED = -9, 0, 1
 _ENDS: Final = {_KILLED, _STOPPED, _REPLACED}
-
-
-class Takeover(msgspec.Struct, frozen=True, kw_only=True):
-    """The seconds from what struck the acting daemon to another one's first attempt, and what else struck meanwhile."""
-
-    after: str
-    took_s: float
-    meanwhile: int
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +27,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     def told(self) -> str:
         """For a person."""
-        each = [f"{one.after} {one.took_s:.1f} s ({one.meanwhile} more meanwhile)" for one in self.takeovers]
-        middle = f"; {statistics.median(one.took_s for one in self.takeovers):.1f} s in the middle" if each else ""
+        each = ", ".join(one.told() for one in self.takeovers)
+        counted = [one.counted_s for one in self.takeovers]
+        sum_up = f"; undisturbed {statistics.median(counted):.1f} s in the middle, {max(counted):.1f} s at most"
         return (
-            f"{self.counted}\nfrom a strike at the acting daemon to the next one's attempt: {', '.join(each)}{middle}"
+            f"{self.counted}\nfrom a strike at the acting daemon to the next one's attempt: {each}"
+            f"{sum_up if counted else ''}\n{len(self.late())} took longer than {TAKEN_OVER_WITHIN_S:.0f} s undisturbed"
         )
+
+    def late(self) -> list[Takeover]:
+        """Those that took longer than is promised, as far as nothing disturbed them."""
+        return [one for one in self.takeovers if one.counted_s > TAKEN_OVER_WITHIN_S]
 
 
 def judge(after: Aftermath, load: Load) -> Verdict:
@@ -61,24 +59,11 @@ def judge(after: Aftermath, load: Load) -> Verdict:
     return Verdict(
         counted={
             **counted,
-            "kills": sum(strike.what == "kill" for strike in after.strikes),
-            "freezes": sum(strike.what == "freeze" for strike in after.strikes),
-            "of the acting one": sum(strike.acted for strike in after.strikes),
-            "takeovers": len(after.first_attempts) - 1,
+            "kills": sum(moment.what == "kill" for moment in after.moments),
+            "freezes": sum(moment.what == "freeze" for moment in after.moments),
+            "of the acting one": sum(moment.acted for moment in after.moments),
+            "takeovers": sum(moment.what == "sends" for moment in after.moments) - 1,
             "replaced": ends.count(_REPLACED),
         },
-        takeovers=takeovers(after.strikes, after.first_attempts),
+        takeovers=takeovers(after.moments),
     )
-
-
-def takeovers(strikes: list[Strike], first_attempts: list[int]) -> list[Takeover]:
-    """Each takeover since the first daemon began, with the last strike at one that acted before it."""
-    found = []
-    for at_us in first_attempts[1:]:
-        before = [strike for strike in strikes if strike.at_us < at_us]
-        struck = [place for place, strike in enumerate(before) if strike.acted and strike.what != "failover"]
-        if struck:
-            last = before[struck[-1]]
-            took_s = (at_us - last.at_us) / 1e6
-            found.append(Takeover(after=last.what, took_s=took_s, meanwhile=len(before) - struck[-1] - 1))
-    return found

@@ -1,10 +1,10 @@
 """What strikes several daemons and their database: kills, freezes, and one failover, each noted when it came.
 
-Answers for who acted when it struck being known, since only then somebody has to take over.
+Answers for who was struck being known, and whether it acted: only then somebody has to take over.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 import msgspec
@@ -15,6 +15,7 @@ from adapters.clock import wall_us
 from scenarios.draws import Draws
 from tests.cluster.clients import Clients
 from tests.cluster.daemons import Daemon, Fleet
+from tests.cluster.takeovers import Moment, What
 from tests.postgres_pair import Pair
 from tests.postgres_server import Server
 from tests.storm.sinks import Books
@@ -24,14 +25,6 @@ FROZEN_MOST_S: Final = 25.0
 _APART_S: Final = (3.0, 12.0)
 _WITHOUT_PRIMARY_S: Final = 1.0
 _RECEIVED_WITHIN_S: Final = 60.0
-
-
-class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """What struck at this instant of the wall clock, and whether it struck the one that acted."""
-
-    what: Literal["kill", "freeze", "failover"]
-    at_us: int
-    acted: bool
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +41,7 @@ class Storm:
     def __init__(self, ground: Ground, clients: Clients, going: TaskGroup) -> None:
         self.fleet = ground.fleet
         self.clients = clients
-        self.strikes: list[Strike] = []
+        self.moments: list[Moment] = []
         self._server = ground.server
         self._books = ground.books
         self._going = going
@@ -61,34 +54,44 @@ class Storm:
 
     async def kill(self, daemon: Daemon) -> None:
         """SIGKILL."""
-        await self._note("kill", daemon)
+        await self._strike("kill", daemon)
         daemon.kill()
 
     async def freeze(self, daemon: Daemon) -> None:
         """SIGSTOP."""
-        await self._note("freeze", daemon)
+        await self._strike("freeze", daemon)
         daemon.freeze()
+
+    def thaw(self, daemon: Daemon) -> None:
+        """SIGCONT."""
+        self._note("thaw", daemon)
+        daemon.thaw()
 
     def thaw_after(self, daemon: Daemon, seconds: float) -> None:
         """SIGCONT after so long, which nobody waits for."""
 
         async def thaw() -> None:
             await anyio.sleep(seconds)
-            daemon.thaw()
+            self.thaw(daemon)
 
         self._going.start_soon(thaw)
 
     async def fail_over(self) -> None:
         """The primary ends at once, and the standby is promoted a moment later. There must be a pair of servers."""
         assert isinstance(self._server, Pair), "only a pair can fail over"
-        self.strikes.append(Strike(what="failover", at_us=wall_us(), acted=True))
+        self._note("database away")
         await to_thread.run_sync(self._server.kill_primary)
         await anyio.sleep(_WITHOUT_PRIMARY_S)
         await to_thread.run_sync(self._server.promote)
+        self._note("database back")
 
-    async def _note(self, what: Literal["kill", "freeze"], daemon: Daemon) -> None:
+    async def _strike(self, what: What, daemon: Daemon) -> None:
         acted = await daemon.role(self.fleet.session) == "acts"
-        self.strikes.append(Strike(what=what, at_us=wall_us(), acted=acted))
+        self._note(what, daemon, acted=acted)
+
+    def _note(self, what: What, daemon: Daemon | None = None, *, acted: bool = False) -> None:
+        place = None if daemon is None else self.fleet.daemons.index(daemon)
+        self.moments.append(Moment(what=what, at_us=wall_us(), daemon=place, acted=acted))
 
 
 Lightning = Callable[[Storm], Awaitable[None]]
@@ -135,7 +138,7 @@ async def one_of_each(storm: Storm) -> None:
     await storm.received(3 * half)
     await storm.freeze(frozen)
     await storm.fleet.acting()
-    frozen.thaw()
+    storm.thaw(frozen)
     storm.clients.begin_burst()
     await storm.received(5 * half)
     await storm.fail_over()

@@ -14,8 +14,9 @@ from anyio import to_thread
 
 from eventstore.copying.copying import extract
 from tests.cluster.clients import Clients, Load
-from tests.cluster.daemons import Fleet, fleet_of
-from tests.cluster.lightning import Ground, Lightning, Storm, Strike
+from tests.cluster.daemons import Fleet, fleet_of, starts_of
+from tests.cluster.lightning import Ground, Lightning, Storm
+from tests.cluster.takeovers import Moment
 from tests.edges.cli.processes import PROGRAM
 from tests.postgres_pair import running_pair
 from tests.postgres_server import Server
@@ -38,7 +39,7 @@ _OPEN: Final = """
 SELECT (SELECT count(*) FROM tidings.inbox WHERE kind = 'message')
   + (SELECT count(*) FROM tidings.head WHERE kind = 'msg' AND due_us IS NOT NULL OR status = 'sending')"""
 _FIRST_ATTEMPTS: Final = """
-SELECT min(at_us) FROM tidings.event WHERE type = 'AttemptStarted' GROUP BY epoch ORDER BY epoch"""
+SELECT epoch, min(at_us) FROM tidings.event WHERE type = 'AttemptStarted' GROUP BY epoch ORDER BY epoch"""
 # Events whose owner came before the owner of the event before them.
 _FALLING: Final = """
 SELECT count(*) FROM (
@@ -59,7 +60,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known after a storm. `first_attempts` has when each daemon that acted began its first, in their order.
+    """What is known after a storm. `moments` has what struck, each daemon's starts, and their first attempts.
 
     `ends` says of each daemon how its processes ended, the stop at last; `crashes` are log lines that tell of bugs.
     """
@@ -67,8 +68,7 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     accepted: dict[tuple[str, int], str]
     books: Books
     story: Story
-    strikes: list[Strike]
-    first_attempts: list[int]
+    moments: list[Moment]
     falling: int
     ends: list[list[int]]
     crashes: list[str]
@@ -89,7 +89,7 @@ async def storm_over(folder: Path, load: Load, lightning: Lightning, site: Site)
         async with fleet_of(folder, configs) as fleet:
             peers = [Peer(nth, http_port) for nth in range(load.conversations)]
             clients = Clients(load, peers, [daemon.url for daemon in fleet.daemons], fleet.key())
-            strikes = await _blow(Ground(fleet=fleet, server=site.server, books=books), clients, lightning)
+            struck = await _blow(Ground(fleet=fleet, server=site.server, books=books), clients, lightning)
             await _settled(fleet, site)
             await _stopped(fleet)
     await _verified(site.url)
@@ -99,20 +99,24 @@ async def storm_over(folder: Path, load: Load, lightning: Lightning, site: Site)
         accepted=clients.accepted,
         books=books,
         story=await read_story(file),
-        strikes=strikes,
-        first_attempts=[int(line) for line in (await site.asked(_FIRST_ATTEMPTS)).splitlines()],
+        moments=[*struck, *starts_of(fleet.daemons), *await _first_attempts(site)],
         falling=int(await site.asked(_FALLING)),
         ends=[daemon.ends for daemon in fleet.daemons],
         crashes=[line for daemon in fleet.daemons for line in daemon.crashes()],
     )
 
 
-async def _blow(ground: Ground, clients: Clients, lightning: Lightning) -> list[Strike]:
+async def _first_attempts(site: Site) -> list[Moment]:
+    rows = [line.split("|") for line in (await site.asked(_FIRST_ATTEMPTS)).splitlines()]
+    return [Moment(what="sends", at_us=int(at_us), epoch=int(epoch)) for epoch, at_us in rows]
+
+
+async def _blow(ground: Ground, clients: Clients, lightning: Lightning) -> list[Moment]:
     async with anyio.create_task_group() as going:
         blowing = Storm(ground, clients, going)
         going.start_soon(clients.run)
         await lightning(blowing)
-    return blowing.strikes
+    return blowing.moments
 
 
 async def _settled(fleet: Fleet, site: Site) -> None:

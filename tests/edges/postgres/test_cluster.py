@@ -24,4 +24,3 @@ async def test_nothing_is_lost_whoever_fails(tmp_path: Path) -> None:
     assert verdict.counted["takeovers"] >= 2
     assert verdict.counted["replaced"] >= 1
     assert [one.after for one in verdict.takeovers] == ["kill", "freeze"]
-    assert all(one.took_s < 40 for one in verdict.takeovers)
