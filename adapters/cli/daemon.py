@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from adapters.config.loading import Config as Configuration
     from adapters.config.loading import Mistaken
     from adapters.config.reading import Mistake
-    from adapters.config.store import Place
     from adapters.daemon import Running
+    from eventstore.postgres.trying import Seen
 
 # What a first message looks like on each channel.
 _TRY: Final = {
@@ -69,7 +69,8 @@ def _serve(
 def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> None:
     """Checks the configuration and shows every mistake at once.
 
-    Reads it as `serve` would, from the file and the environment. Opens nothing, but asks a database whether it answers.
+    Reads it as `serve` would, from the file and the environment. Opens nothing, but asks a database whether it answers,
+    and who acts on it.
     """
     from adapters.config.loading import Mistaken
 
@@ -81,32 +82,56 @@ def _check(*, config: Config = None, data: Data = DATA, json_: Json = False) -> 
             raise Ended from None
         raise _refused(mistaken) from None
     lanes = [{"name": lane.name, "channel": lane.channel, "provider": lane.provider} for lane in found.settings.lanes]
-    holds = _answer_of(found.store)
+    daemons = None if isinstance(found.store, Path) else _daemons_on(found.store.url.reveal())
     if json_:
         where = {"listen": str(found.listen), "store": str(found.store)}
-        as_json({"mistakes": [], "warnings": found.warnings, **where, "lanes": lanes})
+        told = None if daemons is None else [_daemon_as_json(daemon) for daemon in daemons]
+        as_json({"mistakes": [], "warnings": found.warnings, **where, "lanes": lanes, "daemons": told})
         return
+    holds = "" if isinstance(found.store, Path) else ", which is empty" if daemons is None else ", which holds one"
     line(f"{found.file or 'Without a file'}: {len(lanes)} lanes, no mistake.")
     for lane in lanes:
         line(f"  {lane['name']}: {lane['channel']} through {lane['provider']}")
     line(f"It listens on {found.listen}; the log is {found.store}{holds}.")
+    if daemons is not None:
+        line(_who_acts(daemons))
     for warning in found.warnings:
         aside(f"warning: {warning}")
 
 
-def _answer_of(place: "Place") -> str:
-    """What a database says of itself; empty for a file, which nobody asks. Ends the command where none answers."""
-    if isinstance(place, Path):
-        return ""
+def _daemons_on(url: str) -> "list[Seen] | None":
+    """The daemons on a database, None where it has no log. Ends the command where it does not answer."""
     import anyio
 
     from core.errors import StoreRefused
-    from eventstore.postgres.trying import has_log
+    from eventstore.postgres.trying import daemons_on
 
     try:
-        return ", which holds one" if anyio.run(has_log, place.url.reveal()) else ", which is empty"
+        return anyio.run(daemons_on, url)
     except StoreRefused as error:
         raise Ended(sentence(error)) from None
+
+
+def _who_acts(daemons: "list[Seen]") -> str:
+    from adapters.moments import moment
+
+    others = sum(not daemon.acts for daemon in daemons)
+    standing = f"{others or 'none'} stand{'' if others > 1 else 's'} by"
+    for daemon in daemons:
+        if daemon.acts:
+            since = f"{moment(daemon.started_us):%Y-%m-%d %H:%M:%S} UTC"
+            return (
+                f"The daemon in slot {daemon.slot} acts (started {since}, heard of {daemon.silent_s:.0f} s ago), and"
+                f" {standing}."
+            )
+    return f"No daemon acts on it now, and {standing}."
+
+
+def _daemon_as_json(daemon: "Seen") -> dict[str, object]:
+    from adapters.moments import moment
+
+    seen = {"acts": daemon.acts, "slot": daemon.slot, "started": moment(daemon.started_us)}
+    return {**seen, "silent_s": round(daemon.silent_s, 3)}
 
 
 def _loading(file: Path | None, data: Path, listen: str | None) -> "Callable[[], Configuration]":

@@ -12,7 +12,7 @@ from core.records import Repeated, Stored
 from eventstore.postgres.checking import verify
 from eventstore.postgres.connection import SCHEMA, Connection, connect
 from eventstore.postgres.opening import open_log, open_node, read_log
-from eventstore.postgres.trying import has_log
+from eventstore.postgres.trying import daemons_on
 from tests.contracts.scribe import Scribe
 from tests.postgres_server import Server
 
@@ -72,7 +72,7 @@ async def test_old_tables_become_those_of_a_new_database(
     words = f"has schema version {version}, of an older release: start a daemon of this one"
     with pytest.raises(StoreRefused, match=words):
         await read_log(postgres_url)
-    assert await has_log(postgres_url)
+    assert await daemons_on(postgres_url) == []
     await (await open_node(postgres_url, identity=1)).close()
     with postgres_server.fresh() as other:
         await (await open_node(other, identity=1)).close()

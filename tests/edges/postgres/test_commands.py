@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.edges.cli.processes import serving, tidings
+from tests.edges.postgres.several import one_that_stands_by
 from tests.edges.postgres.test_daemon import refused, send
 from tests.postgres_server import Server
 
@@ -69,14 +70,23 @@ def test_a_database_that_is_not_there_is_told_in_one_line(tmp_path: Path, postgr
 
 
 def test_check_asks_the_database(tmp_path: Path, postgres_server: Server, postgres_url: str) -> None:
-    """It says whether a log is there, and makes nothing."""
+    """It says whether a log is there, and who acts on it, and makes nothing."""
     config = tmp_path / "tidings.toml"
     config.write_text(f'[store]\nurl = "{postgres_url}"\n{BOX}')
     assert "which is empty" in tidings("check", "--config", str(config)).stdout
     assert postgres_server.run("SELECT to_regnamespace('tidings')", url=postgres_url) == ""
     with serving(tmp_path / "data", "--config", str(config)) as served:
-        assert "which holds one" in tidings("check", "--config", str(config)).stdout
+        told = tidings("check", "--config", str(config)).stdout
+        assert "which holds one.\nThe daemon in slot 0 acts (started 2" in told
+        assert "and none stands by.\n" in told
+        with one_that_stands_by(tmp_path, postgres_url, served) as other:
+            assert "s ago), and 1 stands by.\n" in tidings("check", "--config", str(config)).stdout
+            found = msgspec.json.decode(tidings("check", "--config", str(config), "--json").stdout)["daemons"]
+            assert [(daemon["acts"], daemon["slot"]) for daemon in found] == [(True, 0), (False, 1)]
+            assert all(daemon["silent_s"] >= 0 for daemon in found)
+            assert other.stop() == 0
         assert served.stop() == 0
+    assert "\nNo daemon acts on it now, and none stands by.\n" in tidings("check", "--config", str(config)).stdout
 
 
 def test_a_log_with_wrong_heads_is_rebuilt_through_a_file(
