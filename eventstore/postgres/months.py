@@ -38,7 +38,7 @@ _MAKE: Final = """
 CREATE TABLE {name} (LIKE event, PRIMARY KEY (pos))
   WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)"""
 _MOVE: Final = """
-WITH moved AS (DELETE FROM event_default WHERE stream >= $1 AND stream < $2 RETURNING *)
+WITH moved AS (DELETE FROM event_default WHERE stream >= {first} AND stream < {beyond} RETURNING *)
 INSERT INTO {name} SELECT * FROM moved"""
 _ATTACH: Final = "ALTER TABLE event ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({beyond})"
 
@@ -75,15 +75,11 @@ async def make(connection: Connection, month: Month) -> None:
     name, first, beyond = month.name, month.first, month.beyond
     if any(low < beyond and first < high for low, high in await connection.fetch(_SPANS, ID_MAX)):
         return
-    async with connection.transaction():
-        await connection.execute(_BRIEFLY)
-        strayed = int(await connection.fetchval(_STRAYED, first, beyond, MOVED_MAX + 1))
-        if strayed > MOVED_MAX:
-            return
-        await connection.execute(_MAKE.format(name=name))
-        if strayed:
-            await connection.execute(_MOVE.format(name=name), first, beyond)
-        await connection.execute(_ATTACH.format(name=name, first=first, beyond=beyond))
+    strayed = int(await connection.fetchval(_STRAYED, first, beyond, MOVED_MAX + 1))
+    if strayed <= MOVED_MAX:
+        steps = (_BRIEFLY, _MAKE, _MOVE, _ATTACH) if strayed else (_BRIEFLY, _MAKE, _ATTACH)
+        # One transaction on one trip: whoever freezes in between would keep everybody from the default.
+        await connection.execute(";".join(steps).format(name=name, first=first, beyond=beyond))
 
 
 class Months:

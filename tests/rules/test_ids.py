@@ -38,6 +38,8 @@ def test_a_restart_goes_on_above_the_largest_id(jumps: list[int], restart_us: in
 def test_an_id_tells_its_millisecond() -> None:
     """The highest 41 bits are the milliseconds since 2025, so that ids sort by time."""
     assert Mint().next(START_US) >> 22 == START_US // 1000 - EPOCH_MS
+    assert ids.born_ms(Mint(slot=1023).next(START_US)) == START_US // 1000
+    assert ids.first_at(START_US // 1000) == Mint().next(START_US)
 
 
 def test_more_ids_than_a_millisecond_holds_borrow_the_next() -> None:
