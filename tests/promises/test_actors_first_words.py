@@ -1,6 +1,7 @@
 """The first words of a conversation: whoever hears of their commit first, they leave in the order of the log."""
 
 from collections.abc import Awaitable
+from functools import partial
 
 import anyio
 
@@ -39,10 +40,7 @@ def test_the_second_word_does_not_overtake_a_first_that_is_heard_of_later() -> N
     async def main() -> tuple[list[int], dict[str, int]]:
         durable, provider = Durable(), Provider()
         async with living(durable=durable, provider=provider, log=LateAnswer(durable)) as house:
-            async with anyio.create_task_group() as group:
-                for number in range(3):
-                    group.start_soon(house.post, TO, number)
-                    await anyio.sleep(0.5)
+            await house.all_at_once([partial(house.post, TO, number) for number in range(3)])
             await house.pass_time(60)
             return provider.numbers(TO), house.statuses()
 
