@@ -8,7 +8,7 @@ attempt comes to.
 import asyncio
 from collections.abc import Collection
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import anyio
 import anyio.lowlevel
@@ -74,6 +74,8 @@ class Scheduler:
         self._witness = witness
         self._bounds = bounds
         self._bell = Bell(clock)
+        # When the one task looks again by itself, None for at a ring only. Nobody wakes it for what is later.
+        self._looks_us: int | None = None
         self._agendas: dict[str, LaneAgenda] = {}
         # Lanes that messages came for and that are not configured here: as many as other daemons have.
         self._missing: set[str] = set()
@@ -140,22 +142,29 @@ class Scheduler:
         if known_us is None or message.due_us < known_us:
             entry = Entry(message.due_us, 0, message.conversation, message.due_us, message.host)
             agenda.ring.remind(message.tenant, message.priority, entry)
-            self._bell.ring()
+            self._look_by(message.due_us)
 
     def remind(self, actor: ConversationActor) -> None:
         """Puts on the agenda what a conversation itself says that it wants."""
-        self._put(actor)
-        self._bell.ring()
+        # It is awake, and may be idle before anything is due.
+        idle_us = self._clock.now_us() + self._bounds.idle_us
+        self._look_by(_earlier(self._put(actor), idle_us))
 
-    def _put(self, actor: ConversationActor) -> bool:
-        """Answers whether there was anything."""
-        dues = actor.dues()
-        for due in dues:
+    def _put(self, actor: ConversationActor) -> int | None:
+        """Answers from when on it wants anything, None where it wants nothing."""
+        first_us: int | None = None
+        for due in actor.dues():
             agenda = self._agendas.get(due.lane)
             if agenda is not None:
                 entry = Entry(due.due_us, 0, actor.state.id, due.stored_us, due.host)
                 agenda.ring.remind(actor.state.tenant, due.priority, entry)
-        return bool(dues)
+                first_us = _earlier(first_us, due.due_us)
+        return first_us
+
+    def _look_by(self, instant_us: int | None) -> None:
+        """Something may be due at an instant, None for never: the one task has to look no later."""
+        if instant_us is not None and (self._looks_us is None or instant_us < self._looks_us):
+            self._bell.ring()
 
     def look_into(self, message: Head | Message) -> None:
         """Something may have happened to a message, and nobody can tell: its conversation finds out now."""
@@ -208,7 +217,10 @@ class Scheduler:
                 if wake_us is not None and wake_us <= now_us:
                     await anyio.lowlevel.checkpoint()
                 else:
-                    await self._bell.wait(_earlier(wake_us, tidy_us))
+                    # Whoever is awake for it may be idle by then.
+                    idle_us = now_us + self._bounds.idle_us if self._in_flight else None
+                    self._looks_us = _earlier(_earlier(wake_us, tidy_us), idle_us)
+                    await self._bell.wait(self._looks_us)
 
     def _keep_windows(self, group: TaskGroup, now_us: int) -> int | None:
         """Has the long limit windows saved when that is due. Answers when it is due next."""
@@ -301,9 +313,10 @@ class Scheduler:
             self._not_begun(permit, agenda)
         # What its conversation may start beside it is on the agenda since it began; leaving frees its own limit only.
         is_news = not permit.is_sent or self._governor.counts_recipients(permit)
-        wants_more = is_news and not actor.is_lost and self._put(actor)
+        if is_news and not actor.is_lost:
+            self._look_by(self._put(actor))
         has_room = agenda.is_full and (permit.is_spared or self._governor.has_quotas(permit))
-        if agenda.ring.left(permit.tenant) or wants_more or has_room:
+        if agenda.ring.left(permit.tenant) or has_room:
             self._bell.ring()
 
     def _came_back(self, grant: Grant, actor: ConversationActor | Trouble) -> None:
@@ -319,19 +332,22 @@ class Scheduler:
         if not permit.has_begun and not permit.is_spared:
             self._not_begun(permit, agenda)
         agenda.ring.came_back(permit.tenant, permit.host, now_us, unused=not permit.is_sent)
-        self._bell.ring()
-        if actor == "parked":
-            return
+        if actor != "parked":
+            self._remind_again(grant, actor, now_us)
+        # Of this lane everybody may be due who waits: what held them up, up to now or until later, may be gone.
+        self._look_by(_earlier(agenda.ring.next_us(), self._long_windows.due_us()))
+
+    def _remind_again(self, grant: Grant, actor: ConversationActor | Literal["again"], now_us: int) -> None:
+        """Its conversation says when it is next due; where it cannot, it is asked anew."""
+        permit = grant.permit
         if isinstance(actor, ConversationActor) and actor.is_lost:
             actor = "again"
-        if isinstance(actor, ConversationActor) and actor is self._roster.find(permit.conversation):
-            self._put(actor)
-        else:
-            if isinstance(actor, ConversationActor):
-                self._put(actor)  # Its message may have moved, and this lane may have no room for long.
+        if isinstance(actor, ConversationActor):
+            self._look_by(self._put(actor))  # Its message may have moved, and this lane may have no room for long.
+        if actor == "again" or actor is not self._roster.find(permit.conversation):
             # One that was put to sleep right after its attempt may not know the latest: it is asked anew.
             pause_us = _TROUBLE_PAUSE_US if actor == "again" else 0
-            agenda.ring.remind(permit.tenant, grant.priority, grant.entry._replace(ready_us=now_us + pause_us))
+            grant.agenda.ring.remind(permit.tenant, grant.priority, grant.entry._replace(ready_us=now_us + pause_us))
 
     def _not_begun(self, permit: Permit, agenda: LaneAgenda) -> None:
         """Under this permit no attempt begins: another may be the probe, or have its place in a ramp."""

@@ -4,6 +4,7 @@ This file answers for that happening without a poll, however many devices there 
 longest from the log and sleeps until the first of them is due; it keeps nothing in memory and writes nothing itself.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import anyio
@@ -14,6 +15,7 @@ from actors.sender import LOG_TROUBLE, NONSENSE
 from core.errors import Refused
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
+from core.records import Head
 
 # Devices that become stale in one go; they share commits.
 _PAGE: Final = 200
@@ -54,9 +56,8 @@ class StaleDevices:
             now_us = self._clock.now_us()
             heads = await self._log.silent_devices(after=after, limit=_PAGE)
             due = [head for head in heads if head.changed_us + silent_for_us <= now_us]
-            async with anyio.create_task_group() as group:
-                for head in due:
-                    group.start_soon(self._leave, head.stream)
+            if due:
+                await self._leave_all(due)
             if len(due) < len(heads):
                 return heads[len(due)].changed_us + silent_for_us
             if len(heads) < _PAGE:
@@ -64,6 +65,11 @@ class StaleDevices:
                 return now_us + silent_for_us
             # Those that could not be left for some reason must not hide the ones behind them.
             after = heads[-1].changed_us, heads[-1].stream
+
+    async def _leave_all(self, due: Sequence[Head]) -> None:
+        async with anyio.create_task_group() as group:
+            for head in due:
+                group.start_soon(self._leave, head.stream)
 
     async def _leave(self, stream: int) -> None:
         try:
