@@ -2,14 +2,14 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.edges.cli.processes import tidings
+
 pytestmark = pytest.mark.slow
 
-PROGRAM = Path(sys.executable).with_name("tidings")
 _SOUND = """\
 name = "Two mails"
 why = "They arrive."
@@ -27,9 +27,8 @@ count = 2
 _UNSOUND = _SOUND.replace('that = "delivered"\ncount = 2', 'that = "delivered"\ncount = 3')
 
 
-def _simulate(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    command = [str(PROGRAM), "simulate", *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def _simulate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return tidings("simulate", *arguments)
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.edges.cli.processes import tidings
 from tests.promises.exploring import TEXT
-
-PROGRAM = Path(sys.executable).with_name("tidings")
 
 
 @pytest.fixture
@@ -20,9 +18,8 @@ def file(tmp_path: Path) -> Path:
     return found
 
 
-def _simulate(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    command = [str(PROGRAM), "simulate", *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def _simulate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return tidings("simulate", *arguments)
 
 
 @pytest.mark.slow

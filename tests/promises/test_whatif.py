@@ -1,8 +1,6 @@
 """Answers for what-if: a world under two policies, what each comes to, and how much of that was modelled."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +11,10 @@ from core.policies import Exponential, Quota, Schedule
 from scenarios.run.running import run_once
 from scenarios.whatif.figures import figures_of
 from scenarios.whatif.overriding import under
+from tests.edges.cli.processes import tidings
 from tests.promises.capsules import cut, read_capsule
 from tests.promises.simulated import HEAD, run, scenario
 
-PROGRAM: Final = Path(sys.executable).with_name("tidings")
 SECOND_US: Final = 1_000_000
 WORLD: Final = """\
 [lanes.mail]
@@ -122,13 +120,12 @@ def test_recorded_and_modelled_answers_are_told_apart(tmp_path: Path) -> None:
 def test_the_command_prints_both_sides_and_what_was_modelled(world: Path, tmp_path: Path) -> None:
     """A table, the modelled share of each run in words, a picture on demand; JSON says the same."""
     other = policies(tmp_path, '[lanes.mail.policy]\nretry = { after = ["2m"] }\n')
-    command = [str(PROGRAM), "whatif", str(world), "--policy", str(other)]
-    told = subprocess.run([*command, "--plot", str(tmp_path / "both.svg")], capture_output=True, text=True, check=False)
+    told = tidings("whatif", world, "--policy", other, "--plot", tmp_path / "both.svg")
     assert (told.returncode, told.stderr) == (0, "")
     assert "as it is" in told.stdout
     assert "answers were modelled (100.0%)." in told.stdout
     assert (tmp_path / "both.svg").read_text().count('class="waiting"') == 2
-    as_json = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    as_json = tidings("whatif", world, "--policy", other, "--json")
     found = json.loads(as_json.stdout)
     assert found["own"]["attempts"] > found["other"]["attempts"]
 
@@ -137,8 +134,6 @@ def test_the_command_prints_both_sides_and_what_was_modelled(world: Path, tmp_pa
 def test_a_mistake_in_the_other_file_is_told_with_its_line(world: Path, tmp_path: Path) -> None:
     """Exit 2, the mistake with file and line, and no run."""
     other = policies(tmp_path, '[lanes.mail.policy]\nretry = { after = ["soon"] }\n')
-    told = subprocess.run(
-        [str(PROGRAM), "whatif", str(world), "--policy", str(other)], capture_output=True, text=True, check=False
-    )
+    told = tidings("whatif", world, "--policy", other)
     assert (told.returncode, told.stdout) == (2, "")
     assert f"{other}:2: lanes.mail.policy.retry.after[0]" in told.stderr

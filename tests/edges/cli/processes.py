@@ -25,7 +25,7 @@ PATIENCE_S: Final = 60
 
 
 def tidings(
-    *arguments: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+    *arguments: str | Path, cwd: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """One command, run to its end."""
     return run(*arguments, environ=clean(environ), cwd=cwd, within_s=PATIENCE_S)
