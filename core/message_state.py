@@ -60,17 +60,17 @@ class Growing(msgspec.Struct, kw_only=True, gc=False):
     channel: str
     lane: str
     conversation: int
-    host: int | None
+    host: int | None = None
     order: e.Order
     priority: int
-    on_ambiguous: e.OnAmbiguous | None
-    policy: str | None
-    zone: str | None
+    on_ambiguous: e.OnAmbiguous | None = None
+    policy: str | None = None
+    zone: str | None = None
     accepted_us: int
     round_us: int
     first_due_us: int
     due_us: int | None
-    expires_us: int | None
+    expires_us: int | None = None
     commitment: bytes
     status: Status
     cause: int = 0

@@ -79,6 +79,40 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ends_us: int | None = None
 
 
+# The fields of a head in the order of their declaration: for who compares or stores many of them, and needs no heads.
+HeadRow = tuple[
+    int, str, int, str, int, str, str, str, int, int, int | None, int | None, int, int | None, int, int, int, str,
+    int, bool, int | None,
+]  # fmt: skip  # Twenty-one lines would show less.
+
+
+def head_from(row: HeadRow) -> Head:
+    """The head that has these fields."""
+    return Head(
+        stream=row[0],
+        kind=row[1],  # type: ignore[arg-type]  # Whoever makes such a row has it from a Head, or says `msg`.
+        shard=row[2],
+        tenant=row[3],
+        version=row[4],
+        status=row[5],
+        channel=row[6],
+        lane=row[7],
+        conversation=row[8],
+        priority=row[9],
+        host=row[10],
+        due_us=row[11],
+        line=row[12],
+        place=row[13],
+        attempts=row[14],
+        accepted_us=row[15],
+        changed_us=row[16],
+        code=row[17],
+        cause=row[18],
+        owes=bool(row[19]),
+        ends_us=row[20],
+    )
+
+
 class HeadChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A head row to write, and the status it replaces (None for a new stream): the store keeps counts by status.
 

@@ -7,7 +7,8 @@ from typing import Final, cast
 
 from msgspec.structs import astuple
 
-from core.records import Alias, Head, Sealed
+from core.records import Alias, Head, Sealed, head_from
+from core.records import HeadRow as HeadRow
 
 EVENT_COLUMNS: Final = "pos, shard, seq, stream, version, type, schema_version, at_us, tenant, cause, body, link"
 HEAD_COLUMNS: Final = (
@@ -16,44 +17,16 @@ HEAD_COLUMNS: Final = (
 )
 SEALED_COLUMNS: Final = "stream, tenant, subject, salt, private, reference, key_id"
 
-HeadRow = tuple[
-    int, str, int, str, int, str, str, str, int, int, int | None, int | None, int, int | None, int, int, int, str,
-    int, bool, int | None,
-]  # fmt: skip  # Twenty-one lines would show less.
 SealedRow = tuple[int, str, bytes, bytes, bytes, bytes | None, int]
 AliasRow = tuple[str, str, bytes, int]
+
+# A head as the rest of the house sees it.
+head: Final = head_from
 
 
 def head_row(head: Head) -> HeadRow:
     """A head as it is stored: its fields are declared in the order of the columns."""
     return cast("HeadRow", astuple(head))
-
-
-def head(row: HeadRow) -> Head:
-    """A head as the rest of the house sees it."""
-    return Head(
-        stream=row[0],
-        kind=row[1],  # type: ignore[arg-type]  # Only the writer below fills this column, from a Head.
-        shard=row[2],
-        tenant=row[3],
-        version=row[4],
-        status=row[5],
-        channel=row[6],
-        lane=row[7],
-        conversation=row[8],
-        priority=row[9],
-        host=row[10],
-        due_us=row[11],
-        line=row[12],
-        place=row[13],
-        attempts=row[14],
-        accepted_us=row[15],
-        changed_us=row[16],
-        code=row[17],
-        cause=row[18],
-        owes=bool(row[19]),
-        ends_us=row[20],
-    )
 
 
 def sealed_row(sealed: Sealed) -> SealedRow:

@@ -1,30 +1,54 @@
 """The streams that begin in a stretch of a log, each looked at to its end while the stretch passes by.
 
-This file answers for an event being read once where its stream is as short as most are. It must never judge what is
-wrong: with any fault somebody looks again in the order of streams.
+This file answers for an event of a message being read once where its life is as short as most are, and for making
+nothing of it that is not compared. It must never judge what is wrong: whatever is not plainly sound is looked at again
+in the order of its stream, and with any fault so is the whole log.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
+from operator import attrgetter
 from typing import Final, Protocol
 
-from eventstore.audit.findings import Fault, Findings
-from eventstore.audit.streams import Addresses, Kept, StreamCheck
-from eventstore.codec import EventRow
+from core import events as e
+from core.message import Growing, begun, grow, head_row_of
+from core.sealing import commitment_of
+from eventstore.audit.findings import Fault, Findings, InFlight
+from eventstore.audit.streams import NONSENSE, Addresses, Kept, StreamCheck
+from eventstore.codec import EventRow, decode
+from eventstore.rows import HEAD_COLUMNS
+from eventstore.tallying import add
 
-# Most messages begin and end within so many events of a log; of the others the end is looked up. About 6 MB.
+# Most messages begin and end within so many events of a log; of the others the end is looked up. A few megabytes.
 EVENTS_AT_ONCE: Final = 8_192
+
+# What is kept beside a stream, as one row that nobody takes apart: the columns of its head, whether its vault row and
+# address fit, the salt and the private bytes of that row. All are None where there is none; of these streams only a
+# conversation may have a snapshot, so with one nothing fits.
+Beside = tuple[object, ...]
+Life = tuple[Growing, int]
+
+_VERSION: Final = HEAD_COLUMNS.split(", ").index("version")
+_HEAD: Final = slice(HEAD_COLUMNS.count(",") + 1)
+_BEHIND: Final = slice(_HEAD.stop, None)
+_ACCEPTED: Final = e.MessageAccepted.__name__
+_COUNTED: Final = attrgetter("tenant", "channel", "lane", "status", "attempt")
 
 
 class BegunBook(Addresses, Protocol):
     """A log as it is read along the beginnings of its streams."""
 
-    def begun(self, after: int, up_to: int | None) -> Iterator[tuple[int, Kept]]:
-        """The streams whose first events are these, in the order of arrival, with what is kept beside their events."""
+    def begun(self, after: int, up_to: int | None) -> Iterator[Beside]:
+        """What is kept beside the streams whose first events are these, in the order of arrival."""
         ...
 
     def rest(self, stream: int, version: int) -> Iterator[EventRow]:
         """The events of a stream behind a version, in order."""
+        ...
+
+    def kept(self, stream: int) -> Kept:
+        """All that is kept beside a stream."""
         ...
 
 
@@ -39,36 +63,104 @@ class Beginnings:
         self._book, self._findings = book, findings
         self._check = StreamCheck(book, findings)
         self._begun = book.begun(after, up_to)
-        self._rows: list[EventRow] = []
+        # By stream: the message and its shard, None for what is looked at closely.
+        self._lives: dict[int, Life | None] = {}
+        self._seen = 0
         self.looked_at = self.heads = self.vault = 0
 
     def see(self, page: list[EventRow]) -> None:
         """The next events of the stretch. Raises EnoughFound."""
-        self._rows += page
-        if len(self._rows) >= EVENTS_AT_ONCE:
+        lives = self._lives
+        for row in page:
+            stream = row[3]
+            try:
+                if row[4] == 1:
+                    self._begin(row)
+                elif (life := lives.get(stream)) is not None and not _goes_on(life, row):
+                    lives[stream] = None
+            except NONSENSE:
+                lives[stream] = None
+        self._seen += len(page)
+        if self._seen >= EVENTS_AT_ONCE:
             self.look()
 
     def look(self) -> None:
         """Looks at the streams that began in what was seen, and forgets it. Raises EnoughFound."""
-        for (stream, rows), (known, kept) in zip(_beginnings(self._rows).items(), self._begun, strict=False):
-            if known != stream:
-                self._findings.fault(Fault(what="it begins twice", stream=stream))
-            head, sealed, _ = kept
-            self.heads += head is not None
-            self.vault += sealed is not None
-            has_more = head is not None and head[4] > rows[-1][4]
-            events: Iterable[EventRow] = chain(rows, self._book.rest(stream, rows[-1][4])) if has_more else rows
-            self.looked_at += self._check.look(stream, events, kept)
-        self._rows = []
+        sound: list[Growing] = []
+        for (stream, life), beside in zip(self._lives.items(), self._begun, strict=False):
+            if life is not None and self._is_sound(life, beside):
+                sound.append(life[0])
+            else:
+                self._look_closely(stream)
+        self._count(sound)
+        self._lives, self._seen = {}, 0
 
-
-def _beginnings(rows: list[EventRow]) -> dict[int, list[EventRow]]:
-    """The events of the streams that begin here, in the order in which they do."""
-    found: dict[int, list[EventRow]] = {}
-    for row in rows:
+    def _begin(self, row: EventRow) -> None:
         stream = row[3]
-        if row[4] == 1:
-            found[stream] = [row]
-        elif stream in found:
-            found[stream].append(row)
-    return found
+        if stream in self._lives:
+            self._findings.fault(Fault(what="it begins twice", stream=stream))
+        self._lives[stream] = None
+        if row[5] == _ACCEPTED:
+            event = decode(row[5], row[6], row[10])
+            self._lives[stream] = begun(stream, row[7], row[8], event, cause=row[9]), row[1]
+
+    def _is_sound(self, life: Life, beside: Beside) -> bool:
+        message, shard = life
+        fits, salt, private = beside[_BEHIND]
+        if not fits or (beside[_VERSION] != message.version and not self._came_to_its_end(life)):
+            return False
+        if beside[_HEAD] != head_row_of(message, shard):
+            return False
+        if isinstance(private, bytes) and isinstance(salt, bytes):
+            self.vault += 1
+            return commitment_of(private, salt) == message.commitment
+        # An erased message has no row any more.
+        return private is salt is None
+
+    def _came_to_its_end(self, life: Life) -> bool:
+        message, _ = life
+        try:
+            return all(_goes_on(life, row) for row in self._book.rest(message.id, message.version))
+        except NONSENSE:
+            return False
+
+    def _look_closely(self, stream: int) -> None:
+        kept = self._book.kept(stream)
+        head, sealed, _ = kept
+        self.heads += head is not None
+        self.vault += sealed is not None
+        events = self._book.rest(stream, 0)
+        first = next(events, None)
+        if first is None:
+            self._findings.fault(Fault(what="its events are not where a stream is looked for", stream=stream))
+        else:
+            self.looked_at += self._check.look(stream, chain((first,), events), kept)
+
+    def _count(self, sound: list[Growing]) -> None:
+        findings = self._findings
+        findings.streams += len(sound)
+        findings.messages += len(sound)
+        self.heads += len(sound)
+        self.looked_at += sum([message.version for message in sound])
+        for (*key, attempts), messages in Counter(map(_COUNTED, sound)).items():
+            tenant, channel, lane, status = key
+            add(findings.counts, (tenant, channel, lane, status), messages, attempts * messages)
+        for message in sound:
+            if message.in_flight:
+                findings.out(
+                    InFlight(
+                        stream=message.id,
+                        attempt=message.in_flight,
+                        lane=message.lane,
+                        started_us=message.started_us,
+                    )
+                )
+
+
+def _goes_on(life: Life, row: EventRow) -> bool:
+    """Takes a message further by an event; False, and nothing done, where it does not follow on the one before."""
+    message, shard = life
+    if row[4] != message.version + 1 or row[1] != shard:
+        return False
+    grow(message, decode(row[5], row[6], row[10]), row[7])
+    return True

@@ -35,7 +35,7 @@ from eventstore.tallying import add, key_of
 _STREAM: Final = itemgetter(3)
 _STATES: Final = msgspec.msgpack.Decoder(Conversation)
 # What bytes that are no event's, or not one that can stand here, come to.
-_NONSENSE: Final = (msgspec.DecodeError, UnicodeDecodeError, Impossible, TypeError)
+NONSENSE: Final = (msgspec.DecodeError, UnicodeDecodeError, Impossible, TypeError)
 
 # What is kept of a stream beside its events.
 Kept = tuple[HeadRow | None, Sealed | None, Snapshot | None]
@@ -130,7 +130,7 @@ class StreamCheck:
                     self._begin(row, event, sealed)
                 else:
                     mirror.take(event, row[7])
-            except _NONSENSE as error:
+            except NONSENSE as error:
                 self._fault(str(error), row)
                 can_fold = False
             if snapshot is not None and snapshot.version == version:

@@ -1,6 +1,6 @@
 """A SQLite log along the beginnings of its streams, each with everything that is kept beside its events.
 
-This file answers for one question in place of five for each stream. It must never write.
+This file answers for one question in place of five for each message. It must never write.
 """
 # ruff: noqa: S608  # Statements are put together from constants of ours; every value is bound.
 
@@ -8,20 +8,23 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-from core.records import Sealed, Snapshot
+from eventstore.audit.beginnings import Beside
 from eventstore.audit.streams import Kept
 from eventstore.codec import EventRow
-from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS
+from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, head_row
+from eventstore.sqlite.book import SqliteBook
 
 
 def _of(table: str, columns: str) -> str:
     return ", ".join(f"{table}.{column}" for column in columns.split(", "))
 
 
-# Of a message's address its conversation comes along: a head whose channel is wrong leads to none, which is a fault.
+# A head whose channel is wrong leads to no address, which does not fit.
 _BEGUN: Final = f"""
-SELECT {_of("head", HEAD_COLUMNS)}, event.stream, event.tenant, address.conversation,
-    vault.tenant, vault.subject, vault.salt, vault.private, snapshot.version, snapshot.body
+SELECT {_of("head", HEAD_COLUMNS)},
+    snapshot.stream IS NULL AND
+      (vault.stream IS NULL OR (vault.tenant = event.tenant AND address.conversation = head.conversation)),
+    vault.salt, vault.private
   FROM event
     LEFT JOIN head ON head.stream = event.stream
     LEFT JOIN vault ON vault.stream = event.stream
@@ -33,7 +36,6 @@ _REST: Final = f"""
 SELECT {EVENT_COLUMNS} FROM event INDEXED BY event_of_stream WHERE stream = ? AND version > ? ORDER BY version"""
 _KEPT: Final = "SELECT (SELECT count(*) FROM head), (SELECT count(*) FROM vault)"
 
-_HEAD_COLUMNS: Final = HEAD_COLUMNS.count(",") + 1
 # No log has more events.
 _END: Final = (1 << 63) - 1
 
@@ -43,29 +45,25 @@ class SqliteBegun:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._address: tuple[str, str, bytes | None] | None = None
-        self._conversation: int | None = None
+        self._book = SqliteBook(connection)
 
-    def begun(self, after: int, up_to: int | None) -> Iterator[tuple[int, Kept]]:
-        """The streams whose first events are these, in the order of arrival, with what is kept beside their events."""
-        for row in self._connection.execute(_BEGUN, (after, _END if up_to is None else up_to)):
-            head = None if row[0] is None else row[:_HEAD_COLUMNS]
-            stream, tenant, conversation, owner, subject, salt, private, version, body = row[_HEAD_COLUMNS:]
-            sealed = None
-            if subject is not None:
-                sealed = Sealed(stream=stream, tenant=owner, subject=subject, salt=salt, private=private)
-            snapshot = None if version is None else Snapshot(stream=stream, version=version, body=body)
-            self._address = None if head is None else (tenant, head[6], subject)
-            self._conversation = conversation
-            yield stream, (head, sealed, snapshot)
+    def begun(self, after: int, up_to: int | None) -> Iterator[Beside]:
+        """What is kept beside the streams whose first events are these, in the order of arrival."""
+        return self._connection.execute(_BEGUN, (after, _END if up_to is None else up_to))
+
+    def kept(self, stream: int) -> Kept:
+        """All that is kept beside a stream."""
+        book, span = self._book, (stream, stream)
+        head = next(book.heads(span), None)
+        return None if head is None else head_row(head), next(book.vault(span), None), next(book.snapshots(span), None)
 
     def rest(self, stream: int, version: int) -> Iterator[EventRow]:
         """The events of a stream behind a version, in order."""
         return self._connection.execute(_REST, (stream, version))
 
     def conversation_at(self, tenant: str, channel: str, subject: bytes) -> int | None:
-        """The conversation at the address of the stream that `begun` gave last, None for any other."""
-        return self._conversation if self._address == (tenant, channel, subject) else None
+        """The conversation at an address."""
+        return self._book.conversation_at(tenant, channel, subject)
 
 
 def kept(connection: sqlite3.Connection) -> tuple[int, int]:
