@@ -18,6 +18,8 @@ from types import TracebackType
 # whether the finalizer has run (PEP 442; `_PyGC_PREV_MASK_FINALIZED`, the same in 3.11 to 3.13).
 _WORD_BYTES = ctypes.sizeof(ctypes.c_size_t)
 _FINALIZED = 1
+# All of the memory that a process can have, as words: what is not touched need not be there.
+_WORDS = (ctypes.c_size_t * ((1 << 56) // _WORD_BYTES)).from_address(0)
 
 
 class OwnHeap:
@@ -70,11 +72,11 @@ def _forget_locals(error: BaseException) -> None:
 
 
 def _mark(thing: object) -> None:
-    _flags(thing).value |= _FINALIZED
+    _WORDS[id(thing) // _WORD_BYTES - 1] |= _FINALIZED
 
 
-def _flags(thing: object) -> ctypes.c_size_t:
-    return ctypes.c_size_t.from_address(id(thing) - _WORD_BYTES)
+def _flags(thing: object) -> int:
+    return _WORDS[id(thing) // _WORD_BYTES - 1]
 
 
 class _Probe:
@@ -94,9 +96,9 @@ def _check_layout() -> None:
     fresh = _Probe(finalized)
     as_expected = (
         gc.is_finalized(finalized[0])
-        and _flags(finalized[0]).value & _FINALIZED == 1
+        and _flags(finalized[0]) & _FINALIZED == 1
         and not gc.is_finalized(fresh)
-        and _flags(fresh).value & _FINALIZED == 0
+        and _flags(fresh) & _FINALIZED == 0
     )
     if as_expected:
         _mark(fresh)

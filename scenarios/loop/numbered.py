@@ -131,8 +131,8 @@ def numbered_primitives(loop: Numbering) -> Iterator[None]:
         replaced.append((anyio_asyncio, "current_task", partial(asyncio_tasks._current_tasks.get, loop)))  # type: ignore[attr-defined]
     found = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
     try:
-        # Each task that is made is handed to it. Whatever takes one in C and does nothing will do.
-        _REGISTER.add = id
+        # Each task that is made is handed to it. Whatever takes one in C, does nothing and tells no audit hook will do.
+        _REGISTER.add = bool
         for owner, name, mine in replaced:
             setattr(owner, name, mine)
         yield

@@ -128,7 +128,7 @@ def _tripping(
 
 
 def _heard(event: str, args: tuple[object, ...]) -> None:
-    if _armed and event in _EVENTS:
+    if event in _EVENTS and _armed:
         detail = repr(args[0]) if args and isinstance(args[0], str | int) else "..."
         _armed[-1].touched(f"{event}({detail})", _OUTSIDE, sys._getframe(1))  # noqa: SLF001 - likewise
 
