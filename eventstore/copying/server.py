@@ -14,7 +14,7 @@ from core.ownership import SILENCE_S
 from eventstore.copying.tables import CHUNK, TABLES, Row, Sum, Table
 from eventstore.integrity import Steps
 from eventstore.postgres.connection import SCHEMA, TROUBLE, Connection, connect, place_of, refused, words_of
-from eventstore.postgres.months import Month, make
+from eventstore.postgres.months import Month, lacking, make
 from eventstore.postgres.schema import judge
 from eventstore.rows import SEALED_COLUMNS
 
@@ -94,8 +94,8 @@ async def make_months(url: str, months: Sequence[Month]) -> None:
     try:
         connection = await connect(url)
         try:
-            for month in months:
-                await make(connection, month)
+            for month, strayed in (await lacking(connection, months)).items():
+                await make(connection, month, strayed=strayed)
         finally:
             connection.terminate()
     except TROUBLE as error:

@@ -5,6 +5,8 @@ to the default. It must never take away an event, nor change one.
 """
 
 import asyncio
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,25 +24,25 @@ WAIT_S: Final = 2.0
 # So many events go along from the default when their month is made; with more of them it stays there.
 MOVED_MAX: Final = 10_000
 
-# Somebody who reads the whole log keeps the default busy, and behind whoever waits for it everybody else would wait.
-_BRIEFLY: Final = "SET LOCAL lock_timeout = '200ms'; SET LOCAL statement_timeout = '2s'"
-_SPANS: Final = r"""
-SELECT coalesce((regexp_match(bound, 'FROM \(''?(\d+)'))[1]::bigint, 0),
-  coalesce((regexp_match(bound, 'TO \(''?(\d+)'))[1]::bigint, $1)
-  FROM pg_inherits JOIN pg_class ON oid = inhrelid, pg_get_expr(relpartbound, oid) AS bound
-  WHERE inhparent = 'event'::regclass AND bound <> 'DEFAULT'"""
-_STRAYED: Final = (
-    "SELECT count(*) FROM (SELECT FROM event_default WHERE stream >= $1 AND stream < $2 LIMIT $3) AS found"
-)
+_BOUNDS: Final = """
+SELECT pg_get_expr(relpartbound, oid), EXISTS (SELECT FROM event_default)
+  FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'event'::regclass"""
+_BOUND: Final = re.compile(r"FROM \('?(MINVALUE|\d+)'?\) TO \('?(MAXVALUE|\d+)'?\)")
+_STRAYED: Final = """
+SELECT count(*) FROM (SELECT FROM event_default WHERE stream >= $1 AND stream < $2 LIMIT $3) AS found"""
 # A place of its own for each event is kept a month: a partitioned table can only keep it together with the stream.
-# ATTACH, since CREATE ... PARTITION OF would wait for every reader and writer.
+# Somebody who reads the whole log keeps the default busy, and behind whoever waits for it everybody else would wait:
+# so briefly, and with ATTACH, since CREATE ... PARTITION OF would wait for every reader and writer.
 _MAKE: Final = """
+SET LOCAL lock_timeout = '200ms';
+SET LOCAL statement_timeout = '2s';
 CREATE TABLE {name} (LIKE event, PRIMARY KEY (pos))
-  WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)"""
+  WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+{move};
+ALTER TABLE event ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({beyond})"""
 _MOVE: Final = """
 WITH moved AS (DELETE FROM event_default WHERE stream >= {first} AND stream < {beyond} RETURNING *)
-INSERT INTO {name} SELECT * FROM moved"""
-_ATTACH: Final = "ALTER TABLE event ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({beyond})"
+  INSERT INTO {name} SELECT * FROM moved"""
 
 
 class Month(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,19 +69,38 @@ def months_from(at_us: int) -> list[Month]:
     return months
 
 
-async def make(connection: Connection, month: Month) -> None:
-    """Leaves a partition for this month, unless too much of it is in the default already.
+async def lacking(connection: Connection, months: Sequence[Month]) -> dict[Month, int]:
+    """Those of these months that are to be made, and how many events of each are in the default: not too many.
 
     Raises what the driver raises.
     """
-    name, first, beyond = month.name, month.first, month.beyond
-    if any(low < beyond and first < high for low, high in await connection.fetch(_SPANS, ID_MAX)):
-        return
-    strayed = int(await connection.fetchval(_STRAYED, first, beyond, MOVED_MAX + 1))
-    if strayed <= MOVED_MAX:
-        steps = (_BRIEFLY, _MAKE, _MOVE, _ATTACH) if strayed else (_BRIEFLY, _MAKE, _ATTACH)
-        # One transaction on one trip: whoever freezes in between would keep everybody from the default.
-        await connection.execute(";".join(steps).format(name=name, first=first, beyond=beyond))
+    rows = await connection.fetch(_BOUNDS)
+    spans = [_span(bound) for bound, _ in rows]
+    found = [month for month in months if not any(low < month.beyond and month.first < high for low, high in spans)]
+    if not any(has_strayed for _, has_strayed in rows):
+        return dict.fromkeys(found, 0)
+    strayed = {month: await _strayed(connection, month) for month in found}
+    return {month: count for month, count in strayed.items() if count <= MOVED_MAX}
+
+
+async def make(connection: Connection, month: Month, *, strayed: int) -> None:
+    """Leaves a partition for a month that lacks one, with what is in the default. Raises what the driver raises."""
+    values = {"name": month.name, "first": month.first, "beyond": month.beyond}
+    move = _MOVE.format(**values) if strayed else ""
+    # One transaction on one trip: whoever freezes in between would keep everybody from the default.
+    await connection.execute(_MAKE.format(**values, move=move))
+
+
+async def _strayed(connection: Connection, month: Month) -> int:
+    return int(await connection.fetchval(_STRAYED, month.first, month.beyond, MOVED_MAX + 1))
+
+
+def _span(bound: str) -> tuple[int, int]:
+    """The ids that a partition takes, from the first up to the one that is beyond; none for the default."""
+    if (found := _BOUND.search(bound)) is None:
+        return 0, 0
+    low, high = found.groups()
+    return (0 if low == "MINVALUE" else int(low)), (ID_MAX if high == "MAXVALUE" else int(high))
 
 
 class Months:
@@ -123,11 +144,17 @@ class Months:
     async def _make(self, months: list[Month]) -> None:
         connection = await connect(self._url)
         try:
-            for month in months:
-                await make(connection, month)
-                self._bare_us = max(self._bare_us, _end_us(month))
+            to_make = await lacking(connection, months)
+            self._bare_us = min(map(_start_us, to_make), default=_end_us(months[-1]))
+            for month, strayed in to_make.items():
+                await make(connection, month, strayed=strayed)
+                self._bare_us = _end_us(month)
         finally:
             connection.terminate()
+
+
+def _start_us(month: Month) -> int:
+    return born_ms(month.first) * 1_000
 
 
 def _end_us(month: Month) -> int:

@@ -16,7 +16,7 @@ from eventstore.copying.copying import copy_to_server
 from eventstore.numbering import Numbering
 from eventstore.postgres.checking import verify
 from eventstore.postgres.connection import Connection, connect, create_pool
-from eventstore.postgres.months import AGAIN_US, Month, make, month_of, months_from
+from eventstore.postgres.months import AGAIN_US, Month, lacking, make, month_of, months_from
 from eventstore.postgres.opening import open_log, open_node
 from eventstore.postgres.reading import PostgresReading
 from eventstore.sqlite.log import SqliteLog
@@ -160,8 +160,8 @@ async def test_a_question_goes_to_the_months_that_it_is_about(postgres_url: str,
     months: list[Month] = months_from(START_US)
     while len(months) < 60:
         months.append(month_of(months[-1].beyond))
-    for month in months:
-        await make(hand, month)
+    for month, strayed in (await lacking(hand, months)).items():
+        await make(hand, month, strayed=strayed)
     pool = await create_pool(postgres_url, most=1, most_anew=1)
     reading, stream = PostgresReading(pool, Numbering()), months[40].first
     await reading.events_of(stream)
