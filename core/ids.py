@@ -60,6 +60,11 @@ def born_ms(number: int) -> int:
     return (number >> _COUNTER_BITS + _SLOT_BITS) + EPOCH_MS
 
 
+def slot_of(number: int) -> int:
+    """The slot of the node that minted an id: 0 wherever there is only one."""
+    return number >> _COUNTER_BITS & (1 << _SLOT_BITS) - 1
+
+
 def first_at(ms: int) -> int:
     """The smallest id that can be minted in this millisecond (since 1970, UTC); negative before 2025."""
     return (ms - EPOCH_MS) << _COUNTER_BITS + _SLOT_BITS

@@ -34,7 +34,13 @@ def answered(stretch: Stretch, cast: Cast) -> Iterator[dict[str, object]]:
         for attempt in tale.tries():
             if attempt.ended is not None:
                 values = _answered(stretch, tale, attempt, chance)
-                yield {"message": cast.names[tale.stream], "attempt": attempt.number - tale.skipped, **values}
+            elif stretch.has_start_within(attempt.started.at_us, stretch.until_us):
+                # Left open by a daemon that is gone: whoever acts next waits until nothing can come of it.
+                began_us = max(attempt.started.at_us, stretch.since_us)
+                values = {"at": span(began_us - stretch.since_us), "answer": "timeout"}
+            else:
+                continue
+            yield {"message": cast.names[tale.stream], "attempt": attempt.number - tale.skipped, **values}
 
 
 def _answered(stretch: Stretch, tale: Tale, attempt: Try, chance: KeyedChance) -> dict[str, object]:
@@ -42,7 +48,9 @@ def _answered(stretch: Stretch, tale: Tale, attempt: Try, chance: KeyedChance) -
     assert ended is not None, "its end is what is recorded"
     event = ended.event
     began_us = max(attempt.started.at_us, stretch.since_us)
-    is_cut_off = stretch.has_start_within(attempt.started.at_us, ended.at_us)
+    # A daemon that stopped waited for its answers, though another may have begun at the instant of the last one.
+    is_awaited = isinstance(event, e.AttemptTaken) and stretch.has_stop_at(ended.at_us)
+    is_cut_off = not is_awaited and stretch.has_start_within(attempt.started.at_us, ended.at_us)
     sent_us = None if isinstance(event, e.AttemptAborted) else getattr(event, "sent_at_us", None)
     connects_us = None if is_cut_off or sent_us is None else max(0, sent_us - began_us)
     takes_us = None if is_cut_off else _takes_us(event, began_us, ended.at_us)

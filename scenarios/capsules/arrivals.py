@@ -12,22 +12,28 @@ from core.policies import PRESETS, Policy
 from scenarios.capsules.naming import Cast
 from scenarios.capsules.pseudonyms import Pseudonyms
 from scenarios.capsules.settings import Lanes
+from scenarios.capsules.several import Several
 from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch, Tale
+from scenarios.capsules.takeovers import LISTENS_US
 
 TEXT: Final = "See you tomorrow, number {n}"
 HOOK_TYPE: Final = "something.happened"
 TEMPLATE: Final = {"name": "reminder", "language": "en"}
 
 
-def arrivals(stretch: Stretch, cast: Cast, pseudonyms: Pseudonyms, lanes: Lanes) -> Iterator[dict[str, object]]:
+def arrivals(
+    stretch: Stretch, cast: Cast, pseudonyms: Pseudonyms, lanes: Lanes, *, several: Several | None
+) -> Iterator[dict[str, object]]:
     """A table for each message that is asked for."""
-    carried = 0
+    asked_us = {} if several is None else several.asked_us
+    # Several daemons first have to find out which of them acts.
+    least_us = carried_us = 0 if several is None else LISTENS_US
     for tale in cast.asked:
-        at_us = tale.asked_us - stretch.since_us
-        if tale.is_carried and not at_us:
+        at_us = max(least_us, asked_us.get(tale.stream, tale.asked_us) - stretch.since_us)
+        if tale.is_carried and at_us == least_us:
             # One after another, so that whoever stood first in a line does so again.
-            at_us, carried = carried, carried + 1
+            at_us, carried_us = carried_us, carried_us + 1
         name = cast.arrival(tale)
         if tale.accepted.channel == "hook":
             yield _hook(tale, name, at_us, pseudonyms)
@@ -52,6 +58,7 @@ def _message(tale: Tale, name: str, at_us: int, around: _Around) -> dict[str, ob
     if accepted.fallbacks > len(fallbacks):
         around.cast.left_out["fallbacks that were not begun"] += 1
     due_us = tale.due_us - since_us
+    is_dated = due_us > max(at_us, tale.asked_us - since_us)
     return {
         "name": name,
         "at": span(at_us),
@@ -61,7 +68,7 @@ def _message(tale: Tale, name: str, at_us: int, around: _Around) -> dict[str, ob
         "content": _content(accepted),
         "lane": lanes[0] if lanes else accepted.lane,
         "idempotency_key": name,
-        "send_at": span(due_us) if due_us > at_us else None,
+        "send_at": span(due_us) if is_dated else None,
         "expires_after": _left(accepted.expires_us, since_us + at_us),
         "order": accepted.order if accepted.order != policy.order else None,
         "priority": accepted.priority if accepted.priority != 5 else None,

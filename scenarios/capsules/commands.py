@@ -18,7 +18,7 @@ from adapters.cli.printing import as_json, aside, line, progress
 if TYPE_CHECKING:
     from eventstore.sqlite.reading import ReadOnlyLog
     from scenarios.capsules.cutting import Capsule
-    from scenarios.capsules.fidelity import Fidelity
+    from scenarios.capsules.fidelity import Fidelity, OfSeveral
     from scenarios.capsules.stretch import Stretch
 
 T = TypeVar("T")
@@ -173,7 +173,16 @@ def _tell_fidelity(fidelity: "Fidelity", alike: float, *, json_: bool) -> None:
         if fidelity.carried:
             line(f"Of the {fidelity.carried} that were open before, {fidelity.carried_alike} do.")
         line(f"The log has {fidelity.events} events; alike ones are {fidelity.apart_us / 1_000:.0f} ms apart at most.")
+        if fidelity.several is not None:
+            _tell_several(fidelity.several)
         if fidelity.first is not None:
             line(f"The first difference is {fidelity.first}.")
     if fidelity.share < alike:
         raise Ended
+
+
+def _tell_several(several: "OfSeveral") -> None:
+    again = f"{several.retold}" if several.apart_us is None else f"each within {several.apart_us / 1_000:.0f} ms of it"
+    line(f"Changes of the daemon that acts: {several.recorded}, in the re-run {again}. What cannot be told of several:")
+    for sentence in several.untold:
+        line(f"- {sentence}")

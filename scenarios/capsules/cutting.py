@@ -18,6 +18,7 @@ from scenarios.capsules.naming import Cast, cast_of
 from scenarios.capsules.outages import Outage, faults_of, outages, providers
 from scenarios.capsules.pseudonyms import Pseudonyms
 from scenarios.capsules.settings import ORDER_BY, Lanes, lanes_in, tables_of
+from scenarios.capsules.several import Several, faults_of_several, several_in, untold_of
 from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch
 from scenarios.file.answers import OUTCOMES, WORDS
@@ -52,26 +53,27 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
     pseudonyms, lanes = Pseudonyms(stretch.tales, key), lanes_in(stretch, cast)
     found = outages(stretch, cast, pseudonyms)
     tenant_of = {tale.accepted.lane: pseudonyms.tenant(tale) for tale in cast.asked if tale.accepted.channel == "hook"}
-    answers = list(answered(stretch, cast))
+    answers, several = list(answered(stretch, cast)), several_in(stretch)
+    ends = ends_of_lives(stretch) if several is None else faults_of_several(stretch, several)
     tree = {
-        **_head(stretch),
+        **_head(stretch, several),
         **tables_of(lanes, tenant_of),
-        "arrive": list(arrivals(stretch, cast, pseudonyms, lanes)),
+        "arrive": list(arrivals(stretch, cast, pseudonyms, lanes, several=several)),
         "provider": list(providers(cast)),
-        "fault": [*faults_of(found), *ends_of_lives(stretch), *account_troubles(stretch, lanes)],
+        "fault": [*faults_of(found), *ends, *account_troubles(stretch, lanes)],
         "peer": list(people(stretch, cast)),
         "operator": orders(stretch, cast, lanes),
         "answered": answers,
         "expect": [{"that": "accepted", "count": len(cast.tales)}],
     }
     body = text_of({key: value for key, value in tree.items() if value not in ([], {})})
-    left_out = tuple(_left_out(cast, lanes))
+    left_out = tuple(_left_out(stretch, cast, lanes, several))
     comment = list(_comment(stretch, cast, found, left_out))
     zones = {tale.accepted.zone or "" for tale in cast.asked}
     return Capsule(
         text="\n".join([*comment, "", body]),
         ours="\n".join(
-            [*_OURS, *comment, text_of(_head(stretch)), *lanes.lanes, *lanes.policies, *zones, *_keys(body)]
+            [*_OURS, *comment, text_of(_head(stretch, several)), *lanes.lanes, *lanes.policies, *zones, *_keys(body)]
         ),
         streams=tuple(tale.stream for tale in stretch.tales),
         messages=len(cast.tales),
@@ -82,20 +84,23 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
     )
 
 
-def _head(stretch: Stretch) -> dict[str, object]:
+def _head(stretch: Stretch, several: Several | None) -> dict[str, object]:
     return {
         "name": f"A capsule of {moment(stretch.since_us):%Y-%m-%d %H:%M} UTC",
         "why": _WHY,
         "start": moment(stretch.since_us),
         "runs_for": span(stretch.until_us - stretch.since_us),
         "rests_within": "30d",
+        "daemons": None if several is None else several.daemons,
     }
 
 
-def _left_out(cast: Cast, lanes: Lanes) -> Iterator[str]:
+def _left_out(stretch: Stretch, cast: Cast, lanes: Lanes, several: Several | None) -> Iterator[str]:
     """What happened and is not in the file, in a sentence each."""
     for sentence, count in sorted(cast.left_out.items()):
         yield f"{sentence} ({count})"
+    if several is not None:
+        yield from untold_of(stretch, several)
     carried = sum(1 for tale in cast.tales.values() if tale.is_carried)
     if carried:
         yield f"what messages had been through that were open before ({carried}): their schedules begin anew"

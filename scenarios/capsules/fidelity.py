@@ -13,6 +13,7 @@ from core import events as e
 from core.policies import SECOND_US
 from core.records import Recorded
 from scenarios.capsules.naming import Cast
+from scenarios.capsules.several import several_in, untold_of
 from scenarios.capsules.stretch import Stretch
 from scenarios.laws.evidence import Evidence
 
@@ -39,10 +40,23 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return f"{where}: the log has {self.recorded or 'no more'}, the re-run {self.retold or 'no more'}"
 
 
+class OfSeveral(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the daemon that acts was another one, in the log and in the re-run, and what cannot be told of them.
+
+    `apart_us` is how far these changes lie apart at most, None where one of both has more of them.
+    """
+
+    recorded: int
+    retold: int
+    apart_us: int | None
+    untold: tuple[str, ...]
+
+
 class Fidelity(msgspec.Struct, frozen=True, kw_only=True):
     """What a comparison came to. `carried` and `carried_alike` count messages that were open before the stretch.
 
     `apart_us` is how far the events of alike stories lie apart at most; `first` is the first difference in time.
+    `several` is None where there was one daemon.
     """
 
     messages: int
@@ -53,6 +67,7 @@ class Fidelity(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_us: int
     apart_us: int
     first: Difference | None
+    several: OfSeveral | None
 
     @property
     def share(self) -> float:
@@ -91,6 +106,23 @@ def fidelity_of(stretch: Stretch, cast: Cast, evidence: Evidence, tolerance_us: 
         tolerance_us=tolerance_us,
         apart_us=apart_us,
         first=min(differences, key=lambda one: one.at_us, default=None),
+        several=_of_several(stretch, evidence),
+    )
+
+
+def _of_several(stretch: Stretch, evidence: Evidence) -> OfSeveral | None:
+    several = several_in(stretch)
+    if several is None:
+        return None
+    recorded = [end.began_us - stretch.since_us for end in stretch.ends()]
+    began = [one.at_us for one in evidence.events if isinstance(one.event, e.DaemonStarted)]
+    retold = [at_us - evidence.scenario.start_us for at_us in began[1:] if at_us <= stretch.until_us]
+    apart = [abs(one - other) for one, other in zip(recorded, retold, strict=False)]
+    return OfSeveral(
+        recorded=len(recorded),
+        retold=len(retold),
+        apart_us=max(apart, default=0) if len(recorded) == len(retold) else None,
+        untold=tuple(untold_of(stretch, several)),
     )
 
 

@@ -16,29 +16,20 @@ from scenarios.capsules.spans import span
 from scenarios.capsules.stretch import Stretch, Tale
 
 # A re-run may be so much behind the log, and must still have recorded what the log has.
-_BEHIND_US: Final = 50_000
+BEHIND_US: Final = 50_000
 _LEAST_US: Final = 1_000
 # What nobody but a person or an application asks for.
 _NOT_ASKED: Final = frozenset({FALLBACK_DUE})
 
 
 def ends_of_lives(stretch: Stretch) -> Iterator[dict[str, object]]:
-    """A fault for each time that the daemon was gone and came back."""
-    stopped: Recorded | None = None
-    for entry in stretch.diary:
-        if isinstance(entry.event, e.DaemonStopped):
-            stopped = entry
-            continue
-        ran_us, began_us = stretch.ran_us[entry.at_us], entry.at_us
-        if ran_us < stretch.since_us:
-            stopped = None
-            continue
-        if stopped is not None:
-            gone_us, how = stopped.at_us, "stop"
+    """A fault for each time that the only daemon was gone and came back."""
+    for end in stretch.ends():
+        if end.stopped_us is not None:
+            gone_us, how = end.stopped_us, "stop"
         else:
-            gone_us, how = ran_us + min(_BEHIND_US, (began_us - ran_us) // 2), "crash"
-        stopped = None
-        yield {"at": span(gone_us - stretch.since_us), "daemon": how, "down": span(began_us - gone_us)}
+            gone_us, how = end.ran_us + min(BEHIND_US, (end.began_us - end.ran_us) // 2), "crash"
+        yield {"at": span(gone_us - stretch.since_us), "daemon": how, "down": span(end.began_us - gone_us)}
 
 
 def account_troubles(stretch: Stretch, lanes: Lanes) -> Iterator[dict[str, object]]:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from core import events as e
+from core.ids import slot_of
 from core.policies import Policy
 from core.records import Recorded
 from eventstore.codec import UnknownEvent
@@ -87,11 +88,23 @@ class LaneTale(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Recorded, ...]
 
 
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a life, and the begin of the next one at `began_us`: the last event before that was at `ran_us`.
+
+    `stopped_us` is None where the log tells of no stop.
+    """
+
+    ran_us: int
+    stopped_us: int | None
+    began_us: int
+
+
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, from `since_us` to before `until_us`. `seed` is that of every chance in this log.
 
     `diary` are starts and stops of daemons, `ran_us` the last instants before each start; `others` are the events of
-    everything else, by stream. `named` are the policies that messages may name, as they stood at first.
+    everything else, by stream. `named` are the policies that messages may name, as they stood at first. `slots` are
+    those under which messages were taken in, from the life on that the stretch begins in.
     """
 
     since_us: int
@@ -103,12 +116,29 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     ran_us: dict[int, int]
     others: dict[int, list[Recorded]]
     named: dict[str, Policy]
+    slots: frozenset[int]
+
+    def ends(self) -> Iterator[End]:
+        """The ends of lives in it, in order; one that began while nobody was there begins without any."""
+        stopped: Recorded | None = None
+        for entry in self.diary:
+            if isinstance(entry.event, e.DaemonStopped):
+                stopped = entry
+                continue
+            ran_us, stopped_us = self.ran_us[entry.at_us], None if stopped is None else stopped.at_us
+            stopped = None
+            if ran_us >= self.since_us:
+                yield End(ran_us=ran_us, stopped_us=stopped_us, began_us=entry.at_us)
 
     def has_start_within(self, began_us: int, ended_us: int) -> bool:
         """Whether a daemon started between two instants: what was out then was cut off."""
         return any(
             began_us < start.at_us <= ended_us for start in self.diary if isinstance(start.event, e.DaemonStarted)
         )
+
+    def has_stop_at(self, at_us: int) -> bool:
+        """Whether a daemon stopped in order at an instant."""
+        return any(stop.at_us == at_us for stop in self.diary if isinstance(stop.event, e.DaemonStopped))
 
 
 class Gathering:
@@ -126,6 +156,7 @@ class Gathering:
         self._ran_us: dict[int, int] = {}
         self._others: dict[int, list[Recorded]] = {}
         self._named: dict[str, Policy] = {}
+        self._slots: set[int] = set()
 
     def take(self, entries: Iterable[Recorded]) -> bool:
         """Takes events further; answers whether more of them can belong to the stretch."""
@@ -155,12 +186,14 @@ class Gathering:
             ran_us=self._ran_us,
             others=self._others,
             named=self._named,
+            slots=frozenset(self._slots),
         )
 
     def _take(self, entry: Recorded) -> None:
         event, stream = entry.event, entry.stream
         if isinstance(event, e.MessageAccepted):
             self._messages[stream] = [entry]
+            self._slots.add(slot_of(stream))
         elif stream in self._messages:
             self._messages[stream].append(entry)
             if entry.at_us < self._since_us and isinstance(event, _OVER):
@@ -173,6 +206,8 @@ class Gathering:
         elif isinstance(event, _DIARY):
             if isinstance(event, e.DaemonStarted):
                 self._seed = self._seed or event.seed
+                if entry.at_us < self._since_us:
+                    self._slots.clear()
             if entry.at_us >= self._since_us and self._last_us:
                 self._diary.append(entry)
                 self._ran_us[entry.at_us] = self._last_us

@@ -42,6 +42,13 @@ def test_an_id_tells_its_millisecond() -> None:
     assert ids.first_at(START_US // 1000) == Mint().next(START_US)
 
 
+def test_an_id_tells_who_minted_it() -> None:
+    """The ten bits in the middle are its daemon's slot, whatever the counter says."""
+    for slot in (0, 1, 1023):
+        mint = Mint(slot=slot)
+        assert {ids.slot_of(mint.next(START_US)) for _ in range(5_000)} == {slot}
+
+
 def test_more_ids_than_a_millisecond_holds_borrow_the_next() -> None:
     """The 4,097th id of a millisecond is still larger than the 4,096th and unlike any other."""
     mint = Mint(slot=7)
