@@ -59,10 +59,16 @@ class SimulatedClock:
     def __init__(self, timepiece: Timepiece) -> None:
         self._timepiece = timepiece
         self._loop = asyncio.get_running_loop()
+        # The instant that was asked about last, and what it was: virtual time stands still while work is done.
+        self._asked_s = -1.0
+        self._now_us = 0
 
     def now_us(self) -> int:
         """The present instant of log time."""
-        return self._timepiece.at(round(self._loop.time() * SECOND_US))
+        now_s = self._loop.time()
+        if now_s != self._asked_s:
+            self._asked_s, self._now_us = now_s, self._timepiece.at(round(now_s * SECOND_US))
+        return self._now_us
 
     async def sleep_until(self, instant_us: int) -> None:
         """Returns once log time has got there. A step meanwhile is noticed at the end of a slice, as in production."""
