@@ -9,8 +9,8 @@ import gc
 import multiprocessing
 import sqlite3
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import closing
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,10 +25,10 @@ from eventstore.numbering import Numbering
 from eventstore.sqlite.begun import SqliteBegun, kept
 from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.marks import mark_at, marked
-from eventstore.sqlite.opening import open_to_read
+from eventstore.sqlite.opening import open_again
 
-# Events of one part: few enough that no process is left alone with a long one at the end.
-EVENTS_A_PART: Final = 1 << 16
+# Events of one part: few enough that no process is left alone with a long one, or with several, at the end.
+EVENTS_A_PART: Final = 1 << 14
 
 _LAST: Final = "SELECT ifnull(max(pos), 0) FROM event"
 
@@ -61,8 +61,8 @@ def shared_check(
     book = SqliteBook(connection)
     # Not forked: a connection of SQLite must not come along into another process.
     spawn = multiprocessing.get_context("spawn")
-    # Rows are no cycles, and looking for cycles among them takes time.
-    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=gc.disable) as pool:
+    # This process is one of them: it begins while the others start.
+    with ProcessPoolExecutor(processes - 1, mp_context=spawn, initializer=gc.disable) as pool, _uncollected():
         findings = _looked(path, connection, pool, progress)
         if findings is None:
             pool.shutdown(cancel_futures=True)
@@ -80,13 +80,33 @@ def _looked(
 ) -> Findings | None:
     try:
         last = int(connection.execute(_LAST).fetchone()[0])
-        parts = [pool.submit(look_at, path, part, last) for part in parts_of(connection, a_part=EVENTS_A_PART)]
-        # Counted while others look already.
+        parts = [(part, pool.submit(look_at, path, part, last)) for part in parts_of(connection, a_part=EVENTS_A_PART)]
         size, (heads, vault) = SqliteBook(connection).size(), kept(connection)
     except (sqlite3.Error, TidingsError):
         return None
-    looked = (part.result() for part in as_completed(parts))
+    looked = _as_they_come(path, parts, last)
     return together(looked, events=size, heads=heads, vault=vault, steps=Steps(steps_in(size), progress))
+
+
+def _as_they_come(path: Path, parts: list[tuple[Part, Future[Looked]]], last: int) -> Iterator[Looked]:
+    """What each part came to. This process takes the last one that no other has begun, until there is none."""
+    for part, looked in reversed(parts):
+        if looked.cancel():
+            yield look_at(path, part, last)
+    for looked in as_completed(looked for _, looked in parts if not looked.cancelled()):
+        yield looked.result()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Rows are no cycles, and looking for cycles among them takes time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def together(looked: Iterable[Looked], *, events: int, heads: int, vault: int, steps: Steps) -> Findings | None:
@@ -119,7 +139,8 @@ def parts_of(connection: sqlite3.Connection, *, a_part: int) -> Iterator[Part]:
 def look_at(path: Path, part: Part, last: int) -> Looked:
     """One part, in whatever process: with a connection of its own, and nothing where the log goes on meanwhile."""
     try:
-        with closing(open_to_read(path)) as connection:
+        # Its file was judged by whoever shares the check, and may be open in this very process.
+        with closing(open_again(path)) as connection:
             connection.execute("BEGIN")
             if connection.execute(_LAST).fetchone()[0] != last:
                 # A daemon goes on writing. Heads and counts change with events only, so the same last event would mean
