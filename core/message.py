@@ -109,7 +109,7 @@ def begun(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int) -
     return message
 
 
-def grow(message: Growing, event: e.Event, at_us: int) -> None:
+def grow(message: Growing, event: e.Event, at_us: int) -> None:  # A few lines an event.
     """Takes a message further by one event, recorded at `at_us`. What raises Impossible has changed nothing."""
     allowed = ALLOWED.get(type(event))
     if allowed is None or message.status not in allowed:
@@ -117,12 +117,6 @@ def grow(message: Growing, event: e.Event, at_us: int) -> None:
             f"message {message.id} version {message.version + 1}: {type(event).__name__} cannot follow status"
             f" {message.status}, expected one of {sorted(allowed or ())}"
         )
-    _change(message, event, at_us)
-    message.version += 1
-    message.changed_us = at_us
-
-
-def _change(message: Growing, event: e.Event, at_us: int) -> None:  # A few lines an event.
     match event:
         case e.AttemptStarted():
             _start(message, event, at_us)
@@ -153,6 +147,8 @@ def _change(message: Growing, event: e.Event, at_us: int) -> None:  # A few line
             message.lane, message.due_us = event.lane, event.due_us
         case _:
             _change_little(message, event)
+    message.version += 1
+    message.changed_us = at_us
 
 
 def _change_little(message: Growing, event: e.Event) -> None:

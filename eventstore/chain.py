@@ -40,8 +40,8 @@ def link_of(previous: bytes, content: Content) -> bytes:
     return sha256(b"".join((previous, fixed, type_bytes, tenant_bytes, body))).digest()
 
 
-def linked_bytes(columns: Columns) -> Iterator[bytes]:
-    """What the links of many events are made over, each without the link before it: whole columns at a time, for speed.
+def linked_bytes(before: Sequence[bytes], columns: Columns) -> Iterator[bytes]:
+    """What the links of many events are made over, `before` the links before them: whole columns at a time, for speed.
 
     Raises OverflowError as `link_of` does.
     """
@@ -52,4 +52,4 @@ def linked_bytes(columns: Columns) -> Iterator[bytes]:
         fixed = list(map(_FIXED.pack, *numbers, map(len, types), map(len, owners), map(len, bodies)))
     except error as too_large:
         raise OverflowError(f"events {seqs[0]} and on of shard {shards[0]}: {too_large}") from too_large
-    return map(b"".join, zip(fixed, types, owners, bodies, strict=True))
+    return map(b"".join, zip(before, fixed, types, owners, bodies, strict=True))

@@ -148,17 +148,21 @@ _NONSENSE: Final = (TypeError, AttributeError, IndexError, OverflowError, ValueE
 def follow(page: list[EventRow], numbering: Numbering) -> bool:
     """Whether events follow on each other, the first on where `numbering` is; then that is moved on, else it is not."""
     seqs, links = numbering.seqs.copy(), numbering.links.copy()
+    before: list[bytes] = []
     try:
         positions, shards, numbers, streams, versions, names, schemas, instants, *rest, found = zip(*page, strict=True)
-        linked = linked_bytes((shards, numbers, streams, versions, names, schemas, instants, rest[0], rest[1], rest[2]))
         if positions != tuple(range(numbering.pos + 1, numbering.pos + 1 + len(page))):
             return False
         if instants[0] < numbering.at_us or any(map(gt, instants, instants[1:])):
             return False
-        for shard, seq, content, link in zip(shards, numbers, linked, found, strict=True):
-            if seq != seqs[shard] + 1 or sha256(links[shard] + content).digest() != link:
+        for shard, seq, link in zip(shards, numbers, found, strict=True):
+            if seq != seqs[shard] + 1:
                 return False
+            before.append(links[shard])
             seqs[shard], links[shard] = seq, link
+        columns = shards, numbers, streams, versions, names, schemas, instants, rest[0], rest[1], rest[2]
+        if found != tuple([sha256(linked).digest() for linked in linked_bytes(before, columns)]):
+            return False
     except _NONSENSE:
         return False
     numbering.pos, numbering.at_us = positions[-1], instants[-1]

@@ -104,10 +104,11 @@ def test_links_of_many_events_are_those_of_each() -> None:
     ]
     shards, seqs, streams, versions, names, schemas, instants, tenants, causes, bodies = zip(*contents, strict=True)
     columns = shards, seqs, streams, versions, names, schemas, instants, tenants, causes, bodies
-    links = [sha256(CONTENT[9] + linked).digest() for linked in linked_bytes(columns)]
-    assert links == [link_of(CONTENT[9], content) for content in contents]
+    before = [FIRST_LINK, bytes(range(32)), FIRST_LINK]
+    links = [sha256(linked).digest() for linked in linked_bytes(before, columns)]
+    assert links == list(map(link_of, before, contents))
     with pytest.raises(OverflowError):
-        list(linked_bytes((shards, (7, 1 << 63, 2), *columns[2:])))
+        list(linked_bytes(before, (shards, (7, 1 << 63, 2), *columns[2:])))
 
 
 def test_a_link_covers_every_part_of_an_event() -> None:
