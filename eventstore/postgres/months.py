@@ -137,7 +137,8 @@ class Months:
             if self._witness is not None:
                 self._witness.note("months_refused", error=words_of(error))
         else:
-            self.due_us = _end_us(months[0])
+            # A clock beyond all ids is due at once again.
+            self.due_us = max(_end_us(months[0]), at_us + AGAIN_US)
         finally:
             self._task = None
 
