@@ -123,7 +123,7 @@ async def test_a_daemon_is_heard_of_again_and_again(postgres_url: str, hand: Con
     """Its beats keep others out, whether it writes or not."""
     log = await open_log(postgres_url, identity=1)
     await hand.execute(SILENT)
-    heard = "SELECT clock_timestamp() - at < interval '15 seconds' FROM beat"
+    heard = "SELECT clock_timestamp() - at < interval '10 seconds' FROM beat"
     while not await hand.fetchval(heard):
         pass
     with pytest.raises(StoreRefused, match="another daemon"):
