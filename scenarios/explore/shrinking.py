@@ -1,7 +1,7 @@
 """The smallest world in which the same still fails.
 
-This file answers for every step keeping what failed: the same law, or the same expectation. Parts are left out by what
-they are called, so that what stays is as it was: everything else is drawn by its own key.
+This file answers for every step keeping what failed: the same law, or the same expectation, missed in the same way.
+Parts are left out by what they are called, so that what stays is as it was: everything else is drawn by its own key.
 """
 
 import copy
@@ -13,14 +13,15 @@ from typing import Final
 import msgspec
 
 from adapters.config.loading import Mistaken
+from scenarios.explore.missing import Miss, is_missed_alike, miss_in
 from scenarios.explore.reducing import fewest
 from scenarios.explore.simpler import pruned, simpler_spans, without_each_key
 from scenarios.explore.stock import Tree
 from scenarios.explore.swarming import PARTS
 from scenarios.explore.worlds import tables
 from scenarios.file.loading import read_tree
+from scenarios.laws.evidence import Evidence
 from scenarios.laws.registry import LAWS
-from scenarios.run.expecting import unmet
 from scenarios.run.outcome import Outcome
 from scenarios.run.running import run_once
 from scenarios.world.ground import Parts
@@ -37,19 +38,34 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     law: int | None = None
     expect: Mapping[str, object] | None = None
 
-    def fails(self, tree: Tree, parts: Parts) -> bool:
-        """Whether it does in the world of a tree; a tree that is no scenario fails in no way that counts."""
-        try:
-            scenario = read_tree(tree, Path("shrunk.toml"), lines={})
-        except Mistaken:
+    def fails(self, tree: Tree, parts: Parts, first: Miss | None = None) -> bool:
+        """Whether it does in the world of a tree; a tree that is no scenario fails in no way that counts.
+
+        `first` is how the world that is being shrunk misses its expectation.
+        """
+        evidence = _run(tree, parts)
+        if evidence is None:
             return False
-        evidence = run_once(scenario, scenario.seed, parts=parts)
         if self.law is None:
-            return bool(unmet(evidence))
+            return miss_in(evidence) is not None if first is None else is_missed_alike(first, evidence)
         if self.law == _SAME_SEED:
-            evidence = msgspec.structs.replace(evidence, twin=run_once(scenario, scenario.seed, parts=parts).digest)
+            twin = run_once(evidence.scenario, evidence.seed, parts=parts)
+            evidence = msgspec.structs.replace(evidence, twin=twin.digest)
         (law,) = (law for law in LAWS if law.number == self.law)
         return next(law.judge(evidence), None) is not None
+
+    def missed(self, tree: Tree, parts: Parts) -> Miss | None:
+        """How the world of a tree misses the expectation; None where it is met, or where it is about a law."""
+        evidence = None if self.expect is None else _run(tree, parts)
+        return None if evidence is None else miss_in(evidence)
+
+
+def _run(tree: Tree, parts: Parts) -> Evidence | None:
+    try:
+        scenario = read_tree(tree, Path("shrunk.toml"), lines={})
+    except Mistaken:
+        return None
+    return run_once(scenario, scenario.seed, parts=parts)
 
 
 def failing_of(outcome: Outcome, tree: Tree) -> Failing:
@@ -67,12 +83,14 @@ class Shrinker:
         self._failing = failing
         self._parts = parts
         self._stepped = stepped
+        self._first: Miss | None = None
         self.tried = 0
 
     def shrunk(self, tree: Tree) -> Tree | None:
         """The smallest world that was found; None where the world as it is written down does not fail."""
         found = copy.deepcopy(tree)
         found["expect"] = [] if self._failing.expect is None else [dict(self._failing.expect)]
+        self._first = self._failing.missed(found, self._parts)
         if not self._fails(found):
             return None
         for _ in range(_ROUNDS_MAX):
@@ -89,7 +107,7 @@ class Shrinker:
     def _fails(self, tree: Tree) -> bool:
         self.tried += 1
         self._stepped()
-        return self._failing.fails(tree, self._parts)
+        return self._failing.fails(tree, self._parts, self._first)
 
     def _fewer_crashes(self, tree: Tree) -> Tree:
         others = [fault for fault in tables(tree, "fault") if "daemon" not in fault]

@@ -18,7 +18,9 @@ Path = tuple[str | int, ...]
 _SPAN: Final = span()
 _SELECTING: Final = ("provider", "fault", "peer", "operator")
 # Without these a file is none, or its messages are others.
-_STAY: Final = frozenset({"name", "why", "start", "seed", "number", "message", "attempt", "expect"})
+_STAY: Final = frozenset({"name", "why", "start", "seed", "number", "message", "attempt"})
+# Of what is expected nothing may be otherwise: that would be another failure.
+_EXPECTED: Final = "expect"
 _ROUND_US: Final = (HOUR_US, MINUTE_US, SECOND_US, 100_000, 1_000)
 
 
@@ -61,7 +63,7 @@ def _is_there(message: str, names: set[object], messages: set[str]) -> bool:
 def without_each_key(tree: Tree, still: Still) -> Tree:
     """Without whatever keys it does without; whole tables are tried before what is in them."""
     for path in sorted(_paths(tree), key=lambda path: (len(path), _order(path))):
-        if path[-1] in _STAY or not _has(tree, path):
+        if path[-1] in _STAY or path[0] == _EXPECTED or not _has(tree, path):
             continue
         without = copy.deepcopy(tree)
         inner = _at(without, path[:-1])
@@ -75,6 +77,8 @@ def without_each_key(tree: Tree, still: Still) -> Tree:
 def simpler_spans(tree: Tree, still: Still) -> Tree:
     """With times as round as they may be: of hours, minutes, seconds and so on."""
     for path in sorted(_paths(tree), key=_order):
+        if path[0] == _EXPECTED:
+            continue
         value = _at(tree, path)
         for unit_us in _ROUND_US:
             rounder = _rounder(value, unit_us)

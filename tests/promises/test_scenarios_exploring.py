@@ -65,15 +65,16 @@ def test_a_sweep_tells_how_often_it_crashed(file: Path) -> None:
 
 @pytest.mark.slow
 def test_a_failure_is_shrunk_to_a_file_that_fails_alike(file: Path, tmp_path: Path) -> None:
-    """The smallest file has what is expected and nothing else; the printed command runs it, and exits with 1."""
-    file.write_text(TEXT.replace("count = 24", "count = 25"), encoding="utf-8")
+    """The smallest file has what is expected, and whom it is expected of; the printed command runs it: exit 1."""
+    file.write_text(TEXT.replace('"accepted"\ncount = 24', '"dead"\nat_least = 1'), encoding="utf-8")
     out = tmp_path / "small.toml"
     done = _simulate(file, "--shrink", out)
     assert done.returncode == 1
     assert f"Run it with: tidings simulate {out}" in done.stdout
     again = _simulate(out)
     assert again.returncode == 1
-    assert "expect[0]: accepted: 0, expected exactly 25" in again.stdout
+    assert "expect[0]: dead: 0, expected at least 1" in again.stdout
+    assert out.read_text().count("[[arrive]]") == 1
 
 
 @pytest.mark.slow
