@@ -1,12 +1,14 @@
 """Answers for what every test shares: the loop that waiting tests run on, whom they trust, how properties are searched,
-and the PostgreSQL server of those that ask for one.
+which tests come first, and the PostgreSQL server of those that ask for one.
 
 It must never hold fixtures of a single room; those live in the room's own conftest.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import hypothesis
 import pytest
@@ -23,6 +25,26 @@ hypothesis.settings.load_profile("house")
 # No test leaves the machine, so none needs the authorities that the machine trusts: hundreds of certificates, which
 # every TLS context would read anew, in every process. The one that stands in for them belongs to nobody any more.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
+
+# What is longest comes first, so that no process has it still before it when the others are done: daemons that wait for
+# each other's silence, which leave the cores to others, and the reading of every file.
+_FIRST: Final = ("tests/edges/postgres/", "tests/test_house_rules.py")
+
+
+def pytest_configure() -> None:
+    """Nothing that is collected is garbage, so none is looked for until all of it is there."""
+    gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts first what is longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for among what tests make, and not among the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

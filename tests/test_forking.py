@@ -7,6 +7,8 @@ import pytest
 
 from tests.edges.cli.processes import PATIENCE_S, PROGRAM, clean, tidings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("arguments", "environ"),
