@@ -22,7 +22,8 @@ from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.sharing import parts_of
 from tests.contracts.scribe import Scribe
-from tests.contracts.test_log_integrity import damaged
+from tests.contracts.test_log_flips import whole
+from tests.contracts.test_log_integrity import damaged, lived
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +71,32 @@ async def test_many_find_what_one_finds(path: Path, harm: str | None, monkeypatc
     alone = verify(path, processes=1)
     assert bool(alone.faults) == (harm is not None)
     assert verify(path, processes=2) == alone
+
+
+@pytest.mark.parametrize(
+    ("harm", "is_sound"),
+    [
+        ("DELETE FROM vault WHERE stream IN (SELECT stream FROM head WHERE kind = 'msg' AND version > 3)", True),
+        ("UPDATE vault SET salt = zeroblob(16) WHERE stream = (SELECT max(stream) FROM head WHERE version > 3)", False),
+        ("UPDATE address SET conversation = 5", False),
+        ("UPDATE head SET owes = 1 WHERE kind = 'msg' AND version > 3", False),
+        ("DELETE FROM head WHERE kind = 'msg' AND version > 3", False),
+    ],
+)
+async def test_lives_are_looked_at_to_their_ends(
+    tmp_path: Path, harm: str, *, is_sound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part comes to what the whole comes to where messages live on behind what is looked at together."""
+    path = tmp_path / "tidings.db"
+    log = await SqliteLog.open(path)
+    await lived(log, Scribe())
+    await log.close()
+    damaged(path, harm)
+    monkeypatch.setattr("eventstore.audit.chains.EVENTS_A_PAGE", 2)
+    monkeypatch.setattr("eventstore.audit.beginnings.EVENTS_AT_ONCE", 2)
+    found = whole(path)
+    assert (found is not None) == is_sound
+    assert found is None or found.report() == verify(path)
 
 
 async def test_a_wrong_snapshot_is_found(tmp_path: Path) -> None:
