@@ -8,12 +8,13 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self, cast
 
-from tests.edges.cli.processes import PATIENCE_S, PROGRAM, clean
+from tests.edges.cli.processes import PATIENCE_S, clean
+from tests.forking.door import listening
 
 _DONE: Final = "-- the block is done --"
 
@@ -23,11 +24,12 @@ class Shell:
 
     def __init__(self, cwd: Path, environ: dict[str, str]) -> None:
         self._cwd = cwd
-        path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+        self._ends = ExitStack()
+        typed = self._ends.enter_context(listening())
         self._process = subprocess.Popen(
             ["/bin/sh", "-eu"],
             cwd=cwd,
-            env=clean({**environ, "PATH": path}),
+            env=clean({**environ, **typed}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -43,6 +45,7 @@ class Shell:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
+        self._ends.close()
 
     def run(self, script: str, place: str) -> str:
         """What a script prints, once it is through with success."""
