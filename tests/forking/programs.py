@@ -4,6 +4,7 @@ Half a second of imports is all that such a start leaves out. It must never stan
 itself is tested: its hash seed, what a command imports, what an installation brings.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -118,4 +119,8 @@ def _become(
     os.environ.update(environ)
     os.chdir(cwd)
     sys.argv = ["tidings", *words]
-    main()
+    try:
+        main()
+    finally:
+        # What an interpreter does as it ends, and multiprocessing does not: what was put aside is taken away.
+        atexit._run_exitfuncs()  # noqa: SLF001  # There is no other way to ask for it.
