@@ -15,6 +15,7 @@ from core.records import Recorded
 from scenarios.capsules.naming import Cast
 from scenarios.capsules.several import several_in, untold_of
 from scenarios.capsules.stretch import Stretch
+from scenarios.capsules.takeovers import NEAR_US
 from scenarios.laws.evidence import Evidence
 
 # A re-run commits in no time, and starts in none: so much may lie between an event and its double.
@@ -117,6 +118,8 @@ def _of_several(stretch: Stretch, evidence: Evidence) -> OfSeveral | None:
     recorded = [end.began_us - stretch.since_us for end in stretch.ends()]
     began = [one.at_us for one in evidence.events if isinstance(one.event, e.DaemonStarted)]
     retold = [at_us - evidence.scenario.start_us for at_us in began[1:] if at_us <= stretch.until_us]
+    if len(recorded) > len(retold) and recorded[-1] >= stretch.until_us - stretch.since_us - NEAR_US:
+        recorded.pop()  # It would have come just behind the end of the stretch.
     apart = [abs(one - other) for one, other in zip(recorded, retold, strict=False)]
     return OfSeveral(
         recorded=len(recorded),

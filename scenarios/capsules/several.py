@@ -49,10 +49,7 @@ def several_in(stretch: Stretch) -> Several | None:
     left = dict(_left(stretch, starts, apart))
     if not any(stretch.slots) and not left:
         return None
-    came_us: dict[int, list[int]] = {}
-    for at_us, began_us in left.values():
-        came_us.setdefault(began_us, []).append(at_us)
-    takeovers = takeovers_of(stretch, came_us)
+    takeovers = takeovers_of(stretch)
     open_us = {takeover.began_us: takeover.open_us for takeover in takeovers if takeover.open_us < takeover.began_us}
     return Several(
         daemons=min(DAEMONS_MAX, max(2, _most_at_once(stretch, starts))),

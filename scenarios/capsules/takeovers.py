@@ -5,7 +5,7 @@ This file answers for a takeover coming in a re-run when the log's came, by the 
 did in the log because nobody was there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -62,8 +62,8 @@ class _Wait(msgspec.Struct, frozen=True, kw_only=True):
     is_out: bool
 
 
-def takeovers_of(stretch: Stretch, came_us: Mapping[int, Sequence[int]]) -> tuple[Takeover, ...]:
-    """Every change that a scenario can lead to. `came_us` is when others took in for each life, by its begin."""
+def takeovers_of(stretch: Stretch) -> tuple[Takeover, ...]:
+    """Every change that a scenario can lead to."""
     waits = [wait for tale in stretch.tales for wait in _waits(tale)]
     found: list[Takeover] = []
     # All begin when the stretch does, and come back when a sign of life is due: so all of them keep one time.
@@ -73,8 +73,7 @@ def takeovers_of(stretch: Stretch, came_us: Mapping[int, Sequence[int]]) -> tupl
         if end.stopped_us is not None:
             takeover: Takeover | None = _stopped(end, _asked_to_stop_us(waits, end.stopped_us), beats_from_us)
         else:
-            due_us = [wait.due_us for wait in over if wait.due_us > end.ran_us]
-            undone_us = min([*came_us.get(end.began_us, ()), *due_us, end.began_us])
+            undone_us = _undone_us(over, end)
             # What lives before left out is none of this one's business.
             was_out = any(wait.is_out and wait.since_us >= life_us for wait in over)
             takeover = _killed(end, beats_from_us, undone_us, was_out=was_out)
@@ -121,6 +120,16 @@ def _asked_to_stop_us(waits: Sequence[_Wait], stopped_us: int) -> int:
     return min(stopped_us, max(sent_us, stopped_us - Bounds().stop_within_us))
 
 
+def _undone_us(over: Sequence[_Wait], end: End) -> int:
+    """When something was due that nobody did before the next one began; what nobody did for long was due at once.
+
+    It may have been held by a limit, which no event tells: for a short while that is likely, and for longer it would
+    have been let out by whoever was there.
+    """
+    is_long = end.began_us - end.ran_us > _SILENCE_US + NEAR_US
+    return min((wait.due_us for wait in over if is_long or wait.due_us > end.ran_us), default=end.began_us)
+
+
 def _stopped(end: End, gone_us: int, beats_from_us: int) -> Takeover:
     """One that was asked to stop."""
     assert end.stopped_us is not None, "the log tells of its stop"
@@ -138,8 +147,8 @@ def _killed(end: End, beats_from_us: int, undone_us: int, *, was_out: bool) -> T
     earliest_us = _beat_before(least_us, beats_from_us)
     fitting_us = max(earliest_us, _beat_before(end.began_us - _SILENCE_US + _BEAT_US // 2, beats_from_us))
     for beat_us in (fitting_us, earliest_us):
-        gone_us, acts_us = max(least_us, beat_us + BEHIND_US), beat_us + _SILENCE_US
-        if gone_us <= max(undone_us, least_us + BEHIND_US) and abs(acts_us - end.began_us) <= NEAR_US:
+        gone_us, late_us = max(least_us, beat_us + BEHIND_US), beat_us + _SILENCE_US - end.began_us
+        if gone_us <= max(undone_us, least_us + BEHIND_US) and -NEAR_US <= late_us <= NEAR_US + 2 * BEHIND_US:
             return _one(end, "crash", gone_us, beats_from_us)
     if earliest_us + _SILENCE_US < end.began_us:
         # What was due meanwhile was done by nobody: none of them was there.

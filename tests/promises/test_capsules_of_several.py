@@ -97,6 +97,15 @@ def test_another_takes_the_place_of_a_killed_one_when_it_did_in_the_log() -> Non
         assert 9 * SECOND_US < at_us - fault.at_us <= 14 * SECOND_US
 
 
+@pytest.mark.parametrize("second", [44.9, 45.7, 46.3, 47.1])
+def test_whenever_signs_of_life_were_a_takeover_comes_near_the_log_s(second: float) -> None:
+    """One that was started anew is heard of at other instants than in the capsule, and no log tells which was last."""
+    anew = 'at = "{}s"\ndaemon = "stop"\nof = {}\ndown = "{}s"'
+    log = run_once(world(anew.format(5, 2, 1.3), anew.format(12, 1, 0.6), f'at = "{second}s"\ndaemon = "crash"'), 1)
+    again = assert_told_alike(log)
+    assert [fault.daemon for fault in deaths(again.scenario)] == ["stop", "crash"]
+
+
 def test_what_was_taken_in_while_nobody_acted_comes_while_nobody_acts() -> None:
     """Such messages and hooks arrive between the death of one daemon and the begin of the next, each at its instant."""
     log = of_file("taken_in_while_nobody_acts")
