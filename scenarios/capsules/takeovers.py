@@ -146,9 +146,10 @@ def _killed(end: End, beats_from_us: int, undone_us: int, *, was_out: bool) -> T
     least_us = end.ran_us + BEHIND_US
     earliest_us = _beat_before(least_us, beats_from_us)
     fitting_us = max(earliest_us, _beat_before(end.began_us - _SILENCE_US + _BEAT_US // 2, beats_from_us))
+    # A sign of life may have come late to the database, so that a silence is shorter than any can be here.
     for beat_us in (fitting_us, earliest_us):
         gone_us, late_us = max(least_us, beat_us + BEHIND_US), beat_us + _SILENCE_US - end.began_us
-        if gone_us <= max(undone_us, least_us + BEHIND_US) and -NEAR_US <= late_us <= NEAR_US + 2 * BEHIND_US:
+        if gone_us <= max(undone_us, least_us + BEHIND_US) and -NEAR_US <= late_us <= 2 * NEAR_US:
             return _one(end, "crash", gone_us, beats_from_us)
     if earliest_us + _SILENCE_US < end.began_us:
         # What was due meanwhile was done by nobody: none of them was there.
