@@ -300,15 +300,21 @@ class ConversationActor:
             await self._commit(drafts, heads, own, at_us=at_us, names=names)
         except (AppendUnknown, anyio.get_cancelled_exc_class()):
             self._world.unsure(after)
+            self._noticed(after, drafts, names)
             raise
-        finally:
-            # Of what stays as it was nobody has to hear: whoever only looked would be told to look again, for ever.
-            waits = after.status in WAITING and (after.lanes or after.ends_us is not None)
-            if drafts and (names or after.owes or waits or after.fans_out):
-                self._world.noticed(after)
+        self._noticed(after, drafts, names)
         self._lines.keep(after)
         await keep_snapshot(self._world.log, self.state, before)
         return after
+
+    def _noticed(self, after: Message, drafts: list[Draft], names: tuple[Alias, ...]) -> None:
+        """Has others hear of what the log holds now, or may hold.
+
+        Of what stays as it was nobody has to hear: whoever only looked, or was refused, would look again for ever.
+        """
+        waits = after.status in WAITING and (after.lanes or after.ends_us is not None)
+        if drafts and (names or after.owes or waits or after.fans_out):
+            self._world.noticed(after)
 
     async def _record_own(self, own: tuple[e.Event, ...], *, at_us: int, names: tuple[Alias, ...] = ()) -> None:
         """One append for the conversation alone."""

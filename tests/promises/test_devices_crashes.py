@@ -149,3 +149,28 @@ def test_a_full_disk_delays_a_push_and_uses_up_no_attempt() -> None:
             assert house.message(push).used <= 1
 
     run_virtual(main)
+
+
+def test_a_full_disk_is_not_asked_again_and_again_to_tell_a_push() -> None:
+    """What a push is owed is tried once a second while nothing can be written, and told as soon as it can."""
+
+    async def main() -> None:
+        disk, provider = ObedientDisk(), Provider()
+        provider.always |= {to(device): Recipient(code="UNREGISTERED") for device in DEVICES}
+        async with pushing(disk=disk, provider=provider) as house:
+            await family(house)
+            instead = {"channel": "push", "to": "ben", "content": {"title": "News", "body": ".", "data": {"n": "7"}}}
+            await house.register("ben", "phone", "ben-phone")
+            await house.push("ann", 1, fallback=[instead])
+            disk.read_us = 50_000
+            while house.statuses().get("dead", 0) < len(DEVICES):
+                await house.pass_time(0.001)
+            disk.fill()
+            disk.read_us = 0
+            await house.pass_time(30)
+            assert 25 <= house.notes.count("fallback_refused") <= 31
+            disk.empty()
+            await house.pass_time(5)
+            assert provider.numbers(to("phone", "ben")) == [7]
+
+    run_virtual(main)
