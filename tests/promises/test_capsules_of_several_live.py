@@ -7,6 +7,8 @@ from typing import cast
 
 import pytest
 
+from core.ownership import SILENCE_S
+from core.policies import SECOND_US
 from tests.edges.cli.processes import Served, tidings
 from tests.edges.postgres.several import of_tenant, one_that_acts, one_that_stands_by
 
@@ -34,7 +36,7 @@ def send(served: Served, to: str) -> str:
 
 
 def test_the_capsule_of_a_takeover_tells_the_same_story(tmp_path: Path, postgres_url: str) -> None:
-    """What the dead one left out, and what the other took in while nobody acted, comes again within 2 s, as it did."""
+    """What the dead one left out, and what the other took in while nobody acted, comes again as it did."""
     with (
         one_that_acts(tmp_path, postgres_url, HOLDS) as acting,
         one_that_stands_by(tmp_path, postgres_url, acting, config=CONFIG) as standing,
@@ -63,7 +65,8 @@ def test_the_capsule_of_a_takeover_tells_the_same_story(tmp_path: Path, postgres
     assert checked.returncode == 0, found["first"]
     assert (found["alike"], found["messages"]) == (9, 9), found["first"]
     assert (found["several"]["recorded"], found["several"]["retold"]) == (1, 1)
-    assert found["several"]["apart_us"] < 2_000_000
+    # It is the same silence that leads to it. How long a machine takes for a beat and for a start is not told.
+    assert found["several"]["apart_us"] < SILENCE_S * SECOND_US / 2
     said = tidings("capsule", "--check", str(capsule), "--store", postgres_url).stdout
     assert "Changes of the daemon that acts: 1, in the re-run each within " in said
     assert "- why a daemon was replaced: one that stood still or was cut off counts as killed (1)" in said
