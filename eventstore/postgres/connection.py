@@ -115,7 +115,12 @@ FAILED: Final[tuple[type[Exception], ...]] = (asyncpg.PostgresError,)
 # Either of them.
 TROUBLE: Final = (*LOST, *FAILED)
 # Undone for the sake of another transaction: the same statement may pass the next time.
-CROSSED: Final[tuple[type[Exception], ...]] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+CROSSED: Final[tuple[type[Exception], ...]] = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    # Rows on their way to the default just as their month was made: next time they go there. We have no other CHECK.
+    asyncpg.CheckViolationError,
+)
 # What a server says that has too much to do, or where somebody holds what was asked for: it may pass soon.
 BUSY: Final[tuple[type[Exception], ...]] = (*CROSSED, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 # Ours made at the same moment by somebody else.

@@ -115,9 +115,11 @@ class Months:
         self._task: asyncio.Task[None] | None = None
 
     async def heed(self, at_us: int) -> None:
-        """Something is about to be written at an instant that is due. Waits only where that has no month itself."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work(at_us))
+        """Something is about to be written at an instant that is due. The first waits, where that has no month."""
+        if self._task is not None:
+            # A database that hangs must not hold up each batch.
+            return
+        self._task = asyncio.get_running_loop().create_task(self._work(at_us))
         if at_us >= self._bare_us:
             await asyncio.wait((self._task,), timeout=WAIT_S)
 

@@ -1,11 +1,12 @@
 """Events lie in a partition for each month, which is there before it is needed; and without it nothing is lost."""
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from anyio import to_thread
+from anyio import fail_after, to_thread
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from eventstore.copying.copying import copy_to_server
 from eventstore.numbering import Numbering
 from eventstore.postgres.checking import verify
 from eventstore.postgres.connection import Connection, connect, create_pool
-from eventstore.postgres.months import AGAIN_US, Month, lacking, make, month_of, months_from
+from eventstore.postgres.months import AGAIN_US, Month, Months, lacking, make, month_of, months_from
 from eventstore.postgres.opening import open_log, open_node
 from eventstore.postgres.reading import PostgresReading
 from eventstore.sqlite.log import SqliteLog
@@ -26,6 +27,7 @@ from tests.postgres_server import Server
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MONTH_US = 31 * 24 * 3_600 * 1_000_000
+WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'event_default'::regclass)"
 HOMES = "SELECT tableoid::regclass::text FROM event ORDER BY pos"
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'event'::regclass ORDER BY 1"
 STANDING = ["event_before", "event_default"]
@@ -207,6 +209,63 @@ async def test_a_month_that_is_taken_away_is_missed(postgres_url: str, hand: Con
     await log.close()
     await hand.execute("ALTER TABLE event DETACH PARTITION event_2026_01")
     assert "there is a head, but no event" in (await faults_of(postgres_url))[0]
+
+
+@pytest.mark.parametrize("months_later", [0, 1], ids=["the newest", "an older one"])
+async def test_numbers_never_begin_anew_where_a_month_was_taken_away(
+    postgres_url: str, hand: Connection, months_later: int
+) -> None:
+    """The last events may have lain in any month: nobody acts before all are there, and the next event follows on."""
+    log, scribe = await open_log(postgres_url, identity=1), Scribe()
+    first = scribe.acceptance()
+    await log.accept(first)
+    scribe.tick(months_later * MONTH_US)
+    if months_later:
+        await log.accept(scribe.acceptance())
+    await log.append(scribe.start(first.sealed.stream))
+    await log.close()
+    await hand.execute("ALTER TABLE event DETACH PARTITION event_2026_01")
+    with pytest.raises(CorruptLog, match="it has 2 events, and 0 are there; was event_2026_01 detached or dropped"):
+        await open_log(postgres_url, identity=2)
+    bounds = month_of(first.sealed.stream)
+    await hand.execute(
+        f"ALTER TABLE event ATTACH PARTITION event_2026_01 FOR VALUES FROM ({bounds.first}) TO ({bounds.beyond})"
+    )
+    log = await open_log(postgres_url, identity=3)
+    await log.accept(scribe.acceptance())
+    await log.close()
+    assert await faults_of(postgres_url) == []
+
+
+async def test_a_month_that_is_made_under_a_batch_costs_it_nothing(postgres_url: str, hand: Connection) -> None:
+    """What was on its way to the default goes to its month instead, in one go, and nobody is told a contradiction."""
+    log, scribe = await open_log(postgres_url, identity=1), Scribe()
+    await log.accept(scribe.acceptance())
+    # As of a daemon whose clock is ahead.
+    month = month_of(Mint().next(START_US + 5 * MONTH_US))
+    scribe.mint = Mint(floor=month.first)
+    async with hand.transaction():
+        await make(hand, month, strayed=0)
+        answer = log.accept(scribe.acceptance())
+        while not await hand.fetchval(WAITING):
+            pass
+    assert await answer == Stored()
+    assert await names(hand, HOMES) == ["event_2026_01", month.name]
+    await log.close()
+    assert await faults_of(postgres_url) == []
+
+
+async def test_a_database_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch waits for a month, for a while; those behind it find the making under way and go on."""
+    monkeypatch.setattr("eventstore.postgres.months.WAIT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        months = Months(f"postgresql://127.0.0.1:{hanging.getsockname()[1]}/any?sslmode=disable", None)
+        await months.heed(START_US)
+        monkeypatch.setattr("eventstore.postgres.months.WAIT_S", 60.0)
+        with fail_after(5):
+            await months.heed(START_US)
+        assert months.due_us == 0
+        await months.close()
 
 
 async def test_a_log_that_is_copied_there_lies_in_its_months(
