@@ -4,8 +4,8 @@ This file answers for nobody being replaced who may still send, and for nobody w
 takes. It must never ask a clock: silences are measured by the store's, and a process counts on its own monotonic one.
 
 Why both hold: an owner may send for `TRUST_S` from the instant at which it *sent* its last sign of life, so by its own
-count that ends before the store, which heard it later, counts `SILENCE_S`. A clock that is set, or that differs from
-another machine's, is asked nowhere.
+count that ends before the store, which heard it later, counts `SILENCE_S`. No machine's wall clock is asked but the
+store's, and where that is set while somebody looks, a silence grows by what the one who looks has counted itself.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,6 +21,9 @@ SILENCE_S: Final = 12.0
 DOUBT_S: Final = 3 * BEAT_S
 APART_S: Final = 4.0
 TOGETHER_S: Final = 5.0
+# By how much more than by the time between two looks a silence may grow, since answers come late. More than that is a
+# clock that was set.
+LATE_S: Final = 0.5
 # How often others look, and how soon again where the rule allows more by then: doubt begins early enough to be over
 # when the silence is, so the look that finds both comes at that moment, and a dead owner is missed for `SILENCE_S` and
 # not for a look longer.
@@ -71,9 +74,10 @@ class Watch:
         """
         is_gap = self._looked_s is not None and now_s - self._looked_s > TOGETHER_S
         before = {} if is_gap else self._doubted_since_s
-        self._looked_s, self._silences = now_s, silences
+        self._silences = {node: self._believed(node, silent_s, now_s) for node, silent_s in silences.items()}
+        self._looked_s = now_s
         self._doubted_since_s = {
-            node: before.get(node, now_s) for node, silent_s in silences.items() if silent_s >= DOUBT_S
+            node: before.get(node, now_s) for node, silent_s in self._silences.items() if silent_s >= DOUBT_S
         }
         return [node for node in self._doubted_since_s if self._left_s(node, now_s) <= 0]
 
@@ -81,6 +85,13 @@ class Watch:
         """How soon to look again: when the first of those who are doubted may be replaced, `LOOK_S` at most."""
         left_s = min((self._left_s(node, now_s) for node in self._doubted_since_s), default=LOOK_S)
         return min(LOOK_S, max(SOONEST_S, left_s))
+
+    def _believed(self, node: int, silent_s: float, now_s: float) -> float:
+        """How long one was silent, of what the store says: since the last look no more than the time that went by."""
+        if self._looked_s is None or node not in self._silences:
+            return silent_s
+        most_s = self._silences[node] + now_s - self._looked_s
+        return silent_s if silent_s <= most_s + LATE_S else most_s
 
     def _left_s(self, node: int, now_s: float) -> float:
         """How long one who is doubted has left, as of the last look."""

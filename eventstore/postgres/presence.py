@@ -131,10 +131,12 @@ class Presence:
         await self._look()
 
     async def _look(self) -> None:
+        # Before it is asked: what the answer says is at least as true as of then.
+        now_s = asyncio.get_running_loop().time()
         rows = await self._connection.fetch(_OTHERS, self._ownership.identity)
         silences: dict[int, float] = {row[0]: row[1] for row in rows}
         owner = await self._connection.fetchval(_OWNER)
-        silent = self.silent = self._watch.look(silences, asyncio.get_running_loop().time())
+        silent = self.silent = self._watch.look(silences, now_s)
         if not self._ownership.epochs:
             if owner not in silences or owner in silent:
                 self._is_free.set()

@@ -71,9 +71,9 @@ def test_who_is_heard_of_in_between_starts_anew() -> None:
     watch = Watch()
     watch.look({7: 20.0}, 0.0)
     assert watch.look({7: 0.5}, 1.0) == []
-    assert watch.look({7: 20.0}, 4.0) == []
-    assert watch.look({7: 23.0}, 7.0) == []
-    assert watch.look({7: 24.0}, 8.0) == [7]
+    for seconds in range(5, int(SILENCE_S), 3):
+        assert watch.look({7: float(seconds)}, 0.5 + seconds) == []
+    assert watch.look({7: SILENCE_S}, 0.5 + SILENCE_S) == [7]
 
 
 def test_looks_across_an_outage_do_not_count_together() -> None:
@@ -87,9 +87,9 @@ def test_looks_across_an_outage_do_not_count_together() -> None:
 def test_each_node_is_judged_for_itself() -> None:
     """One that was found silent says nothing of another, and one that has gone is forgotten."""
     watch = Watch()
-    watch.look({1: 20.0, 2: 1.0}, 0.0)
-    assert watch.look({1: 24.0, 2: 16.0}, 4.0) == [1]
-    assert watch.look({2: 20.0}, 8.0) == [2]
+    watch.look({1: 20.0, 2: 5.0}, 0.0)
+    assert watch.look({1: 24.0, 2: 9.0}, 4.0) == [1]
+    assert watch.look({2: 13.0}, 8.0) == [2]
     assert watch.look({1: 30.0}, 9.0) == []
 
 
@@ -97,9 +97,9 @@ def test_the_next_look_comes_when_the_rule_allows() -> None:
     """Looks come at their own pace until somebody who is doubted may be replaced before the next one would come."""
     watch = Watch()
     assert watch.rest_s(0.0) == LOOK_S
-    watch.look({1: BEAT_S, 2: 0.5}, 0.0)
+    watch.look({1: DOUBT_S - BEAT_S, 2: 0.5}, 0.0)
     assert watch.rest_s(0.0) == LOOK_S
-    watch.look({1: SILENCE_S - APART_S, 2: 0.5}, 4.0)
+    watch.look({1: SILENCE_S - APART_S, 2: DOUBT_S - 3.75}, 4.0)
     assert watch.rest_s(4.0) == LOOK_S
     watch.look({1: SILENCE_S - 0.75, 2: DOUBT_S}, 7.75)
     assert watch.rest_s(7.75) == 0.75
@@ -119,6 +119,33 @@ def test_nobody_is_replaced_who_may_still_send(steps: list[float], under_way_s: 
         if watch.look({1: max(0.0, now_s - under_way_s)}, now_s):
             assert not trust.may_send(now_s)
             assert trust.left_s(now_s) == 0.0
+
+
+@given(st.lists(st.floats(0.1, TOGETHER_S), min_size=1, max_size=40), st.floats(0.0, 12.0), st.floats(-60.0, 60.0))
+def test_a_store_whose_clock_is_set_has_nobody_replaced_who_may_still_send(
+    steps: list[float], set_at_s: float, by_s: float
+) -> None:
+    """Whoever looks believes no more of a silence than what it has counted itself, by whatever that clock was set."""
+    trust, watch = Trust(), Watch()
+    trust.heard(0.0)
+    watch.look({1: 0.0}, 0.0)
+    now_s = 0.0
+    for step_s in steps:
+        now_s += step_s
+        if watch.look({1: now_s + (by_s if now_s >= set_at_s else 0.0)}, now_s):
+            assert not trust.may_send(now_s)
+
+
+def test_a_clock_that_was_set_forward_is_seen_through_until_the_next_sign_of_life() -> None:
+    """One who is heard of again is judged by the store alone, under whatever time that has by then."""
+    watch = Watch()
+    watch.look({7: 1.0}, 0.0)
+    assert watch.look({7: 3_602.0}, 1.0) == []
+    assert watch.rest_s(1.0) == LOOK_S
+    assert watch.look({7: 0.5}, 2.0) == []
+    for seconds in range(3, 14, 2):
+        assert watch.look({7: seconds - 1.5}, float(seconds)) == []
+    assert watch.look({7: SILENCE_S}, 1.5 + SILENCE_S) == [7]
 
 
 @given(st.floats(0.0, LOOK_S), st.floats(0.0, 0.2))
