@@ -12,7 +12,8 @@ from itertools import count
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from eventstore.postgres.connection import FAILED, SCHEMA, TROUBLE, Connection, connect, refused
+from core.errors import StoreRefused
+from eventstore.postgres.connection import FAILED, SCHEMA, TROUBLE, Connection, connect, place_of, refused
 from eventstore.postgres.log import PostgresLog
 from eventstore.postgres.opening import open_log
 from eventstore.postgres.schema import prepare
@@ -40,7 +41,7 @@ def own_database(url: str) -> Iterator["OwnDatabase"]:
         name = _refusing(real, url, partial(_made, url))
         try:
             ours = urlsplit(url)._replace(path=f"/{name}").geturl()
-            database = _refusing(real, ours, partial(_begun, real, ours))
+            database = _refusing(real, ours, partial(begun_in, real, ours, name))
             try:
                 yield database
             finally:
@@ -119,8 +120,14 @@ async def _named(connection: Connection) -> str:
     raise AssertionError("the last name is made or refused")
 
 
-async def _begun(real: RealLoop, url: str) -> OwnDatabase:
+async def begun_in(real: RealLoop, url: str, name: str) -> OwnDatabase:
+    """The database of this name, with our tables. Raises StoreRefused where the URL leads to another one."""
     connection = await connect(url, is_patient=True)
+    found = await connection.fetchval("SELECT current_database()")
+    if found != name:
+        # A pooler may lead any name to a database of its own choice, which may hold somebody's log.
+        connection.terminate()
+        raise StoreRefused(f"{place_of(url)} leads to the database {found}: give a URL that leads to the server itself")
     await prepare(connection, url)
     # What a log has from its beginning stays: which version its tables are of, and a row for each shard.
     names = [row[0] for row in await connection.fetch(_TABLES, SCHEMA)]

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.cli.ending import Ended
+from core.errors import StoreRefused
 from core.ports import Log
 from eventstore.codec import EventRow
 from eventstore.durable import Durable
@@ -24,7 +25,7 @@ from scenarios.laws.evidence import Evidence
 from scenarios.loop.real import RealLoop
 from scenarios.run import followed
 from scenarios.run.on_postgres import DistantLog, parts_on, unfit
-from scenarios.run.own_database import OwnDatabase, own_database
+from scenarios.run.own_database import OwnDatabase, begun_in, own_database
 from scenarios.run.running import run_once
 from scenarios.world.ground import Parts
 from tests.postgres_server import Server
@@ -118,6 +119,13 @@ def test_only_its_own_database_is_touched(postgres_server: Server, postgres_url:
     assert postgres_server.run(kept, url=postgres_url) == before
     assert postgres_server.run(_DATABASES) == others
     assert threading.active_count() == threads
+
+
+def test_a_name_that_leads_elsewhere_is_refused(postgres_server: Server, postgres_url: str) -> None:
+    """A pooler may lead our database's name to one that holds somebody's log: that is noticed before a word to it."""
+    with own_database(postgres_server.url) as made, pytest.raises(StoreRefused, match="leads to the database"):
+        made.real.at_once(partial(begun_in, made.real, postgres_url, "tidings_simulated_1"))
+    assert postgres_server.run("SELECT to_regnamespace('tidings')", url=postgres_url) == ""
 
 
 def test_a_run_that_gets_nowhere_leaves_nothing_open(postgres_server: Server) -> None:
