@@ -3,6 +3,7 @@
 It must never explain a rule; the rule's own file under house_rules/ does.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -213,3 +214,19 @@ def test_no_tracked_file_names_a_place_of_our_own() -> None:
 def test_a_place_of_our_own_is_found(line: str, found: int) -> None:
     """A path or an index address is found wherever it stands in a line, and what only looks like one is not."""
     assert len(list(no_place_of_our_own("Makefile", f"first\n{line}\n"))) == found
+
+
+# Before CPython 3.11.5 such a group matches what it should not, and less than it should (python/cpython#106052).
+_POSSESSIVE_GROUP: Final = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+")
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """The oldest Python that we run on has them wrong, so no source holds one; a planted one is found."""
+    assert _POSSESSIVE_GROUP.search("(?:a|b)*" + "+c")
+    assert not _POSSESSIVE_GROUP.search("[^a]*+b, (?:a)*b and f(x) + g(y)")
+    texts = tracked_texts()
+    if texts is None:
+        pytest.skip("a source archive tracks no files")
+    sources = {path: text for path, text in texts.items() if path.endswith(".py")}
+    assert len(sources) > 100
+    assert [path for path, text in sources.items() if _POSSESSIVE_GROUP.search(text)] == []

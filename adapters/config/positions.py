@@ -12,14 +12,15 @@ from typing import Final
 KeyPath = tuple[str | int, ...]
 """Keys from the root to a value; a number is a place in an array, from 0."""
 
-_BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*+")
-_KEY: Final = re.compile(r"""[ \t]*+("(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'|[A-Za-z0-9_-]++)[ \t]*+(\.?)""")
+# No group repeats possessively: before CPython 3.11.5 such a group matches less than it should (python/cpython#106052).
+_BLANK: Final = re.compile(r"[ \t\r\n]*(?:#[^\n]*[ \t\r\n]*)*")
+_QUOTED: Final = r"""(?:"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\n]*')"""
+_KEY: Final = re.compile(rf"[ \t]*({_QUOTED}|[A-Za-z0-9_-]+)[ \t]*(\.?)")
+_STRING: Final = re.compile(_QUOTED)
 # Up to two quotes may stand right before the closing three.
-_LONG_BASIC: Final = re.compile(r'"""(?:\\.|[^"\\]|"{1,2}(?!"))*+"{3,5}', re.DOTALL)
-_LONG_LITERAL: Final = re.compile(r"'''(?:[^']|'{1,2}(?!'))*+'{3,5}", re.DOTALL)
-_BASIC: Final = re.compile(r'"(?:[^"\\\n]|\\.)*+"')
-_LITERAL: Final = re.compile(r"'[^'\n]*+'")
-_BARE: Final = re.compile(r"[^,\]}#\n]++")
+_LONG_BASIC: Final = re.compile(r'"""[^"\\]*(?:(?:\\.|"{1,2}(?!"))[^"\\]*)*"{3,5}', re.DOTALL)
+_LONG_LITERAL: Final = re.compile(r"'''[^']*(?:'{1,2}(?!')[^']*)*'{3,5}", re.DOTALL)
+_BARE: Final = re.compile(r"[^,\]}#\n]+")
 
 
 def lines_of(text: str) -> dict[KeyPath, int]:
@@ -94,9 +95,9 @@ class _Scan:
             case "{":
                 self._inline_table(path)
             case '"':
-                self._skip(_LONG_BASIC if self._text.startswith('"""', self._at) else _BASIC)
+                self._skip(_LONG_BASIC if self._text.startswith('"""', self._at) else _STRING)
             case "'":
-                self._skip(_LONG_LITERAL if self._text.startswith("'''", self._at) else _LITERAL)
+                self._skip(_LONG_LITERAL if self._text.startswith("'''", self._at) else _STRING)
             case _:
                 self._skip(_BARE)
 
