@@ -6,12 +6,13 @@ four, as in SQLAlchemy and its kin) and of `postgresql://...`. It must never ope
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from adapters.channels.networks import is_loopback
 from adapters.config.hidden import Secret
+from eventstore.postgres.urls import host_and_port, parted
 
 DEFAULT_NAME: Final = "tidings.db"
 _SCHEME: Final = "sqlite:///"
@@ -77,19 +78,20 @@ def exposure(place: Place) -> str | None:
 
 def _server(url: str) -> PostgresUrl | None:
     try:
-        parts = urlsplit(url)
+        authority, parts = parted(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        hosts = _hosts(parts.netloc.rpartition("@")[2] or options.get("host", ""))
+        user, _, named = authority.rpartition("@")
+        hosts = _hosts(named or options.get("host", ""))
     except ValueError:
         return None
     database = unquote(parts.path.removeprefix("/"))
     # A character of a password that should have been written as %XX ends the part that it stands in too early.
-    is_torn = parts.netloc.count("@") > 1 or set(database) & {"/", "@"} or bool(parts.fragment) or "\0" in url
+    is_torn = authority.count("@") > 1 or set(database) & {"/", "@"} or bool(parts.fragment) or "\0" in url
     if parts.scheme not in _SERVER_SCHEMES or is_torn or not hosts or not database or not set(options) <= _OPTIONS:
         return None
     return PostgresUrl(
         url=Secret(url),
-        user=unquote(parts.username or ""),
+        user=unquote(user.partition(":")[0]),
         hosts=hosts,
         database=database,
         is_encrypted=options.get("sslmode") in _ENCRYPTED,
@@ -100,7 +102,5 @@ def _hosts(text: str) -> tuple[tuple[str, int], ...]:
     """The hosts in a list with commas between, each with its port; none where one of them is missing."""
     if text.startswith("/"):
         return ((text, _PORT),)
-    found = [urlsplit(f"//{one}") for one in text.split(",")]
-    if not all(one.hostname for one in found):
-        return ()
-    return tuple((unquote(one.hostname or ""), one.port or _PORT) for one in found)
+    found = tuple(host_and_port(one) for one in text.split(","))
+    return found if all(host for host, _ in found) else ()

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import asyncpg  # type: ignore[import-untyped]  # It brings no types.
 
 from core.errors import StoreRefused, StoreUnavailable
+from eventstore.postgres.urls import for_driver, host_and_port, hosts_of, parted
 
 SCHEMA: Final = "tidings"
 # How long a server may take to let us in, and to answer a question; a commit is given a little longer than the server
@@ -193,8 +194,9 @@ _PATIENT: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeou
 async def connect(url: str, *, for_writing: bool = False, is_patient: bool = False) -> Connection:
     """One connection. Raises what the driver raises: one of TROUBLE, or ValueError for a bad URL."""
     settings = _COMMON | (_WRITING if for_writing else {}) | (_PATIENT if is_patient else {})
-    options = {**_options(url), "command_timeout": None if is_patient else COMMAND_S}
-    connection = cast("Connection", await asyncpg.connect(url, server_settings=settings, **options))
+    dsn, apart = for_driver(url)
+    options = {**_options(url), **apart, "command_timeout": None if is_patient else COMMAND_S}
+    connection = cast("Connection", await asyncpg.connect(dsn, server_settings=settings, **options))
     if for_writing:
         await connection.execute(_DURABLE)
     return connection
@@ -239,8 +241,10 @@ async def create_pool(url: str, *, most: int, most_anew: int) -> Pool:
 
 
 async def _pool(url: str, most: int, settings: Mapping[str, str]) -> Pool:
+    dsn, apart = for_driver(url)
+    options = {**_options(url), **apart}
     pool = asyncpg.create_pool(
-        url, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=settings, **_options(url)
+        dsn, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=settings, **options
     )
     return cast("Pool", await pool)
 
@@ -250,7 +254,7 @@ async def _left_as_it_is(_: object) -> None:
 
 
 def _options(url: str) -> Mapping[str, Any]:
-    hosts = len(_hosts_of(url))
+    hosts = len(hosts_of(url))
     # Of several servers the one that takes writes, unless the URL says otherwise. A single one is taken as it is, and
     # says by itself that it is a standby.
     asked = {"target_session_attrs": "primary"} if hosts > 1 and "target_session_attrs" not in url else {}
@@ -268,24 +272,18 @@ def _options(url: str) -> Mapping[str, Any]:
 def place_of(url: str) -> str:
     """The database as a person knows it, without user and password."""
     try:
-        parts = urlsplit(url)
+        authority, parts = parted(url)
         query = parse_qs(parts.query)
-        hosts = _hosts_of(url)
-        if len(hosts) > 1:
-            host = " or ".join(hosts)
+        hosts = hosts_of(url)
+        if len(hosts) > 1 or not authority.rpartition("@")[2]:
+            host = " or ".join(hosts) or "localhost"
         else:
-            host = unquote(parts.hostname or query.get("host", ["localhost"])[0])
-            host += f":{parts.port}" if parts.port else ""
+            name, port = host_and_port(hosts[0])
+            host = f"{name}:{port}" if ":" in hosts[0].rpartition("]")[2] else name
     except ValueError:
         return "the database"
     name = unquote(parts.path.lstrip("/")) or query.get("dbname", query.get("database", [""]))[0] or "(default)"
     return f"the PostgreSQL database {name} on {host}"
-
-
-def _hosts_of(url: str) -> list[str]:
-    """The servers that a URL names: several where one of them is the primary. Raises ValueError for a bad URL."""
-    parts = urlsplit(url)
-    return (parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]).split(",")
 
 
 def words_of(error: Exception) -> str:

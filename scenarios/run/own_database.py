@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 from core.errors import StoreRefused
 from eventstore.postgres.connection import FAILED, SCHEMA, TROUBLE, Connection, connect, place_of, refused
 from eventstore.postgres.log import PostgresLog
 from eventstore.postgres.opening import open_log
 from eventstore.postgres.schema import prepare
+from eventstore.postgres.urls import with_database
 from scenarios.loop.real import RealLoop
 
 Told = TypeVar("Told")
@@ -40,7 +40,7 @@ def own_database(url: str) -> Iterator["OwnDatabase"]:
     with RealLoop() as real:
         name = _refusing(real, url, partial(_made, url))
         try:
-            ours = urlsplit(url)._replace(path=f"/{name}").geturl()
+            ours = with_database(url, name)
             database = _refusing(real, ours, partial(begun_in, real, ours, name))
             try:
                 yield database
