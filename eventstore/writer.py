@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final, Protocol
 
-from core.errors import AppendUnknown, StoreUnavailable
+from core.errors import AppendUnknown, CorruptLog, StoreUnavailable
 from core.ports import Health
 from core.records import Acceptance, Append, Snapshot
 from eventstore.batches import Answer, Batches, Entry, Future
@@ -36,7 +36,10 @@ class Commits(Protocol):
         ...
 
     def probe(self) -> Awaitable[None]:
-        """A tiny commit, to see whether writing works again, and where the log stands. Raises StoreUnavailable."""
+        """A tiny commit, to see whether writing works again, and where the log stands.
+
+        Raises StoreUnavailable, and CorruptLog where the log is not whole.
+        """
         ...
 
 
@@ -117,7 +120,8 @@ class Writer:
             self._probe_s = min(2 * self._probe_s, LAST_PROBE_S)
             try:
                 await self._commits.probe()
-            except StoreUnavailable as still:
+            except (StoreUnavailable, CorruptLog) as still:
+                # Of a log that is not whole nobody knows where it goes on: a person is told, and may mend it meanwhile.
                 self._refusing = str(still)
             else:
                 before, self.numbering = self.numbering, self._commits.numbering

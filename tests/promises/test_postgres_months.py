@@ -10,7 +10,7 @@ from anyio import fail_after, to_thread
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import CorruptLog
+from core.errors import CorruptLog, StoreUnavailable
 from core.ids import ID_MAX, Mint
 from core.records import Stored
 from eventstore.copying.copying import copy_to_server
@@ -29,6 +29,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 MONTH_US = 31 * 24 * 3_600 * 1_000_000
 WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'event_default'::regclass)"
 HOMES = "SELECT tableoid::regclass::text FROM event ORDER BY pos"
+FAILING = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$;
+CREATE TRIGGER failing BEFORE INSERT ON vault EXECUTE FUNCTION fail()"""
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'event'::regclass ORDER BY 1"
 STANDING = ["event_before", "event_default"]
 
@@ -233,6 +236,30 @@ async def test_numbers_never_begin_anew_where_a_month_was_taken_away(
     )
     log = await open_log(postgres_url, identity=3)
     await log.accept(scribe.acceptance())
+    await log.close()
+    assert await faults_of(postgres_url) == []
+
+
+async def test_a_writer_that_misses_a_month_says_so_and_waits_for_it(postgres_url: str, hand: Connection) -> None:
+    """Under a running daemon no number is given out twice either: it looks where the log stands after each fault."""
+    log, scribe = await open_log(postgres_url, identity=1), Scribe()
+    first = scribe.acceptance()
+    await log.accept(first)
+    month = month_of(first.sealed.stream)
+    await hand.execute(f"ALTER TABLE event DETACH PARTITION {month.name}")
+    await hand.execute(FAILING)
+    with pytest.raises(StoreUnavailable, match="no room"):
+        await log.accept(scribe.acceptance())
+    await hand.execute("DROP FUNCTION fail CASCADE")
+    with fail_after(10):
+        while f"was {month.name} detached or dropped" not in log.health()[1]:
+            await hand.fetchval("SELECT 1")
+    await hand.execute(
+        f"ALTER TABLE event ATTACH PARTITION {month.name} FOR VALUES FROM ({month.first}) TO ({month.beyond})"
+    )
+    while log.health() != ("ok", ""):
+        await hand.fetchval("SELECT 1")
+    assert await log.accept(scribe.acceptance()) == Stored()
     await log.close()
     assert await faults_of(postgres_url) == []
 
