@@ -263,6 +263,8 @@ class Scheduler:
             agenda.is_full = False
             return next_us
         for _ in range(_GRANTS_AT_ONCE):
+            if agenda.ring.is_reading():
+                return None
             room_us = agenda.gate.lane_room_at(now_us)
             agenda.is_full = room_us == UNKNOWN
             if agenda.is_full:
@@ -272,7 +274,7 @@ class Scheduler:
                 return None if next_us is None else max(room_us, next_us)
             taken = agenda.ring.take(now_us)
             if taken is None:
-                return agenda.ring.next_us()
+                return None if agenda.ring.is_reading() else agenda.ring.next_us()
             self._grant(name, agenda, taken, now_us)
         return now_us
 
@@ -365,11 +367,15 @@ class Scheduler:
             )
         except Refused as error:
             self._witness.note("page_refused", lane=group.lane, error=type(error).__name__)
+            self._read(group)
             await self._clock.sleep_until(self._clock.now_us() + _TROUBLE_PAUSE_US)
             window.failed()
         else:
             window.loaded(rows, is_last=len(rows) < limit)
-        self._agendas[group.lane].ring.look_again(group.tenant)
+        self._read(group)
+
+    def _read(self, group: AgendaGroup) -> None:
+        self._agendas[group.lane].ring.has_read(group.tenant)
         self._bell.ring()
 
 

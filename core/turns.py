@@ -47,6 +47,9 @@ class Ring:
         self._windows: dict[str, dict[int, AgendaWindow]] = {}
         self._active: deque[str] = deque()
         self._timers: list[tuple[int, int, str]] = []
+        # Who was called into the ring since anybody was last taken, and whose work is known only once a page is here.
+        self._called: list[str] = []
+        self._unread: set[str] = set()
         # Where each tenant is: an instant in the timers, 0 for the ring, UNKNOWN until a permit comes back.
         self._where: dict[str, int] = {}
         self._timer_order = 0
@@ -83,10 +86,20 @@ class Ring:
             self._wait(tenant, entry.ready_us)
 
     def look_again(self, tenant: str) -> None:
-        """Something changed for a tenant (a permit came back, a page was read): it is asked at the next turn."""
+        """Something changed for a tenant (a permit came back): it is asked at the next turn."""
         if self._where.get(tenant) != 0:
             self._where[tenant] = 0
             self._active.append(tenant)
+            self._called.append(tenant)
+
+    def has_read(self, tenant: str) -> None:
+        """A page is here, or could not be read: nobody waits for it any more."""
+        self._unread.discard(tenant)
+        self.look_again(tenant)
+
+    def is_reading(self) -> bool:
+        """Whether it is not known yet who is ready: nobody is taken until then, or who is known had all the turns."""
+        return bool(self._unread)
 
     def look_at_all(self) -> None:
         """The limits themselves changed: tenants that rest until an instant are asked anew, which may be far sooner."""
@@ -123,9 +136,21 @@ class Ring:
         """The next (tenant, priority, entry) that has room everywhere but in the lane itself, taken off the agenda."""
         while True:
             self._wake_due(now_us)
+            self._read_ahead(now_us)
+            if self._unread:
+                return None
             taken = self._take_turn(now_us)
             if taken is not None or not self._ask_hosts(now_us):
                 return taken
+
+    def _read_ahead(self, now_us: int) -> None:
+        """Has the pages read of who was called with nothing in memory that is ready, and may have some in the log."""
+        for tenant in self._called:
+            for priority, window in self._windows.get(tenant, {}).items():
+                if window.peek(now_us) is None and window.wants_page(now_us):
+                    self._unread.add(tenant)
+                    self._read_page(tenant, priority, window)
+        self._called.clear()
 
     def _take_turn(self, now_us: int) -> tuple[str, int, Entry] | None:
         while self._active:

@@ -111,8 +111,10 @@ def _breakers(
     for entry in entries:
         match entry.event:
             case e.BreakerOpened(host=host, until_us=until_us):
-                opened[host] = until_us
-                between = entry.at_us + tolerance_us, until_us
+                # A slow disk may take longer for it than the breaker is open: what had leave by then still begins.
+                known_us = entry.at_us + tolerance_us
+                opened[host] = max(until_us, known_us)
+                between = known_us, until_us
                 yield from _early(_place(lane, host), [a for a in attempts if (a.host or 0) == host], between)
             case e.BreakerClosed(host=host):
                 between = opened.pop(host, entry.at_us), entry.at_us

@@ -174,7 +174,7 @@ class LaneWorld:
             return False
         tenant, window, rows = self.pages.pop(0)
         window.loaded(rows, is_last=len(rows) < self.page_rows)
-        self.ring.look_again(tenant)
+        self.ring.has_read(tenant)
         return True
 
     def settle(self) -> int:

@@ -283,3 +283,17 @@ def test_nobody_waits_though_there_is_room() -> None:
     """In any interleaving, whoever is left waiting lacks room somewhere, and the ring wakes when that is over."""
     searched = settings(max_examples=settings().max_examples * 3 // 2, stateful_step_count=50)
     run_state_machine_as_test(Interleaving, settings=searched)
+
+
+def test_who_is_known_already_does_not_have_the_turns_of_who_is_read() -> None:
+    """After a start the work of all tenants is in the log: nobody is taken before it is known who has any."""
+    lane = LaneWorld(FREE)
+    for conversation, tenant in enumerate(["noisy", "noisy", "noisy", "quiet"], start=1):
+        lane.arrive(conversation, Peer(tenant=tenant, priority=5, host=None, dues_us=[]), in_us=0, is_stored=True)
+    lane.restart()
+    assert lane.grant() is None
+    assert lane.bring_page()
+    assert lane.grant() is None
+    assert lane.bring_page()
+    taken = [lane.grant(), lane.grant()]
+    assert {lane.peers[out.conversation].tenant for out in taken if out is not None} == {"noisy", "quiet"}
