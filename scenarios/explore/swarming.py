@@ -24,7 +24,8 @@ from scenarios.run.swarming import TWICE_EVERY
 from scenarios.world.ground import Parts
 
 _CHUNK: Final = 10
-# Worlds are small: one that has taken so many steps gets nowhere, and there are thousands of others.
+# Worlds are small: one that has taken so many steps for each of its daemons gets nowhere, and there are thousands of
+# others. Those of several never rest: each says that it lives, and listens to the others, however long a message waits.
 STEPS_MAX: Final = 1_500_000
 PARTS: Final = Parts(steps_max=STEPS_MAX)
 
@@ -62,12 +63,18 @@ def world_around(file: str, seed: int) -> World:
     return world_of(tree, scenario, seed)
 
 
+def parts_of(scenario: Scenario) -> Parts:
+    """What the daemons of a world are built from, and how many steps they have."""
+    return msgspec.structs.replace(PARTS, steps_max=STEPS_MAX * scenario.daemons)
+
+
 def _judged(file: str, seed: int, *, marks: bool) -> Outcome:
     try:
         world = world_around(file, seed)
     except Mistaken as mistaken:
         return _not_a_world(file, seed, str(mistaken))
-    (evidence,) = runs_of(world.scenario, seed, twice=seed % TWICE_EVERY == 0, parts=PARTS)
+    parts = parts_of(world.scenario)
+    (evidence,) = runs_of(world.scenario, seed, twice=seed % TWICE_EVERY == 0, parts=parts)
     outcome = judged(evidence, swarm=True)
     return msgspec.structs.replace(outcome, marks=tuple(sorted(marks_of(evidence)))) if marks else outcome
 

@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.cli.ending import Ended
 from adapters.cli.printing import line, progress
-from scenarios.explore.swarming import PARTS, swarm_around, world_around
+from scenarios.explore.swarming import parts_of, swarm_around, world_around
 from scenarios.explore.sweeping import places_of, sweep
 from scenarios.file.scenario import Scenario
 from scenarios.marks import MARKS, marks_of
@@ -48,8 +48,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 def one(scenario: Scenario, seed: int, shown: Shown, *, quiet: bool) -> list[Outcome]:
     """One seed of one file, told in full."""
-    parts = PARTS if shown.swarm else shown.parts
     world = world_around(scenario.file, seed).scenario if shown.swarm else scenario
+    parts = parts_of(world) if shown.swarm else shown.parts
     if shown.crash_at:
         found = [run_once(world, seed, crash_at=shown.crash_at, parts=parts or Parts())]
     else:
