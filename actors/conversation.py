@@ -256,13 +256,14 @@ class ConversationActor:
             await self._record_own((e.PeerRestored(by="operator"),), at_us=now_us)
             return True
 
-    async def settle(self, stream: int) -> None:
-        """Resolves a message's open attempt where nobody answers for it any more."""
+    async def settle(self, stream: int) -> int:
+        """Resolves an attempt that nobody answers for. Answers since when the message is as it is then."""
         async with self.turn:
             await self._recall()
             message = await self._lines.read(stream)
             if message.in_flight and stream not in self._flying:
                 await self._interrupted(message)
+            return (await self._lines.read(stream)).changed_us
 
     async def look(self) -> c.Conversation:
         """Its state, read from the log where it was not awake."""

@@ -97,9 +97,10 @@ class Interrupted:
             over_us, stream, head, permit = self._open[0]
             await self._clock.sleep_until(over_us)
             actor = roster.wake(head.conversation, head.tenant)
-            is_parked = False
+            is_parked, sent_us = False, None
             try:
-                await actor.settle(stream)
+                # It may have sent until then, and no later.
+                sent_us = await actor.settle(stream)
             except NONSENSE as error:
                 self._park(head, error)
                 is_parked = True
@@ -108,7 +109,7 @@ class Interrupted:
                 await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
                 continue
             heapq.heappop(self._open)
-            scheduler.over(permit)
+            scheduler.over(permit, sent_us)
             if not is_parked:
                 scheduler.remind(actor)
 

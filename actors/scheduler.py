@@ -180,11 +180,11 @@ class Scheduler:
             return None
         return self._governor.take(head.lane, head.tenant, head.conversation, head.host)
 
-    def over(self, permit: Permit | None) -> None:
-        """It cannot send any more, and may have sent just now: as long as a window lasts it still counts."""
+    def over(self, permit: Permit | None, sent_us: int | None) -> None:
+        """It cannot send any more, and may have sent until `sent_us` (None: now): for a window from then it counts."""
         if permit is not None:
             now_us = self._clock.now_us()
-            self._governor.handed_over(permit, now_us)
+            self._governor.handed_over(permit, now_us if sent_us is None else sent_us)
             self._governor.give_back(permit, now_us)
             self._agendas[permit.lane].ring.came_back(permit.tenant, permit.host, now_us, unused=False)
             self._bell.ring()

@@ -202,6 +202,27 @@ def test_its_place_in_limits_stays_taken() -> None:
     run_virtual(main)
 
 
+def test_its_place_is_counted_from_what_was_recorded_of_it() -> None:
+    """However long a slow disk takes to record that it is over, a window begins with its last moment."""
+    policy = under(PLAIN, limits=Limits(lane=Quota(count=1, window_us=20 * SECOND_US)))
+    durable = interrupted(policy, posts=1)
+
+    async def main() -> None:
+        provider = Provider()
+        async with after_another(durable, provider, policy=policy) as house:
+            _, started = open_attempt(house)
+            await house.post(address(2))
+            await house.pass_time((started.deadline_us - house.clock.now_us()) / SECOND_US - 0.5)
+            house.disk.commit_us = 5 * SECOND_US
+            await house.pass_time(6)
+            house.disk.commit_us = 0
+            await house.pass_time(16)
+            over_us = started.deadline_us + 20 * SECOND_US
+            assert [over_us <= seen.at_us < over_us + SECOND_US for seen in provider.seen] == [True]
+
+    run_virtual(main)
+
+
 def test_a_wish_to_cancel_it_is_kept_until_then() -> None:
     """Who cancels what may be under way gets it cancelled once it is over, and it is not sent again."""
     durable = interrupted(posts=1)
