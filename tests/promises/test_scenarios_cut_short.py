@@ -17,11 +17,12 @@ from scenarios.run.swarming import swarm
 
 _FILE = str(Path(__file__).parents[2] / "scenarios" / "dead_tokens.toml")
 # The same signal as of Ctrl-C, at some instant while the command runs.
+# Python loses an interrupt that falls into a finalizer, so whoever waits half a minute presses again.
 _INTERRUPTED = """
 import signal, sys
 from scenarios.cli import main
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-signal.setitimer(signal.ITIMER_REAL, 3)
+signal.setitimer(signal.ITIMER_REAL, 3, 30)
 sys.argv = ["tidings", "simulate", "--runs", "1000000", sys.argv[1]]
 main()
 """
