@@ -8,11 +8,13 @@ from typing import Final
 
 _ZERO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - _ZERO) // _MICROSECOND
 
 
 def moment(instant_us: int) -> datetime:
-    """An instant as a datetime in UTC, which msgspec writes as RFC 3339."""
-    return _ZERO + timedelta(microseconds=instant_us)
+    """An instant as a datetime in UTC, which msgspec writes as RFC 3339; one beyond the year 9999 as its last."""
+    # What a provider said of its own time may be nonsense, and must not keep a whole page of the log from being shown.
+    return _ZERO + timedelta(microseconds=min(instant_us, _LAST_US))
 
 
 def instant_us(text: str) -> int | None:

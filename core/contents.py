@@ -227,6 +227,9 @@ def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Subm
             raise Invalid("/expires_at", "lies in the past")
         if send_at_us is not None and expires_at_us <= send_at_us:
             raise Invalid("/expires_at", "expected a moment after send_at")
+        # An offset can lead a moment of the year 9999 into one that no calendar of ours could show again.
+        if expires_at_us > _LAST_MOMENT_US:
+            raise Invalid("/expires_at", "lies beyond the year 9999 in UTC")
     if submission.fallback_by_us is not None:
         begins_us = max(now_us, send_at_us or 0)
         if submission.fallback_by_us <= begins_us:
@@ -250,6 +253,7 @@ _UNPACKER: Final = msgspec.msgpack.Decoder(tuple[Alternative, ...])
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LAST_MOMENT_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _ADDRESSES: Final[dict[str, Callable[[str], str]]] = {
     "email": addresses.email,
     "whatsapp": addresses.whatsapp,

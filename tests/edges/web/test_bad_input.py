@@ -39,6 +39,7 @@ MISTAKES: dict[str, tuple[Json, str, str]] = {
     "a blank reference": ({"reference": " "}, "/reference", "white space"),
     "a blank key": ({"idempotency_key": " \t"}, "/idempotency_key", "white space"),
     "past expires_at": ({"expires_at": YESTERDAY}, "/expires_at", "past"),
+    "an expires_at that UTC cannot show": ({"expires_at": "9999-12-31T23:59:59-12:00"}, "/expires_at", "year 9999"),
     "expires before due": (
         {"send_at": later(days=2), "expires_at": later(days=1)},
         "/expires_at",
