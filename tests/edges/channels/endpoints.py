@@ -5,9 +5,10 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
 
 import msgspec
+
+from tests.listener import Listener
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -20,52 +21,26 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Endpoint:
+class Endpoint(Listener):
     """Answers the n-th request with the n-th order, and with the last one from there on."""
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls=tls)
         self._answers = list(answers)
-        self._tls = tls
-        self._tasks: set[asyncio.Task[None]] = set()
         self.received: list[Received] = []
-        self.connections = 0
-        self.port = 0
 
     def url(self, path: str = "/hook", *, host: str = "127.0.0.1") -> str:
         """Where it listens."""
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
 
-    async def __aenter__(self) -> "Endpoint":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            while not writer.is_closing():
-                received = await _read(reader)
-                self.received.append(received)
-                answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-                await answer(writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.transport.abort()
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See Listener."""
+        while not writer.is_closing():
+            received = await _read(reader)
+            self.received.append(received)
+            answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            await answer(writer)
+            await writer.drain()
 
 
 async def _read(reader: asyncio.StreamReader) -> Received:

@@ -8,6 +8,8 @@ from typing import Final, cast
 import msgspec
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from tests.listener import Listener
+
 DROPS: Final = "(the connection ends)"
 HANGS: Final = "(nothing is said any more)"
 
@@ -128,10 +130,11 @@ class _Session(SMTP):
         self.event_handler.went(self._came)
 
 
-class Script:
+class Script(Listener):
     """Says for each verb what it was told to, in order, and the last from there on; `dot` is the answer to a mail."""
 
     def __init__(self, **replies: str | list[str]) -> None:
+        super().__init__()
         usual: dict[str, str | list[str]] = {
             "greeting": "220 script", "ehlo": "250 script", "mail": "250 ok", "rcpt": "250 ok", "data": "354 go on",
             "body": "", "dot": "250 2.0.0 taken", "rset": "250 ok", "quit": "221 bye",
@@ -139,46 +142,20 @@ class Script:
         self._replies = {
             verb: [said] if isinstance(said, str) else list(said) for verb, said in (usual | replies).items()
         }
-        self._tasks: set[asyncio.Task[None]] = set()
         self.commands: list[str] = []
         self.farewell = asyncio.Event()
-        self.connections = 0
-        self.port = 0
 
-    async def __aenter__(self) -> "Script":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            await self._say("greeting", writer)
-            while not writer.is_closing():
-                line = (await reader.readuntil(b"\r\n")).decode().rstrip()
-                self.commands.append(line)
-                verb = line.partition(" ")[0].lower()
-                if verb == "quit":
-                    self.farewell.set()
-                if (await self._say(verb, writer)).startswith("354"):
-                    await self._body(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.transport.abort()
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See Listener."""
+        await self._say("greeting", writer)
+        while not writer.is_closing():
+            line = (await reader.readuntil(b"\r\n")).decode().rstrip()
+            self.commands.append(line)
+            verb = line.partition(" ")[0].lower()
+            if verb == "quit":
+                self.farewell.set()
+            if (await self._say(verb, writer)).startswith("354"):
+                await self._body(reader, writer)
 
     async def _body(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._replies["body"][0] == DROPS:

@@ -5,8 +5,9 @@ passes on it passes on as it came.
 """
 
 import asyncio
-from types import TracebackType
 from typing import Final
+
+from tests.listener import Listener
 
 _HEADER_BYTES: Final = 5
 # What a batch of the log has in its text, and one that a daemon takes in while it stands by.
@@ -14,43 +15,19 @@ OF_THE_LOG: Final = b"INSERT INTO event "
 OF_A_DOOR: Final = b"INSERT INTO inbox "
 
 
-class Proxy:
+class Proxy(Listener):
     """Passes everything on. Of the batches each n-th is cut between its commit and the answer, `cut_every` being n."""
 
     def __init__(self, host: str, port: int, *, cut_every: int, batch: bytes = OF_THE_LOG) -> None:
+        super().__init__()
         self._place = host, port
         self.batch = batch
         self._cut_every = cut_every
-        self._links: set[asyncio.Task[None]] = set()
-        self.port = 0
         self.batches = 0
         self.cuts = 0
 
-    async def __aenter__(self) -> "Proxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for link in self._links:
-            link.cancel()
-        await asyncio.gather(*self._links, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._links.add(task)
-        try:
-            await self._pass_on(reader, writer)
-        finally:
-            self._links.discard(task)
-            writer.transport.abort()
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See Listener."""
         try:
             from_server, to_server = await asyncio.open_connection(*self._place)
         except OSError:
