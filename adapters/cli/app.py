@@ -27,7 +27,7 @@ from adapters.cli import (
     sending,
     shadow,
 )
-from adapters.cli.ending import Ended
+from adapters.cli.ending import DOES_NOT_HOLD, Ended
 from adapters.cli.printing import aside, line
 
 _OF_MESSAGES: Final = (daemon, sending, messages, explain, plans)
@@ -56,17 +56,35 @@ def run(app: typer.Typer) -> None:
     """Runs one command and ends the process with its status."""
     _open_standard_streams()
     try:
-        app()
+        _run_to_the_last_byte(app)
     except Ended as ended:
         if ended.words:
             aside(f"tidings: {ended.words}")
         sys.exit(ended.status)
     except BrokenPipeError:
-        # Whoever read our output has seen enough. What Python would still flush at its end goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has seen enough.
+        _print_nothing_more()
         sys.exit(0)
+    except OSError as error:
+        # A full disk behind our output, a directory that nobody may enter: surroundings, which a person can mend.
+        _print_nothing_more()
+        where = f"{error.filename}: " if error.filename else ""
+        aside(f"tidings: {where}{error.strerror or error}.")
+        sys.exit(DOES_NOT_HOLD)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _run_to_the_last_byte(app: typer.Typer) -> None:
+    # What Python flushes at its own end fails with a status of Python's.
+    try:
+        app()
+    finally:
+        sys.stdout.flush()
+
+
+def _print_nothing_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_standard_streams() -> None:

@@ -70,11 +70,14 @@ def _found(file: Path, question: Question, limit: int | None) -> "Iterator[Found
 
 def _wanted(question: Question) -> "Wanted":
     from core.events import EVENT_TYPES
+    from core.views import AnyChannel
     from eventstore.sqlite.searching import Wanted
 
     for name in question.types or ():
         if name not in EVENT_TYPES:
             raise misused(f"--type {name} is no kind of event: expected one such as AttemptStarted.")
+    if question.channel is not None and question.channel not in get_args(AnyChannel):
+        raise misused(f"--channel {question.channel} is none of {', '.join(get_args(AnyChannel))}.")
     return Wanted(
         types=None if question.types is None else tuple(question.types),
         stream=_id("--stream", question.stream),

@@ -112,7 +112,16 @@ def reach(url: str | None, key: str | None, data: Path, tenant: str | None = Non
     """The daemon that is meant; without a key, one on this machine with the key that it wrote at its first start."""
     where = url or DEFAULT_URL
     host = _host_of(where)
-    return Daemon(where, key or _key_of(data, host), tenant)
+    if tenant is not None and not _fits_a_header(tenant):
+        raise misused("--tenant is no tenant's name: expected ASCII letters, digits, '.', '_' or '-', or '*'.")
+    # An empty one is a script's variable that was not set: never the key of an administrator instead.
+    if key is not None and not _fits_a_header(key):
+        raise misused("--key is no API key: expected the printable ASCII characters that `tidings keys add` gave.")
+    return Daemon(where, _key_of(data, host) if key is None else key, tenant)
+
+
+def _fits_a_header(text: str) -> bool:
+    return text != "" and text.isascii() and text.isprintable()
 
 
 def _host_of(url: str) -> str:
@@ -139,6 +148,8 @@ def _key_of(data: Path, host: str) -> str:
         raise Ended(f"The key file {file} cannot be read: {error}.") from None
     if not key:
         raise Ended(f"The key file {file} is empty: the daemon's first start was interrupted. Start it again.")
+    if not _fits_a_header(key):
+        raise Ended(f"The key file {file} holds no API key.")
     return key
 
 
@@ -151,7 +162,8 @@ def _refusal(status: int, content: bytes) -> Ended:
     try:
         problem = json.loads(content)
         words = [f"{problem['title']}: {problem['detail']}."]
-        words += [f"  {mistake['at'] or '/'}: {mistake['detail']}" for mistake in problem.get("errors", ())]
+        if (correlation := problem.get("correlation")) is not None:
+            words.append(f"  Its log line has the correlation {correlation}.")
         if (wait_s := problem.get("retry_after_s")) is not None:
             words.append(f"  Try again in {wait_s} s.")
     except (ValueError, KeyError, TypeError):

@@ -92,8 +92,11 @@ def _is_short(path: Path) -> bool:
 
     Asked before SQLite has the file open, since closing a file drops every lock that this process holds on it.
     """
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError as error:
+        raise StoreRefused(f"{path} cannot be read: {error.strerror or error}") from error
     if not header:
         return False
     if not header.startswith(_MAGIC):

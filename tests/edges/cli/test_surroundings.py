@@ -1,0 +1,66 @@
+"""Answers for commands in broken surroundings: one clear line and a status, and never a stack trace."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.edges.cli.processes import PATIENCE_S, clean, tidings
+from tests.forking.programs import Program
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("check", "--json"), ("simulate", "{quiet_day}")])
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_behind_the_output_is_told(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """What cannot be printed to its last byte ends with 1 and says why, however little it was."""
+    quiet_day = Path(__file__).parents[3] / "scenarios" / "quiet_day.toml"
+    words = [word.replace("{quiet_day}", str(quiet_day)) for word in arguments]
+    with FULL.open("w") as full, (tmp_path / "said").open("w") as said:
+        program = Program(words, environ=clean(), output=full, errors=said, cwd=tmp_path)
+        assert program.wait(PATIENCE_S) == 1
+    assert (tmp_path / "said").read_text() == "tidings: No space left on device.\n"
+
+
+def test_a_path_that_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    """Where the machine itself refuses a file, its words are the line."""
+    ended = tidings("verify", "--store", "a" * 300, cwd=tmp_path)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("tidings: ")
+    assert "a" * 300 in line
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--key", "two\nlines"), ("--key", "ключ"), ("--key", ""), ("--tenant", "арендатор"), ("--tenant", "")],
+)
+def test_what_no_header_can_carry_is_misuse(option: str, value: str, tmp_path: Path) -> None:
+    """A key or a tenant of other characters ends with 2; an empty key is never replaced by an administrator's."""
+    (tmp_path / "admin.key").write_text("tk_0")
+    ended = tidings("list", option, value, "--data", tmp_path, "--url", "http://127.0.0.1:1")
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"tidings: {option} is no ")
+
+
+def test_a_key_file_that_holds_something_else_is_named(tmp_path: Path) -> None:
+    """A key file with what no header can carry is called that, and its content is not shown."""
+    (tmp_path / "admin.key").write_text("two\nlines")
+    ended = tidings("list", "--data", tmp_path, "--url", "http://127.0.0.1:1")
+    assert ended.returncode == 1
+    assert ended.stderr == f"tidings: The key file {tmp_path / 'admin.key'} holds no API key.\n"
+
+
+def test_a_key_variable_without_a_value_is_none(tmp_path: Path) -> None:
+    """TIDINGS_KEY set to nothing is as good as not set."""
+    (tmp_path / "admin.key").write_text("tk_0")
+    ended = tidings("list", "--data", tmp_path, "--url", "http://127.0.0.1:1", environ={"TIDINGS_KEY": ""})
+    assert "No daemon answers" in ended.stderr
+
+
+def test_a_channel_that_there_is_not_is_misuse(tmp_path: Path) -> None:
+    """`log` says which channels there are, instead of finding nothing."""
+    ended = tidings("log", "--channel", "fax", "--data", tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == "tidings: --channel fax is none of email, whatsapp, push, webhook, hook.\n"
