@@ -9,6 +9,7 @@ from benchmarks.cases import (
     drain,
     fair,
     flaky,
+    grow,
     history,
     hooks,
     idle,
@@ -44,5 +45,6 @@ CASES: Final[dict[str, Callable[[Sitting], list[Figure]]]] = {
     "postgres": postgres.run,
     "nodes": nodes.run,
     "takeover": takeover.run,
+    "grow": grow.run,
     "simulate": simulate.run,
 }

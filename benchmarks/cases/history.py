@@ -13,6 +13,7 @@ import msgspec
 
 from benchmarks.daemon import daemon
 from benchmarks.figures import Figure, Mark
+from benchmarks.histories import CONVERSATIONS, LOG, history
 from benchmarks.loading import load
 from benchmarks.measures import LANE, bare, plan
 from benchmarks.parties import party, python
@@ -22,10 +23,7 @@ from benchmarks.sitting import Sitting
 from benchmarks.targets import Target
 
 _ENDED, _OPEN = 1_000_000, 100_000
-_CONVERSATIONS = 100_000
 _EVENTS = 1_000_000
-_LOG = Path("data", "tidings.db")
-_SEED_WITHIN_S = 900.0
 _REPLAY_WITHIN_S = 120.0
 _VERIFY_WITHIN_S = 120.0
 
@@ -34,8 +32,8 @@ def restart(sitting: Sitting) -> list[Figure]:
     """Seconds until the first delivery, beside the same on a log without the ended messages."""
     long_room, short_room = sitting.room(), sitting.room()
     with http_sink(sitting.room()) as sink:
-        _fill(sitting, sink, long_room, history=_history(sitting, _ENDED))
-        _fill(sitting, sink, short_room, history=None)
+        _fill(sitting, sink, long_room, ended=history(sitting, _ENDED))
+        _fill(sitting, sink, short_room, ended=None)
         took_s = sitting.alternate(
             {
                 "with a million ended": lambda: _first_delivery_s(sink, long_room),
@@ -57,7 +55,7 @@ def restart(sitting: Sitting) -> list[Figure]:
 
 def replay(sitting: Sitting) -> list[Figure]:
     """Events a second, beside SQLite reading the same rows."""
-    log = _history(sitting, _EVENTS // EVENTS_A_MESSAGE + 1) / _LOG
+    log = history(sitting, _EVENTS // EVENTS_A_MESSAGE + 1) / LOG
 
     def folded() -> float:
         with party("replay", python("benchmarks.replaying", log, _EVENTS), sitting.room()) as running:
@@ -80,7 +78,7 @@ def replay(sitting: Sitting) -> list[Figure]:
 
 def verify(sitting: Sitting) -> list[Figure]:
     """Seconds for `tidings verify` on a million events, from its start to its end, beside SQLite reading them twice."""
-    log = _history(sitting, _EVENTS // EVENTS_A_MESSAGE + 1) / _LOG
+    log = history(sitting, _EVENTS // EVENTS_A_MESSAGE + 1) / LOG
     command = [str(Path(sys.executable).parent / "tidings"), "verify", "--store", str(log), "--json"]
 
     def checked_s() -> float:
@@ -106,25 +104,10 @@ def verify(sitting: Sitting) -> list[Figure]:
     ]
 
 
-def _history(sitting: Sitting, messages: int) -> Path:
-    """A stopped daemon's directory with at least so many ended messages; made once a sitting, never changed after."""
-    for room in sitting.folder.glob("history-*"):
-        if int(room.name.partition("-")[2]) >= messages:
-            return room
-    room = sitting.folder / f"history-{messages}"
-    room.mkdir()
-    with daemon(room):
-        pass  # its first start makes the log and the keys
-    sitting.say(f"a history of {messages:,} messages is written, once")
-    with party("seed", python("benchmarks.seed", room / _LOG, messages, _CONVERSATIONS), room) as running:
-        running.output(within_s=_SEED_WITHIN_S)
-    return room
-
-
-def _fill(sitting: Sitting, sink: Sink, room: Path, *, history: Path | None) -> None:
-    """A daemon's directory with this history and the open messages; the daemon has been killed."""
-    if history is not None:
-        shutil.copytree(history / "data", room / "data")
+def _fill(sitting: Sitting, sink: Sink, room: Path, *, ended: Path | None) -> None:
+    """A daemon's directory with this history of ended messages and the open ones; the daemon has been killed."""
+    if ended is not None:
+        shutil.copytree(ended / "data", room / "data")
     sitting.say(f"{_OPEN:,} messages are accepted for later")
     with daemon(room) as target:
         _leave_open(target, sink, room)
@@ -132,7 +115,7 @@ def _fill(sitting: Sitting, sink: Sink, room: Path, *, history: Path | None) -> 
 
 def _leave_open(target: Target, sink: Sink, room: Path) -> None:
     target.pause(LANE)
-    load(plan(target, sink, _OPEN, lines=5_000, connections=4, conversations=_CONVERSATIONS), room)
+    load(plan(target, sink, _OPEN, lines=5_000, connections=4, conversations=CONVERSATIONS), room)
     target.resume(LANE)
     target.party.kill()
 

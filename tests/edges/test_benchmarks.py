@@ -146,4 +146,4 @@ def test_a_batch_plan_is_cut_into_requests_of_whole_lines() -> None:
 def test_every_case_of_the_list_can_be_asked_for() -> None:
     """The cases bear the names by which users ask for them, and there are no others."""
     asked = "accept accept-batch hooks live drain steady flaky smtp replay restart verify pending idle fair limits"
-    assert set(CASES) == {*asked.split(), "simulate", "postgres", "nodes", "takeover"}
+    assert set(CASES) == {*asked.split(), "simulate", "postgres", "nodes", "takeover", "grow"}
