@@ -6,49 +6,41 @@ forgets what it knew and reads the log again.
 """
 
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Final
 
-import anyio
 from msgspec.structs import replace
 
-from actors.certainty import certain_or
-from actors.lines import Lines
-from actors.snapshots import keep_snapshot, replayed
+from actors.recording import Recording
+from actors.snapshots import replayed
 from actors.surroundings import Attempt, Decide, Inquiry, Surroundings
 from actors.turn import Turn
 from core import conclusions, peers, receipts, starts
 from core import conversation as c
 from core import events as e
-from core.errors import AppendUnknown, Forbidden, StreamConflict, TidingsError
-from core.ids import shard_of
-from core.message import WAITING, Message, evolve, head_of
+from core.errors import AppendUnknown, Forbidden, StreamConflict
+from core.message import Message
 from core.news import PeerNews, Receipt
 from core.outcomes import Taken
 from core.policies import Policy
-from core.records import FIFO_LINE, LOOSE_LINE, Alias, Append, Draft, HeadChange
+from core.records import FIFO_LINE, LOOSE_LINE, Alias
 
 # No message in flight: one for all the conversations that are awake and idle.
 _NONE: Final[frozenset[int]] = frozenset()
 
 
-class ConversationActor:
+class ConversationActor(Recording):
     """One awake conversation. Every method that changes something waits for its turn."""
 
-    __slots__ = ("_asking", "_flying", "_lines", "_world", "is_lost", "shard", "state", "turn", "used_us")
+    __slots__ = ("_asking", "_flying", "turn", "used_us")
 
     def __init__(self, conversation: int, tenant: str, world: Surroundings, *, is_new: bool = False) -> None:
         """`is_new`: nothing was ever recorded of it, so there is nothing to read."""
-        self._world = world
-        self.state = c.Conversation(id=conversation, tenant=tenant)
-        self.shard = shard_of(tenant, conversation)
-        self._lines = Lines(conversation, world.log, window_max=world.window_max, is_new=is_new)
+        super().__init__(conversation, tenant, world, is_new=is_new)
         # Messages whose running attempt somebody in this process answers for.
         self._flying = _NONE
         # Messages about which their provider is being asked; None where none is, as almost always.
         self._asking: set[int] | None = None
         self.turn = Turn(world.mail_max)
-        self.is_lost = not is_new
         self.used_us = 0
 
     # -- what it wants
@@ -68,9 +60,10 @@ class ConversationActor:
 
     def dues(self) -> list[c.Due]:
         """When it next wants each lane."""
-        if self._flying and all(message.line == FIFO_LINE for message in self.open.values()):
+        deciding = self.seen if self._asking else self._lines.deciding(self.state.blocked_until_us)
+        if not deciding or (self._flying and all(message.line == FIFO_LINE for message in deciding)):
             return []  # The attempt in flight says it when it is over.
-        return c.dues(self.state, self.seen, self._policy_of)
+        return c.dues(self.state, deciding, self._policy_of)
 
     @property
     def is_busy(self) -> bool:
@@ -200,7 +193,7 @@ class ConversationActor:
 
     def is_spoken_for(self, message: Message) -> bool:
         """Whether a message changes nothing of when each lane is wanted: it stands behind another in its line."""
-        return c.is_spoken_for(message, self.open.values())
+        return c.is_spoken_for(message, self._lines.deciding(self.state.blocked_until_us))
 
     def arrived(self, message: Message) -> bool:
         """A message was durably accepted while this conversation was awake. Answers whether `dues` knows of it now."""
@@ -271,8 +264,6 @@ class ConversationActor:
             await self._recall()
             return self.state
 
-    # -- record, then fold
-
     async def _mailed(
         self, message: Message, events: tuple[e.Event, ...], own: tuple[e.Event, ...] = (), *, at_us: int
     ) -> Message:
@@ -280,79 +271,6 @@ class ConversationActor:
         after = await self._record(message, events, own, at_us=at_us)
         await self._look_ahead()
         return after
-
-    async def _record(
-        self, message: Message, events: tuple[e.Event, ...], own: tuple[e.Event, ...] = (), *, at_us: int
-    ) -> Message:
-        """One append for a message and the conversation; folded only once it is durable."""
-        after, drafts = message, []
-        for event in events:
-            after = evolve(after, event, at_us)
-            drafts.append(Draft(stream=after.id, version=after.version, event=event))
-        names: tuple[Alias, ...] = ()
-        heads: list[HeadChange] = []
-        if drafts:
-            was_lane = None if after.lane == message.lane else message.lane
-            heads.append(HeadChange(head=head_of(after, self.shard), was=message.status, was_lane=was_lane))
-            if after.provider_id != message.provider_id:
-                names = self._world.names_of(after)
-        before = self.state
-        try:
-            await self._commit(drafts, heads, own, at_us=at_us, names=names)
-        except (AppendUnknown, anyio.get_cancelled_exc_class()):
-            self._world.unsure(after)
-            self._noticed(after, drafts, names)
-            raise
-        self._noticed(after, drafts, names)
-        self._lines.keep(after)
-        await keep_snapshot(self._world.log, self.state, before)
-        return after
-
-    def _noticed(self, after: Message, drafts: list[Draft], names: tuple[Alias, ...]) -> None:
-        """Has others hear of what the log holds now, or may hold.
-
-        Of what stays as it was nobody has to hear: whoever only looked, or was refused, would look again for ever.
-        """
-        waits = after.status in WAITING and (after.lanes or after.ends_us is not None)
-        if drafts and (names or after.owes or waits or after.fans_out):
-            self._world.noticed(after)
-
-    async def _record_own(self, own: tuple[e.Event, ...], *, at_us: int, names: tuple[Alias, ...] = ()) -> None:
-        """One append for the conversation alone."""
-        before = self.state
-        await self._commit([], [], own, at_us=at_us, names=names)
-        await keep_snapshot(self._world.log, self.state, before)
-
-    async def _commit(
-        self,
-        drafts: list[Draft],
-        heads: list[HeadChange],
-        own: tuple[e.Event, ...],
-        *,
-        at_us: int,
-        names: tuple[Alias, ...] = (),
-    ) -> None:
-        state = self.state
-        for event in own:
-            state = c.evolve(state, event, at_us)
-            drafts.append(Draft(stream=state.id, version=state.version, event=event))
-        if own:
-            heads.append(HeadChange(head=c.head_of(state, self.shard), was=c.status_of(self.state)))
-        if drafts:
-            append = Append(
-                shard=self.shard,
-                tenant=state.tenant,
-                at_us=at_us,
-                drafts=tuple(drafts),
-                heads=tuple(heads),
-                aliases=names,
-            )
-            with certain_or(self._forget):
-                await self._world.log.append(append)
-            self.state = state
-
-    def _forget(self) -> None:
-        self.is_lost = True
 
     # -- what it remembers
 
@@ -385,11 +303,3 @@ class ConversationActor:
         is_repeatable = self._world.terms_of(message).is_repeatable
         flight = conclusions.interrupted(message, now_us, is_repeatable=is_repeatable)
         await self._conclude(message, flight)
-
-    async def _look_ahead(self) -> None:
-        """What memory ran out of is read now, so that `dues` tells of it.
-
-        What was recorded stands, whatever reading comes to: the next turn will say so again.
-        """
-        with suppress(TidingsError):
-            await self._lines.refill()

@@ -4,10 +4,11 @@ This file answers for that memory being bounded and true to the log. It must nev
 write.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from actors.pages import Page
+from core.front import Front
 from core.message import Message, fold
 from core.ports import Log
 from core.records import FIFO_LINE, LOOSE_LINE, LinePage, Woken
@@ -15,12 +16,14 @@ from core.records import FIFO_LINE, LOOSE_LINE, LinePage, Woken
 _LINES: Final = (FIFO_LINE, LOOSE_LINE)
 # What nearly all conversations have: one for all of them, which nobody writes to.
 _NO_PAGES: Final[Mapping[int, Page]] = {}
+# So few open messages are gone through sooner than kept sorted.
+_FEW: Final = 8
 
 
 class Lines:
     """The open messages of one conversation, as far as they are kept: `window_max` of each line."""
 
-    __slots__ = ("_conversation", "_is_reading", "_late", "_log", "_pages", "_window_max", "open")
+    __slots__ = ("_conversation", "_front", "_is_reading", "_late", "_log", "_pages", "_window_max", "open")
 
     def __init__(self, conversation: int, log: Log, *, window_max: int, is_new: bool) -> None:
         self._conversation = conversation
@@ -32,6 +35,16 @@ class Lines:
         self._late: tuple[Message, ...] = ()
         self._is_reading = False
         self.open: dict[int, Message] = {}
+        # What is open by the instants that count; None while that is little.
+        self._front: Front | None = None
+
+    def deciding(self, blocked_until_us: int) -> Collection[Message]:
+        """Those of the open messages that decide what is wanted next, while nothing may start before an instant."""
+        if self._front is None:
+            if len(self.open) <= _FEW:
+                return self.open.values()
+            self._front = Front(self.open)
+        return self._front.deciding(blocked_until_us)
 
     # -- one message
 
@@ -47,10 +60,30 @@ class Lines:
     def keep(self, message: Message) -> None:
         """Takes a message's new state, within the bounds of what is kept of its line."""
         if message.is_open and message.place is not None and self._has_room(message):
-            self.open[message.id] = message
+            self._put(message)
             self._trim(message.line)
-        elif self.open.pop(message.id, None) is not None and not self.open:
-            self.open = {}  # An emptied one keeps the room of what it held, in every conversation that is awake.
+        elif message.id in self.open:
+            self._drop(message.id)
+
+    def _put(self, message: Message) -> None:
+        before = self.open.get(message.id)
+        self.open[message.id] = message
+        if self._front is not None:
+            if before is not None:
+                self._front.drop(before)
+            self._front.take(message)
+
+    def _drop(self, stream: int) -> None:
+        gone = self.open.pop(stream)
+        if not self.open:
+            self._clear()
+        elif self._front is not None:
+            self._front.drop(gone)
+
+    def _clear(self) -> None:
+        # An emptied one keeps the room of what it held, in every conversation that is awake.
+        self.open = {}
+        self._front = None
 
     def _has_room(self, message: Message) -> bool:
         page = self._pages.get(message.line)
@@ -69,7 +102,7 @@ class Lines:
             return
         kept = sorted((m for m in self.open.values() if m.line == line and not m.in_flight), key=_rank)
         for message in kept[most:]:
-            del self.open[message.id]
+            self._drop(message.id)
         if len(kept) > most:
             page = self._pages.get(line) or Page()
             page.ends_after(_rank(kept[most - 1]))
@@ -79,7 +112,7 @@ class Lines:
 
     async def wake(self) -> Woken:
         """Forgets what was known, and reads how both lines begin; answers with all that an actor wakes with."""
-        self.open.clear()
+        self._clear()
         self._late = ()
         self._pages = _unread()
         self._is_reading = True
@@ -110,7 +143,7 @@ class Lines:
         for stream in streams:
             message = await self.read(stream)
             if message.in_flight:
-                self.open[stream] = message
+                self._put(message)
 
     async def _read_page(self, line: int, page: Page) -> None:
         heads = await self._log.line_of(self._conversation, line, after=page.end, limit=self._window_max)
@@ -124,7 +157,7 @@ class Lines:
             self._pages = {other: page for other, page in self._pages.items() if other != line} or _NO_PAGES
         for head in read.heads:
             if head.stream not in self.open:
-                self.open[head.stream] = fold(read.events[head.stream])
+                self._put(fold(read.events[head.stream]))
 
     def _has_waiting(self, line: int, page: Page) -> bool:
         waiting = (message for message in self.open.values() if message.line == line and not message.in_flight)

@@ -17,10 +17,13 @@ from core.records import Snapshot, Woken
 SNAPSHOT_EVERY: Final = 256
 
 
-async def keep_snapshot(log: Log, state: Conversation, before: Conversation) -> None:
-    """Saves a replay of what a conversation has become, now and then; trouble is left to the next one."""
-    if state.version // SNAPSHOT_EVERY == before.version // SNAPSHOT_EVERY:
-        return
+def wants_snapshot(state: Conversation, more: int) -> bool:
+    """Whether one is to be kept of a conversation of which so many more events have just been recorded."""
+    return state.version // SNAPSHOT_EVERY != (state.version - more) // SNAPSHOT_EVERY
+
+
+async def keep_snapshot(log: Log, state: Conversation) -> None:
+    """Saves a replay of what a conversation has become; trouble is left to the next one."""
     snapshot = Snapshot(stream=state.id, version=state.version, body=msgspec.msgpack.encode(state))
     with suppress(Refused, AppendUnknown):
         await log.save_snapshot(snapshot)

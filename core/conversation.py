@@ -146,7 +146,7 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
     """When the conversation next wants each lane, from its open messages. Nothing while all it may do is in flight.
 
     In fifo the line's first message speaks for all behind it: their first due instants are no earlier than its own. Of
-    those behind only the end of their time counts.
+    those behind only the end of their time counts. Where two are as early and as urgent, the older one speaks.
     """
     first: Message | None = None
     flying = flying_fifo = 0
@@ -190,8 +190,12 @@ def _keep_earliest(wanted: dict[str, Due], due: Due | None) -> None:
     if due is None:
         return
     known = wanted.get(due.lane)
-    if known is None or (due.due_us, -due.priority) < (known.due_us, -known.priority):
+    if known is None or _rank(due) < _rank(known):
         wanted[due.lane] = due
+
+
+def _rank(due: Due) -> tuple[int, int, int]:
+    return due.due_us, -due.priority, due.message
 
 
 def _due(conversation: Conversation, message: Message, policy: Policy, *, may_start: bool) -> Due | None:
