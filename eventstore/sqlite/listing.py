@@ -24,10 +24,11 @@ WAITING: Final = ("queued", "scheduled", "retrying")
 RESTING: Final = ("sending", "held", "dead", "cancelled", "expired", "failed")
 LISTED: Final[tuple[ListedKind, ...]] = ("lane", "sys", "device", "plan", "stray")
 _WAITS: Final = "due_us IS NOT NULL"
-_RESTS: Final = f"status IN {RESTING}"
+_RESTS: Final = f"({' OR '.join(f'status = {status!r}' for status in RESTING)})"
+_IS_LISTED: Final = f"({' OR '.join(f'kind = {kind!r}' for kind in LISTED)})"
 
 _OF_KIND: Final = f"""
-SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND kind IN {LISTED} AND stream > ?
+SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_kind WHERE kind = ? AND {_IS_LISTED} AND stream > ?
   AND (? IS NULL OR status = ?) ORDER BY stream LIMIT ?"""
 _SILENT: Final = f"""
 SELECT {HEAD_COLUMNS} FROM head INDEXED BY head_silent

@@ -12,7 +12,7 @@ import msgspec
 from core.events import MessageAccepted
 from eventstore.codec import decode
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 # "TIDG", in the file's header: tells our files from those of other programs.
 APPLICATION_ID: Final = 0x54494447
 

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 from msgspec.structs import replace
@@ -22,8 +23,8 @@ from tests.contracts.scribe import Scribe, alias, digest, vault_row
 
 pytestmark = pytest.mark.anyio
 
-# The schema of the first release, as it was.
-VERSION_1 = Path(__file__).with_name("sqlite_version_1.sql")
+# The schema files of the releases that wrote versions 1 and 2, as they were.
+VERSIONS: Final = {number: Path(__file__).with_name(f"sqlite_version_{number}.sql") for number in (1, 2)}
 
 
 async def lived(log: Log, scribe: Scribe) -> None:
@@ -37,15 +38,15 @@ async def lived(log: Log, scribe: Scribe) -> None:
     await log.append(scribe.opened("lane", "mail"))
 
 
-def written_by_version_1(path: Path, durable: Durable) -> None:
-    """The file that the first release would have left behind."""
+def written_by(version: int, path: Path, durable: Durable) -> None:
+    """The file that the release of this schema version would have left behind."""
     with closing(sqlite3.connect(path)) as file:
         file.execute("PRAGMA auto_vacuum = INCREMENTAL")
         file.execute("PRAGMA journal_mode = WAL")
         file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        file.executescript(VERSION_1.read_text())
-        # A head had no cause, owed nothing, and did not say when its message expires.
-        heads = [head_row(head)[:-3] for head in durable.heads.values()]
+        file.executescript(VERSIONS[version].read_text())
+        # Under version 1 a head had no cause, owed nothing, and did not say when its message expires.
+        heads = [head_row(head)[: -3 if version == 1 else None] for head in durable.heads.values()]
         keys = [
             (tenant, key, request, stream, until) for (tenant, key), (stream, request, until) in durable.keys.items()
         ]
@@ -76,11 +77,17 @@ async def memory(scribe: Scribe) -> MemoryLog:
     return memory
 
 
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> int:
+    """An older schema version."""
+    return int(request.param)
+
+
 @pytest.fixture
-def path(tmp_path: Path, memory: MemoryLog) -> Path:
-    """A file of schema version 1 with a log in it."""
+def path(tmp_path: Path, memory: MemoryLog, version: int) -> Path:
+    """A file of that schema version with a log in it."""
     path = tmp_path / "tidings.db"
-    written_by_version_1(path, memory.durable)
+    written_by(version, path, memory.durable)
     return path
 
 
@@ -126,7 +133,7 @@ async def told(log: Log) -> list[object]:
     ]
 
 
-async def test_a_log_of_version_1_goes_on(path: Path, memory: MemoryLog, scribe: Scribe) -> None:
+async def test_a_log_of_an_older_version_goes_on(path: Path, memory: MemoryLog, scribe: Scribe) -> None:
     """It tells all that it told, takes what only this release knows, and is sound after that and another start."""
     log = await SqliteLog.open(path)
     assert await told(log) == await told(memory)
@@ -162,10 +169,10 @@ async def test_a_log_that_was_brought_up_to_date_has_the_tables_of_a_new_one(pat
     assert tables_of(path) == tables_of(tmp_path / "new.db") != before
 
 
-async def test_reading_tools_leave_a_log_of_version_1_to_its_daemon(path: Path) -> None:
+async def test_reading_tools_leave_an_older_log_to_its_daemon(path: Path, version: int) -> None:
     """What only reads refuses it, says what to do, and changes nothing."""
     before = path.read_bytes()
-    words = f"has schema version 1, and this release reads {SCHEMA_VERSION}: run `tidings serve` once"
+    words = f"has schema version {version}, and this release reads {SCHEMA_VERSION}: run `tidings serve` once"
     with pytest.raises(StoreRefused, match=words):
         verify(path)
     with pytest.raises(StoreRefused, match=words):
@@ -174,14 +181,14 @@ async def test_reading_tools_leave_a_log_of_version_1_to_its_daemon(path: Path) 
 
 
 async def test_a_rebuild_brings_a_log_up_to_date_as_well(path: Path) -> None:
-    """Mending a log of version 1 leaves one of this version, and nothing was wrong with it."""
+    """Mending an older log leaves one of this version, and nothing was wrong with it."""
     assert rebuild(path).changed == 0
     assert version_of(path) == SCHEMA_VERSION
     assert verify(path).faults == ()
 
 
-async def test_a_damaged_log_is_refused_before_it_is_changed(path: Path) -> None:
-    """A log of version 1 that does not hang together at its end is refused, and is of version 1 still."""
+async def test_a_damaged_log_is_refused_before_it_is_changed(path: Path, version: int) -> None:
+    """An older log that does not hang together at its end is refused, and is of its own version still."""
     with closing(sqlite3.connect(path)) as file:
         file.execute("UPDATE event SET cause = 5 WHERE pos = 30")
         file.commit()
@@ -189,9 +196,10 @@ async def test_a_damaged_log_is_refused_before_it_is_changed(path: Path) -> None
     with pytest.raises(CorruptLog, match="its link does not follow"):
         await SqliteLog.open(path)
     assert path.read_bytes() == before
-    assert version_of(path) == 1
+    assert version_of(path) == version
 
 
+@pytest.mark.parametrize("version", [1])
 async def test_an_upgrade_that_fails_leaves_the_log_as_it_was(path: Path, memory: MemoryLog) -> None:
     """Where one of its steps fails none of them happened, and once what was in its way is gone the log goes on."""
     with closing(sqlite3.connect(path)) as file:
