@@ -32,7 +32,7 @@ def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw, *, at
     except msgspec.ValidationError as error:
         raise _placed(str(error), at, decoder.type) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(at, f"expected JSON in UTF-8: {error}") from None
+        raise Malformed(at, f"expected JSON in UTF-8: {error if bytes(body) else 'nothing came'}") from None
     except RecursionError:
         raise Malformed(at, "expected JSON that is not nested this deeply") from None
 

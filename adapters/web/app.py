@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler as WebHandler
 from prometheus_client import CollectorRegistry
 
@@ -20,7 +20,7 @@ from adapters.web.desks import acting
 from adapters.web.forwarding import forwarded
 from adapters.web.front import Front, Route, WebBounds
 from adapters.web.problems import problem, response
-from adapters.web.reading import given_back
+from adapters.web.reading import decline_query, given_back
 from adapters.web.routes import ROUTES
 from adapters.web.traffic import Traffic
 from core.errors import AppendUnknown
@@ -105,6 +105,8 @@ def runner_of(app: web.Application, *, answers_end_s: float, lingers_s: float = 
 def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
     """The route's handler behind its door: whatever it raises becomes a problem, and it is counted."""
     call, handler, role = route.call, route.handler, route.role
+    # Hooks and probes may say more than they have to; whoever asks with a key asks for something.
+    takes_no_query = role is not None and route.query is None
     now_s = asyncio.get_running_loop().time
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -112,6 +114,8 @@ def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
         given: web.StreamResponse
         try:
             caller = NOBODY if role is None else await _caller(front, request, role)
+            if takes_no_query and request.rel_url.raw_query_string:
+                decline_query(request)
             if route.anywhere:
                 given = await handler(front, request, caller)
             elif front.stand is None:
@@ -179,6 +183,8 @@ async def _nothing_here(request: web.Request) -> web.StreamResponse:
 
 async def _go_ahead(request: web.Request) -> web.StreamResponse | None:
     """What a client is told that asks before it sends its body (RFC 9110 section 10.1.1)."""
+    if request.version < HttpVersion11:
+        return None  # It knows no answer before the answer.
     if request.headers[hdrs.EXPECT].lower() != "100-continue":
         return response(problem("expectation", "the only expectation that can be met is 100-continue"))
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -51,6 +51,9 @@ def admit(request: web.Request, holder: KeyState | None, role: Role) -> Caller:
         words = f"this needs a key with the role {role} or above; this one has the role {holder.role}"
         raise Declined(problem("role", words))
     asked = request.headers.get(_TENANT_HEADER)
+    if asked is not None and len(request.headers.getall(_TENANT_HEADER)) > 1:
+        # One of them may be a client's own, beside that of a proxy that speaks for it.
+        raise invalid(_TENANT_HEADER, "expected it once")
     if holder.tenant is None:
         return Caller(role=holder.role, tenant=_chosen(asked), is_everywhere=True)
     if asked is not None and asked != holder.tenant:

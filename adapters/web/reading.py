@@ -78,9 +78,13 @@ def headers_of(request: web.Request) -> Headers:
 def idempotency_key_of(request: web.Request) -> str | None:
     """The key in the header, which may stand for the field (its length is checked with the field's)."""
     key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None
     # Bytes that are no UTF-8 reach us as lone surrogates, which nothing further on could write.
-    if key is not None and not key.isprintable():
+    if not key.isprintable():
         raise invalid(IDEMPOTENCY_KEY, "expected printable characters in UTF-8")
+    if len(request.headers.getall(IDEMPOTENCY_KEY)) > 1:
+        raise invalid(IDEMPOTENCY_KEY, "expected it once")
     return key
 
 
@@ -178,6 +182,12 @@ def query_of(request: web.Request, kind: type[T]) -> T:
         words, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
         raise invalid(f"?{name}", worded(words, kind, [name])) from None
+
+
+def decline_query(request: web.Request) -> None:
+    """Declines what is asked for in the query of a call that takes none (422)."""
+    for name in request.query:
+        raise invalid(f"?{name[:_NAME_CHARS_MAX]}", "is no known parameter")
 
 
 def id_in_path(request: web.Request, prefix: ids.Prefix) -> int:

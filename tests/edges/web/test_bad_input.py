@@ -174,6 +174,22 @@ async def test_bytes_that_are_no_text_harm_no_header(house: House, header: bytes
     assert given.split(b" ", 2)[1] == status, given
 
 
+@pytest.mark.parametrize("header", ["Tidings-Tenant", "Idempotency-Key"])
+async def test_a_header_that_decides_comes_once(house: House, header: str) -> None:
+    """Two values get 422, since the one that is passed over may be that of a proxy, or of the client it speaks for."""
+    body = msgspec.json.encode(EMAIL)
+    given = await _answer_to(house, body, f"Content-Length: {len(body)}\r\n{header}: one\r\n{header}: two")
+    assert given.startswith(b"HTTP/1.1 422 ")
+    assert f"{header}: expected it once".encode() in given
+    assert await house.count() == 0
+
+
+async def test_a_body_that_is_empty_is_called_that(house: House) -> None:
+    """Where nothing came that is said, and not that something of it is missing."""
+    given = await house.ask("POST /v1/messages", raw=b"")
+    assert given.mistake == ("", "expected JSON in UTF-8: nothing came")
+
+
 async def _answer_to(house: House, body: bytes, header: str) -> bytes:
     key = await house.secret("send")
     async with bare_line(house) as line:

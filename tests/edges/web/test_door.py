@@ -12,7 +12,7 @@ from core.settings import Bounds
 from core.views import Role
 from eventstore.disk import Border
 from eventstore.memory import MemoryLog
-from tests.edges.web.house import EMAIL, House, Json, running
+from tests.edges.web.house import EMAIL, House, Json, bare_line, running
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +77,29 @@ async def test_a_client_may_ask_before_it_sends(house: House) -> None:
     assert (await house.ask("POST /v1/messages", EMAIL, headers={"Expect": "100-continue"})).status == 202
     given = await house.ask("POST /v1/messages", EMAIL, headers={"Expect": "a-miracle"})
     assert (given.status, given.kind) == (417, "expectation")
+
+
+async def test_a_client_of_http_1_0_is_not_told_to_go_on(house: House) -> None:
+    """Whatever it expects is passed over, since it knows no answer before the answer (RFC 9110, section 10.1.1)."""
+    for expected in (b"100-continue", b"a-miracle"):
+        async with bare_line(house) as line:
+            await line.send(b"GET /health/live HTTP/1.0\r\nExpect: " + expected + b"\r\n\r\n")
+            assert (await line.all()).startswith(b"HTTP/1.0 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    "call", ["GET /v1/stats", "GET /v1/lanes", "POST /v1/messages", "GET /v1/messages/msg_0000000000001"]
+)
+async def test_a_query_that_a_call_does_not_know_is_refused(house: House, call: str) -> None:
+    """Whoever narrows what cannot be narrowed gets 422, and not an answer to another question."""
+    given = await house.ask(f"{call}?channel=email", EMAIL if call.startswith("POST") else None)
+    assert (given.status, given.mistake) == (422, ("?channel", "is no known parameter"))
+    assert await house.count() == 0
+
+
+async def test_a_probe_may_say_what_it_likes(house: House) -> None:
+    """Calls that need no key, which machines make, are answered whatever their query says."""
+    assert (await house.ask("GET /health/ready?from=balancer", role=None)).status == 200
 
 
 async def test_a_running_house_is_live_and_ready(house: House) -> None:
