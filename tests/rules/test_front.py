@@ -48,7 +48,8 @@ def _message(draw: st.DrawFn, number: int) -> Message:
             return retrying(message, due_us=NOW_US + draw(st.integers(0, 9)) * SECOND_US)
         case "aside":
             return then(retrying(message), e.MessageSetAside())
-    return message
+        case _:
+            return message
 
 
 def _by_lane(wanted: list[Due]) -> dict[str, Due]:
@@ -78,7 +79,8 @@ def test_an_attempt_looks_at_nobody_who_waits_for_tomorrow() -> None:
     """Beside ten thousand messages for tomorrow, no step of another one's attempt asks more than a few of them."""
     lines = Lines(CALM.id, MemoryLog(), window_max=MANY, is_new=True)
     for number in range(1, MANY + 1):
-        order, expires_us = ("any", None) if number % 2 else ("fifo", NOW_US + 2 * DAY_US)
+        order: e.Order = "any" if number % 2 else "fifo"
+        expires_us = None if number % 2 else NOW_US + 2 * DAY_US
         lines.keep(waiting(number, due_us=NOW_US + DAY_US + number, order=order, expires_us=expires_us))
     before = lines.deciding(0)
     now = waiting(MANY + 1)
