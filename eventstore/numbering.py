@@ -4,10 +4,15 @@ This file answers for dense numbers and an unbroken chain a shard, the same on e
 by a batch that did not become durable: a store numbers a batch on a copy and keeps the copy with the commit.
 """
 
+from typing import TYPE_CHECKING
+
 from core.ids import SHARDS
-from eventstore.batches import Entry
 from eventstore.chain import FIRST_LINK, Content, link_of
 from eventstore.codec import EventRow
+
+if TYPE_CHECKING:
+    # Entries hold futures, and with asyncio a process that only checks a share of a log would start half as fast.
+    from eventstore.batches import Entry
 
 
 class Numbering:
@@ -29,7 +34,7 @@ class Numbering:
         other.pos, other.at_us, other.largest = self.pos, self.at_us, self.largest
         return other
 
-    def number(self, entry: Entry) -> list[EventRow]:
+    def number(self, entry: "Entry") -> list[EventRow]:
         """The rows of one call, in order."""
         append = entry.append
         if append is None:

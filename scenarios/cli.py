@@ -1,25 +1,12 @@
-"""The console script `tidings`: the commands of adapters/cli, and those that simulate.
+"""The console script `tidings`.
 
-This file answers for one name for all commands, so that no arrow of knowledge runs back from adapters to scenarios. It
-must never import anything heavy: `tidings --help` answers at once.
+This file answers for being nothing to read: each process that `verify`, `replay` or `simulate` shares its work with
+reads it again before it begins, and runs no command. It must never import a command before it is to run.
 """
-
-import typer
-
-from adapters.cli.app import build, run
-from scenarios import commands
-from scenarios.capsules import commands as capsules
-from scenarios.whatif import commands as whatif
-
-
-def whole() -> typer.Typer:
-    """Every command there is."""
-    app = build()
-    for module in (commands, capsules, whatif):
-        module.mount(app)
-    return app
 
 
 def main() -> None:
     """Runs one command of `tidings` and ends the process with its status."""
-    run(whole())
+    from scenarios.console import run_whole  # noqa: PLC0415  # See above.
+
+    run_whole()

@@ -15,7 +15,7 @@ from typing import Final
 from core.errors import StoreRefused
 from eventstore.copying.tables import CHUNK, TABLES, Row, Sum, Table
 from eventstore.postgres.months import Month, month_of
-from eventstore.sqlite.connection import writing
+from eventstore.sqlite.connecting import writing
 from eventstore.sqlite.files import make_durable, remove
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.opening import open_to_read

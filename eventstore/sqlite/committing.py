@@ -13,7 +13,7 @@ from eventstore.batches import Answer, Entry
 from eventstore.numbering import Numbering
 from eventstore.sheet import Sheet
 from eventstore.sqlite.bulk import Bulk
-from eventstore.sqlite.connection import wrote_nothing
+from eventstore.sqlite.connecting import wrote_nothing
 from eventstore.sqlite.marks import write_mark
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
 from eventstore.sqlite.sheet import write

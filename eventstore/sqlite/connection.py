@@ -1,31 +1,18 @@
 """One SQLite connection on a thread of its own, asked by whole functions: one hop to the thread for each.
 
-This file answers for how connections are set up and for what SQLite's errors mean. It must never hold a statement of
-the log, nor let a function that runs on the thread wait for anything but SQLite.
+This file answers for that hop. It must never let a function that runs on the thread wait for anything but SQLite.
 """
 
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import TypeVar, cast
 
 import aiosqlite
 from anyio import to_thread
 
-from core.errors import CorruptLog, StoreUnavailable, TidingsError
+from core.errors import TidingsError
 
 Result = TypeVar("Result")
-
-# A checkpoint copies the write-ahead log into the database within a commit: smaller and it comes too often, larger and
-# it holds up that commit for too long.
-CHECKPOINT_PAGES: Final = 4_000
-WAL_BYTES_MAX: Final = 64 * 1024 * 1024
-# Only a stranger (a person's sqlite3 shell, a backup) can hold the lock, since a second daemon is refused.
-BUSY_MS: Final = 5_000
-# Negative means KiB to SQLite.
-WRITER_CACHE_KIB: Final = -64 * 1024
-READER_CACHE_KIB: Final = -16 * 1024
-STATEMENTS_KEPT: Final = 256
 
 
 class Connection(aiosqlite.Connection):
@@ -51,72 +38,3 @@ class Connection(aiosqlite.Connection):
     async def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """What `work` gives, run on the connection's thread. A caller that is cancelled does not stop it."""
         return cast("Result", await self._execute(work, self._conn))  # type: ignore[no-untyped-call]  # Not annotated there.
-
-
-def writing(path: Path) -> sqlite3.Connection:
-    """The one connection that writes; makes the file where there is none."""
-    connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
-    # Only an empty file takes this one, and it has to come before the first table.
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
-    # What is deleted (an erased vault row above all) is overwritten in the file.
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute(f"PRAGMA cache_size = {WRITER_CACHE_KIB}")
-    # What a statement or savepoint might have to undo, some pages of a batch, else goes to a file in /var/tmp first.
-    connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
-
-
-def reading(path: Path, *, is_immutable: bool = False) -> sqlite3.Connection:
-    """A connection that cannot write, beside a daemon or without one.
-
-    Immutable: nobody can write the file, so that SQLite needs no file beside it to agree with a writer.
-    """
-    connection = _connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_immutable else ''}")
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA cache_size = {READER_CACHE_KIB}")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    # isolation_level None: transactions begin and end where we say so, never behind our back.
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=STATEMENTS_KEPT)
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    return connection
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file itself is damaged, or no database at all."""
-    return _primary(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def read_fault(error: sqlite3.Error) -> CorruptLog | StoreUnavailable:
-    """What an error of a read means to the house."""
-    if is_damage(error):
-        return CorruptLog(f"the log's file is damaged: {error}; run `tidings verify`, then restore a copy")
-    return StoreUnavailable(f"the log cannot be read now: {error}")
-
-
-def wrote_nothing(error: sqlite3.Error) -> bool:
-    """Whether an error of COMMIT proves that nothing of the transaction can come back after a crash.
-
-    A commit is one sequential write of frames to the write-ahead log, of which only the last makes it count: where a
-    write failed or was never tried, that one is missing. A failed sync proves nothing: all frames may be there.
-    """
-    code = getattr(error, "sqlite_errorcode", None)
-    return code == sqlite3.SQLITE_IOERR_WRITE or _primary(error) in (
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_PERM,
-    )
-
-
-def _primary(error: sqlite3.Error) -> int | None:
-    # An extended code carries the primary one in its lowest byte. Errors of the Python module itself have none.
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from core.errors import CorruptLog, StoreRefused
-from eventstore.sqlite.connection import is_damage, reading, writing
+from eventstore.sqlite.connecting import is_damage, reading, writing
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.recovery import numbering_of
 from eventstore.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, create, upgrade, version_of

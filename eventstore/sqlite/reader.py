@@ -12,7 +12,8 @@ from functools import partial
 from typing import Final, TypeVar
 
 from core.errors import StoreUnavailable, TidingsError
-from eventstore.sqlite.connection import Connection, read_fault
+from eventstore.sqlite.connecting import read_fault
+from eventstore.sqlite.connection import Connection
 
 Result = TypeVar("Result")
 Question = Callable[[sqlite3.Connection], Result]

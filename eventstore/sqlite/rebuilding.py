@@ -25,7 +25,7 @@ from eventstore.integrity import Progress
 from eventstore.numbering import Numbering
 from eventstore.rows import EVENT_COLUMNS, HeadRow, head_row
 from eventstore.sqlite.checking import verify
-from eventstore.sqlite.connection import writing
+from eventstore.sqlite.connecting import writing
 from eventstore.sqlite.files import beside, make_durable, remove
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.marks import write_mark

@@ -12,7 +12,7 @@ from core.ports import Log
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
 from eventstore.postgres.opening import open_log
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 
 
 class Store(Protocol):

@@ -9,8 +9,8 @@ import pytest
 
 from core.errors import StoreRefused
 from core.records import Acceptance
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.opening import open_to_read
 from eventstore.sqlite.rebuilding import rebuild
 from eventstore.sqlite.sharing import shared_check

@@ -18,8 +18,8 @@ from core.message import ALLOWED
 from core.records import Append, Draft, HeadChange, Snapshot
 from eventstore.audit.mirrors import PLAIN, begun
 from eventstore.marking import EVENTS_A_MARK
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.sharing import parts_of
 from tests.contracts.scribe import Scribe
 from tests.contracts.test_log_flips import whole

@@ -13,10 +13,10 @@ from core.records import Append, Draft, HeadChange
 from eventstore.audit.findings import Findings
 from eventstore.audit.mirrors import begun
 from eventstore.integrity import Steps
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.begun import kept
 from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.opening import open_to_read
 from eventstore.sqlite.sharing import look_at, parts_of, together
 from tests.contracts.scribe import Scribe

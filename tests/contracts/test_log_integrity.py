@@ -20,8 +20,8 @@ from eventstore.integrity import check
 from eventstore.marking import EVENTS_A_MARK
 from eventstore.memory import MemoryLog
 from eventstore.memory_book import MemoryBook
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.reading import ReadOnlyLog
 from eventstore.sqlite.rebuilding import rebuild
 from tests.contracts.scribe import Scribe, alias, vault_row

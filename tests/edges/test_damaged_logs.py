@@ -8,7 +8,7 @@ import pytest
 from adapters.explaining_log import explained
 from adapters.hindsight import seen_at
 from core.errors import CorruptLog
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.rebuilding import rebuild
 from eventstore.sqlite.searching import Wanted, search
 from tests.contracts.scribe import Scribe

@@ -13,7 +13,7 @@ from adapters.clock import SystemClock
 from adapters.config.loading import load
 from adapters.web.routes import ROUTES
 from core.outcomes import Taken
-from scenarios.cli import whole as whole_program
+from scenarios.console import whole as whole_program
 from scenarios.file.loading import read
 from tests.edges.channels.endpoints import Endpoint, Received, answers
 from tests.edges.channels.parcels import HandOver, parcel_of

@@ -7,7 +7,7 @@ import pytest
 from adapters.explaining import RELEASES, words_of
 from adapters.explaining_log import explained
 from core.explain import Standing, releases_of
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.contracts.scribe import Scribe
 
 pytestmark = pytest.mark.anyio

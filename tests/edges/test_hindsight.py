@@ -10,7 +10,7 @@ from core import events as e
 from core.errors import CorruptLog
 from core.records import Append, Draft, Head, HeadChange
 from eventstore.codec import UnknownEvent, encode
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.contracts.scribe import Scribe
 from tests.contracts.test_log_integrity import damaged, lived
 

@@ -17,7 +17,7 @@ import adapters.sealing
 import eventstore.postgres.log
 import eventstore.sqlite.checking
 import eventstore.sqlite.sharing
-import scenarios.cli
+import scenarios.console
 import scenarios.explore.telling
 import scenarios.run.judging
 import scenarios.run.telling

@@ -18,7 +18,7 @@ from aiohttp import ClientError, ClientSession, web
 
 from core import devices as d
 from core.device_names import Token, unsealed
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.edges.channels.fcm_server import FcmServer, Message, Received, SendRequest, Told, refusal
 from tests.storm.daemon import Daemon
 

@@ -19,7 +19,7 @@ from eventstore.postgres.connection import connect
 from eventstore.postgres.opening import open_log
 from eventstore.postgres.rows import event_row
 from eventstore.rows import EVENT_COLUMNS
-from scenarios.cli import whole
+from scenarios.console import whole
 from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
 from scenarios.loop.real import RealLoop

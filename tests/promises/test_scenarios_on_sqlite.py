@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.cli.ending import Ended
-from scenarios.cli import whole
+from scenarios.console import whole
 from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
 from scenarios.loop.hybrid import HybridLoop

@@ -106,7 +106,7 @@ READ_ONLY = """
 import asyncio, os, sys
 from pathlib import Path
 from core.errors import StoreRefused
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.checking import verify
 from tests.contracts.scribe import Scribe
 

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from core.errors import CorruptLog, StoreRefused
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.schema import SCHEMA_VERSION
 from tests.contracts.scribe import Scribe
 

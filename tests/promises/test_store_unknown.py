@@ -10,10 +10,10 @@ import pytest
 
 from core.errors import AppendUnknown, StoreUnavailable
 from core.records import Stored
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.committing import Committing
 from eventstore.sqlite.connection import Connection
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.recovery import numbering_of
 from eventstore.sqlite.writer import Writer
 from eventstore.waking import Waking

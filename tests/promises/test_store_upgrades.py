@@ -14,8 +14,8 @@ from core.records import Append, MessageFilter
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
 from eventstore.rows import head_row, sealed_row
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.reading import ReadOnlyLog
 from eventstore.sqlite.rebuilding import rebuild
 from eventstore.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION

@@ -16,10 +16,10 @@ from core.errors import CorruptLog, Overloaded
 from core.records import Acceptance, Append, Stored
 from eventstore.batches import QUEUED_BYTES_MAX
 from eventstore.numbering import Numbering
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.committing import EXPIRED_ROWS_MAX, Committing
 from eventstore.sqlite.connection import Connection
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.writer import Writer
 from eventstore.waking import Waking
 from tests.contracts.scribe import DEDUP_FOR_US, Scribe, alias, vault_row
@@ -154,7 +154,7 @@ async def test_reads_that_were_asked_are_answered_before_a_log_closes(path: Path
 FORGETFUL = """
 import asyncio, sys
 from pathlib import Path
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.contracts.scribe import Scribe
 
 async def main():

@@ -10,7 +10,7 @@ from core import events as e
 from core.message import Message, fold
 from core.outcomes import Ambiguous
 from core.records import Recorded
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.storm.sinks import Books
 
 

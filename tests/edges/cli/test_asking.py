@@ -260,9 +260,19 @@ def test_help_needs_nothing_heavy() -> None:
     """The help of every command comes without the parts that only running commands need."""
     heavy = {"aiohttp", "aiosqlite", "anyio", "msgspec", "prometheus_client", "structlog"}
     program = (
-        "import sys; from scenarios.cli import build; app = build();"
+        "import sys; from scenarios.console import whole; app = whole();"
         "app(['--help'], standalone_mode=False); app(['send', '--help'], standalone_mode=False);"
         f"print(sorted({heavy} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_process_that_takes_a_share_begins_with_little() -> None:
+    """What reads the console script again, to check or fold a share of a log, brings no commands and no event loop."""
+    program = (
+        "import sys; import scenarios.cli, eventstore.sqlite.sharing;"
+        "print(sorted({'typer', 'rich', 'asyncio', 'aiosqlite', 'anyio'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "[]\n"

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from core.ids import encode
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.contracts.scribe import Scribe
 from tests.contracts.test_log_integrity import lived
 from tests.edges.cli.processes import tidings

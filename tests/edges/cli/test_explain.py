@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.edges.cli.processes import serving, tidings
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from adapters.web.front import WebBounds
 from core.records import Acceptance, Repeated, Stored
 from eventstore.memory import MemoryLog
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.edges.web.house import EMAIL, House, Json, Line, bare_line, later, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

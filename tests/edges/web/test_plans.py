@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from core.views import Role
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.edges.web.house import EMAIL, House, Json, later, running
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.edges.web.house import EMAIL, House, Json, later, running
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ import msgspec
 
 from core.errors import AppendUnknown, StoreUnavailable
 from core.records import Stored
-from eventstore.sqlite import SqliteLog
 from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
 from tests.contracts.scribe import Scribe
 
 

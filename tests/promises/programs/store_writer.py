@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from core.ids import Mint
 from core.ports import Log
 from eventstore.postgres.opening import open_log
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.contracts.scribe import Scribe, alias, vault_row
 
 TASKS = 24
