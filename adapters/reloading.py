@@ -6,13 +6,21 @@ This file answers for no attempt losing its channel while it is out. It must nev
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from adapters.channels.accounts import ProviderSettings
 from adapters.config.loading import Config
 from core.ports import Channel
 from core.settings import Lane
 
-# What a process holds from its start to its end.
-_FIXED: Final = ("listen", "public_url", "store", "installation_key", "body_bytes_max")
+# What a process holds from its start to its end, and how the file calls it.
+_FIXED: Final = {
+    "listen": "server.listen",
+    "public_url": "server.public_url",
+    "store": "store.url",
+    "installation_key": "store.installation_key",
+    "body_bytes_max": "bounds.body_max",
+}
 
 Build = Callable[[Lane, ProviderSettings], Channel]
 
@@ -46,6 +54,11 @@ class Channels:
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
-    """The settings that differ and that a reload leaves as they were."""
-    differing = [name for name in _FIXED if getattr(old, name) != getattr(new, name)]
-    return differing if old.settings.bounds == new.settings.bounds else [*differing, "[bounds]"]
+    """The keys of the file that differ and that a reload leaves as they were."""
+    differing = [key for name, key in _FIXED.items() if getattr(old, name) != getattr(new, name)]
+    before, after = old.settings.bounds, new.settings.bounds
+    if before.dedup_for_us != after.dedup_for_us:
+        differing.append("store.dedup_for")
+    if replace(before, dedup_for_us=after.dedup_for_us) != after:
+        differing.append("[bounds]")
+    return differing
