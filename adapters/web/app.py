@@ -5,7 +5,7 @@ go back. It must never hold what a single call does.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -28,6 +28,8 @@ from core.settings import Settings
 from core.views import Role
 
 FRONT: Final = web.AppKey("front", Front)
+# Who answers on paths without a variable, by method and path.
+_FIXED: Final = web.AppKey("fixed", dict[tuple[str, str], WebHandler])
 _NOT_HEADED: Final = frozenset({"text/event-stream"})
 
 
@@ -61,6 +63,7 @@ def app_of(front: Front, release: str) -> web.Application:
     registry.register(front.hooks.figures)
     app = web.Application(client_max_size=bounds.body_bytes_max)
     app[FRONT] = front
+    fixed = app[_FIXED] = {}
     methods: dict[str, list[str]] = {}
     for route in (*ROUTES, openapi.route(ROUTES, release)):
         answer = _answering(front, traffic, route)
@@ -69,11 +72,12 @@ def app_of(front: Front, release: str) -> web.Application:
             taken.append("HEAD")
         for method in taken:
             app.router.add_route(method, route.path, answer, expect_handler=_go_ahead)
+            if "{" not in route.path:
+                fixed[method, route.path] = answer
         if hooks.SOURCE in route.path:
-            # Without a variable a path is found at once. Sources that come with a reload are found with it.
+            # Sources that come with a reload are found by the variable.
             for name in front.hooks.sources.names():
-                path = route.path.replace(hooks.SOURCE, name)
-                app.router.add_route(route.method, path, answer, expect_handler=_go_ahead)
+                fixed[route.method, route.path.replace(hooks.SOURCE, name)] = answer
         methods.setdefault(route.path, []).extend(taken)
     # Other methods of a known path, then every other path. A middleware would do as well, at a price for every call.
     for path, taken in methods.items():
@@ -88,7 +92,7 @@ def runner_of(app: web.Application, *, answers_end_s: float, lingers_s: float = 
 
     After an answer that did not wait for the end of a body, it reads on for `lingers_s` before it hangs up.
     """
-    return web.AppRunner(
+    return _Runner(
         app,
         # A log of accesses costs more than most calls do.
         access_log=None,
@@ -100,6 +104,26 @@ def runner_of(app: web.Application, *, answers_end_s: float, lingers_s: float = 
         # It counts for a head of which only a part has come, too: whoever dribbles one holds a line no longer.
         keepalive_timeout=app[FRONT].bounds.idle_s,
     )
+
+
+class _Runner(web.AppRunner):
+    """Serves an application, and spares what it does for a request on a path that is known as it stands."""
+
+    async def setup(self) -> None:
+        """Before anybody can connect, as the library has it."""
+        await super().setup()
+        server = self.server
+        assert server is not None, "it was just set up"
+        fixed, routed = self.app[_FIXED], server.request_handler
+
+        def answered(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+            answer = fixed.get((request.method, request.rel_url.raw_path))
+            if answer is None or hdrs.EXPECT in request.headers:
+                return routed(request)
+            assert isinstance(request, web.Request), "an application makes its requests itself"
+            return answer(request)
+
+        server.request_handler = answered
 
 
 def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:

@@ -98,8 +98,8 @@ async def challenge(front: Front, request: web.Request, _caller: Caller) -> web.
 
 
 def _source(front: Front, request: web.Request) -> Opened:
-    # A path that had the name in it from the start has no variable.
-    name = request.match_info.get("source") or request.rel_url.path_safe.rpartition("/")[2]
+    # From the path itself: whoever was found by the whole of it has no variable.
+    name = request.rel_url.path_safe.rpartition("/")[2]
     opened = front.hooks.sources.named(name)
     if opened is None:
         raise NotFound("no source of hooks is configured under this name")

@@ -7,7 +7,7 @@ import asyncio
 import io
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 from zoneinfo import ZoneInfo
@@ -201,13 +201,18 @@ class Line:
         return bytes(given)
 
 
+def bare_line(house: House) -> AbstractAsyncContextManager[Line]:
+    """A connection to the house that takes in hardly anything that is not asked for."""
+    return line_to(house.port)
+
+
 @asynccontextmanager
-async def bare_line(house: House) -> AsyncIterator[Line]:
-    """A connection that takes in hardly anything that is not asked for."""
+async def line_to(port: int) -> AsyncIterator[Line]:
+    """The same to any port of this machine."""
     with socket.socket() as connection:
         connection.settimeout(0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", house.port))
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
         yield Line(connection)
 
 
