@@ -1,7 +1,8 @@
 """Callbacks that wait in the virtual loop, without what asyncio's own do for a debug mode that a simulation has not.
 
 asyncio asks its loop for that mode with each callback that is made and each that is cancelled, and runs it through a
-method of its own: together a tenth of a simulation. This file must never change when a callback runs, or whether.
+method of its own: together a tenth of a simulation. They are made by functions, since a class that is called goes a
+long way round to its own `__init__`. This file must never change when a callback runs, or whether.
 """
 # ruff: noqa: PLR0917, SLF001 - made and cancelled as asyncio's own are, which know their loop's private side
 # mypy: disable-error-code="attr-defined, assignment"
@@ -9,23 +10,19 @@ method of its own: together a tenth of a simulation. This file must never change
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from typing import Final
 
 Arguments = tuple[object, ...]
+
+_new: Final = object.__new__
 
 
 class Step(asyncio.Handle):
     """A callback that is ready."""
 
     __slots__ = ()
-
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: Arguments,
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None,
-    ) -> None:
-        _fill(self, callback, args, loop, context)
+    # What is the same for all of them, and never written.
+    _loop = _repr = _source_traceback = None
 
     def cancel(self) -> None:
         """Keeps it from running, and lets go of what it would have run."""
@@ -41,18 +38,8 @@ class Timer(asyncio.TimerHandle):
 
     __slots__ = ("waiting",)
     waiting: bool
-
-    def __init__(
-        self,
-        when_s: float,
-        callback: Callable[..., object],
-        args: Arguments,
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None,
-    ) -> None:
-        _fill(self, callback, args, loop, context)
-        self._when = when_s
-        self._scheduled = False
+    _repr = _source_traceback = None
+    _scheduled = False
 
     def cancel(self) -> None:
         """Keeps it from running, and lets go of what it would have run."""
@@ -63,17 +50,29 @@ class Timer(asyncio.TimerHandle):
             self._callback = self._args = None
 
 
-def _fill(
-    handle: asyncio.Handle,
+def step_of(callback: Callable[..., object], args: Arguments, context: Context | None) -> Step:
+    """A callback that runs in a context, or in a copy of the present one."""
+    step = _new(Step)
+    step._context = copy_context() if context is None else context
+    step._callback = callback
+    step._args = args
+    step._cancelled = False
+    return step
+
+
+def timer_of(
+    when_s: float,
     callback: Callable[..., object],
     args: Arguments,
     loop: asyncio.AbstractEventLoop,
     context: Context | None,
-) -> None:
-    handle._context = copy_context() if context is None else context
-    handle._loop = loop
-    handle._callback = callback
-    handle._args = args
-    handle._cancelled = False
-    handle._repr = None
-    handle._source_traceback = None
+) -> Timer:
+    """One that waits for its instant on a loop."""
+    timer = _new(Timer)
+    timer._context = copy_context() if context is None else context
+    timer._loop = loop
+    timer._callback = callback
+    timer._args = args
+    timer._cancelled = False
+    timer._when = when_s
+    return timer

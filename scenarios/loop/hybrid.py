@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVarTuple, Unpack
 
 from aiosqlite import core as aiosqlite_core
 
-from scenarios.loop.handles import Step
+from scenarios.loop.handles import step_of
 from scenarios.loop.stuck import StuckError
 from scenarios.loop.virtual import VirtualLoop
 
@@ -50,7 +50,7 @@ class HybridLoop(VirtualLoop):
         """An answer from a thread, which is waited for."""
         if threading.get_ident() == self._home_thread:
             return self.call_soon(callback, *args, context=context)
-        step = Step(callback, args, self, Context() if context is None else context)
+        step = step_of(callback, args, Context() if context is None else context)
         self._answers.put(step)
         return step
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, TypeVar
 
-from scenarios.loop.handles import Step
+from scenarios.loop.handles import step_of
 from scenarios.loop.virtual import VirtualLoop
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class NodeLoop(VirtualLoop):
         self._ends: dict[int, asyncio.Future[None]] = {}
         # A task that nobody waits for any more would be dropped in the middle of the run, and clean up as it goes.
         self._remains: list[list[asyncio.Task[Any]]] = []
-        self._nothing = Step(_nothing, (), self, Context())
+        self._nothing = step_of(_nothing, (), Context())
         self._nothing.cancel()
 
     def start_in(self, node: int, work: Callable[[], Coroutine[Any, Any, T]], *, name: str) -> asyncio.Task[T]:

@@ -15,7 +15,7 @@ virtual loop runs, only that loop remembers its own.
 
 import asyncio
 from asyncio import tasks as asyncio_tasks
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FunctionType
@@ -38,10 +38,8 @@ class Numbering(Protocol):
 
     # What anyio keeps for each of them.
     task_states: dict[asyncio.Task[Any], Any]
-
-    def next_number(self) -> int:
-        """1, 2, 3 and so on."""
-        ...
+    # Gives 1, 2, 3 and so on.
+    next_number: Callable[[], int]
 
     def pending_tasks(self) -> list[asyncio.Task[Any]]:
         """Tasks that have not ended."""
@@ -58,7 +56,7 @@ class NumberedTask(asyncio.Task[T]):
         try:
             return self._number
         except AttributeError:
-            self._number = _next_number(self.get_loop())
+            self._number = self.get_loop().next_number()  # type: ignore[attr-defined]
             return self._number
 
     def __repr__(self) -> str:
@@ -76,29 +74,31 @@ class NumberedFuture(asyncio.Future[T]):
         try:
             return self._number
         except AttributeError:
-            self._number = _next_number(self.get_loop())
+            self._number = self.get_loop().next_number()  # type: ignore[attr-defined]
             return self._number
 
 
 class _NumberedScope(anyio_asyncio.CancelScope):
     __slots__ = ("_number",)
+    _number: int
 
     def __hash__(self) -> int:
         try:
             return self._number
         except AttributeError:
-            self._number: int = _next_number(asyncio.get_running_loop())
+            self._number = asyncio.get_running_loop().next_number()  # type: ignore[attr-defined]
             return self._number
 
 
 class _NumberedEvent(anyio_asyncio.Event):
     __slots__ = ("_number",)
+    _number: int
 
     def __hash__(self) -> int:
         try:
             return self._number
         except AttributeError:
-            self._number: int = _next_number(asyncio.get_running_loop())
+            self._number = asyncio.get_running_loop().next_number()  # type: ignore[attr-defined]
             return self._number
 
 
@@ -149,7 +149,3 @@ def forget_states(loop: asyncio.AbstractEventLoop) -> None:
     """Drops what anyio remembers of a loop."""
     cast(Numbering, loop).task_states.clear()
     lowlevel._run_vars.pop(loop, None)
-
-
-def _next_number(loop: asyncio.AbstractEventLoop) -> int:
-    return cast(Numbering, loop).next_number()

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 from weakref import ref
 
 from scenarios.loop.boundary import BoundaryLoop
-from scenarios.loop.handles import Step, Timer
+from scenarios.loop.handles import Timer, step_of, timer_of
 from scenarios.loop.numbered import InOrder, NumberedFuture, NumberedTask, numbered_primitives
 from scenarios.loop.schedules import Fifo, Ready, Schedule
 from scenarios.loop.stuck import Budget, DeadlockError, LivelockError, RunawayError, StuckError, report
@@ -68,7 +68,8 @@ class VirtualLoop(BoundaryLoop):
         self._timers: list[tuple[float, int, Timer]] = []
         self._timers_cancelled = 0
         self._timers_set = count()
-        self._numbers = count(1)
+        # The next creation number of this run: 1, 2, 3 and so on.
+        self.next_number: Callable[[], int] = count(1).__next__
         self._tasks_made = count(1)
         self._tasks: list[ref[asyncio.Task[Any]]] = []
         self._tasks_max = _TASKS_MIN
@@ -107,10 +108,6 @@ class VirtualLoop(BoundaryLoop):
         # asyncio goes through all tasks of all loops, in Python, and most of them have ended.
         return [task for made in self._tasks if (task := made()) is not None and not task.done()]
 
-    def next_number(self) -> int:
-        """The next creation number of this run."""
-        return next(self._numbers)
-
     # -- what asyncio asks
 
     def time(self) -> float:
@@ -125,15 +122,7 @@ class VirtualLoop(BoundaryLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Runs the callback at this virtual instant. An infinite one never comes, and keeps nobody from a deadlock."""
-        if self._closed:
-            raise RuntimeError("this loop has ended")
-        if when != when:  # noqa: PLR0124 - only NaN differs from itself, and this is the busiest line of the loop
-            raise ValueError("a deadline must be a number, not NaN")
-        timer = Timer(when, callback, args, self, context)
-        timer.waiting = when != math.inf
-        if timer.waiting:
-            heapq.heappush(self._timers, (when, next(self._timers_set), timer))
-        return timer
+        return self._set(when, callback, args, context)
 
     def call_later(
         self,
@@ -143,7 +132,20 @@ class VirtualLoop(BoundaryLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Runs the callback after so much virtual time."""
-        return self.call_at(self._now_s + delay, callback, *args, context=context)
+        return self._set(self._now_s + delay, callback, args, context)
+
+    def _set(
+        self, when: float, callback: Callable[..., object], args: tuple[object, ...], context: Context | None
+    ) -> Timer:
+        if self._closed:
+            raise RuntimeError("this loop has ended")
+        if when != when:  # noqa: PLR0124 - only NaN differs from itself, and this is the busiest line of the loop
+            raise ValueError("a deadline must be a number, not NaN")
+        timer = timer_of(when, callback, args, self, context)
+        timer.waiting = when != math.inf
+        if timer.waiting:
+            heapq.heappush(self._timers, (when, next(self._timers_set), timer))
+        return timer
 
     def call_soon(
         self,
@@ -154,7 +156,7 @@ class VirtualLoop(BoundaryLoop):
         """Runs the callback once all that is ready by now has run."""
         if self._closed:
             raise RuntimeError("this loop has ended")
-        step = Step(callback, args, self, context)
+        step = step_of(callback, args, context)
         self._ready.append(step)
         return step
 
@@ -166,7 +168,7 @@ class VirtualLoop(BoundaryLoop):
         context: Context | None = None,
     ) -> asyncio.Task[T]:
         """A numbered task."""
-        if self.is_closed():
+        if self._closed:
             raise RuntimeError("this loop has ended")
         # asyncio's default names count across runs, and names end up in reports.
         chosen = f"task-{next(self._tasks_made)}" if name is None else str(name)
@@ -217,13 +219,18 @@ class VirtualLoop(BoundaryLoop):
         take = self._take
         for _ in range(steps):
             handle = take()
-            if not handle._cancelled:
-                try:
+            try:
+                # A step of a task, which most of them are, has no arguments to be gathered.
+                if handle._cancelled:
+                    pass
+                elif handle._args:
                     handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
-                except BaseException as error:  # As asyncio's own handles do, without a call of theirs for each step.
-                    self._failed(handle, error)
-                if self._halted_by is not None:
-                    self._stop_here()
+                else:
+                    handle._context.run(handle._callback)  # type: ignore[attr-defined]
+            except BaseException as error:  # As asyncio's own handles do, without a call of theirs for each step.
+                self._failed(handle, error)
+            if self._halted_by is not None:
+                self._stop_here()
             # The traceback of an exception may keep this frame, and must not keep with it the task that failed.
             del handle
         self._steps_at_this_instant += steps
@@ -237,7 +244,7 @@ class VirtualLoop(BoundaryLoop):
 
     def _jump(self) -> None:
         timers = self._timers
-        if self._timers_cancelled > max(_CANCELLED_TIMERS_MIN, len(timers) // 2):
+        if self._timers_cancelled > _CANCELLED_TIMERS_MIN and self._timers_cancelled > len(timers) // 2:
             self._drop_cancelled()
         while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)[2].waiting = False
@@ -249,9 +256,10 @@ class VirtualLoop(BoundaryLoop):
             return
         if when > self._end_s:
             self._give_up(RunawayError, f"more than {self._budget.virtual_s_max:g} s of virtual time have passed")
-        if self.steps > self._budget.steps_max:
+        steps = self._steps_before + self._steps_at_this_instant
+        if steps > self._budget.steps_max:
             self._give_up(RunawayError, f"more than {self._budget.steps_max} steps were taken")
-        self._steps_before, self._steps_at_this_instant = self.steps, 0
+        self._steps_before, self._steps_at_this_instant = steps, 0
         self._now_s = when
 
     def _drop_cancelled(self) -> None:
