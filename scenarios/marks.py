@@ -189,7 +189,7 @@ def _receipts_out_of_order(evidence: Evidence) -> bool:
 def _key_forgotten(evidence: Evidence) -> bool:
     """A provider that knows messages again for a while had forgotten one, and took it twice."""
     known = set[tuple[str, str]]()
-    for handed in evidence.books.deliveries():
+    for handed in evidence.deliveries:
         if handed.is_idempotent and not handed.is_copy and (handed.lane, handed.message) in known:
             return True
         known.add((handed.lane, handed.message))
@@ -198,7 +198,7 @@ def _key_forgotten(evidence: Evidence) -> bool:
 
 def _key_known(evidence: Evidence) -> bool:
     """A provider knew a message again, so that it arrived once."""
-    taken = sum(not handed.is_copy for handed in evidence.books.deliveries())
+    taken = sum(not handed.is_copy for handed in evidence.deliveries)
     arrived = sum(handed.arrives_us is not None and handed.is_taken for handed in evidence.books.handed)
     return arrived > taken
 
@@ -226,7 +226,7 @@ MARKS: Final[Mapping[str, Reached]] = {
     "doubt proved by asking": _said(e.AttemptProved, evidence="look_up"),
     "key known again": _key_known,
     "key forgotten": _key_forgotten,
-    "copied by the provider": lambda evidence: any(handed.is_copy for handed in evidence.books.deliveries()),
+    "copied by the provider": lambda evidence: any(handed.is_copy for handed in evidence.deliveries),
     "unreadable answer": _outcomes(lambda outcome: outcome.code == "bad_answer"),
     # Recovery.
     "cut off by a crash": _outcomes(lambda outcome: outcome.code == "interrupted"),

@@ -3,6 +3,7 @@
 This file answers for the value alone. Together with a seed it determines a run, byte for byte.
 """
 
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -29,7 +30,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[str, ...]
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One file. Instants of its parts are spans since `start_us`, in microseconds.
 
     Faults are over at `runs_for_us` at the latest; from then on everything must come to rest within `rests_within_us`.
@@ -65,12 +66,19 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     def clock_steps(self, machine: int = 1) -> tuple[tuple[int, int], ...]:
         """When a machine's wall clock is set, and by how much, in order; all of it is over when the run is."""
-        return in_order(
-            one
-            for fault in self.faults
-            if fault.clock is not None and fault.of in {None, machine}
-            for one in fault.clock.steps(fault.at_us, fault.until_us(self.runs_for_us))
-        )
+        if machine not in self._steps:
+            self._steps[machine] = in_order(
+                one
+                for fault in self.faults
+                if fault.clock is not None and fault.of in {None, machine}
+                for one in fault.clock.steps(fault.at_us, fault.until_us(self.runs_for_us))
+            )
+        return self._steps[machine]
+
+    @cached_property
+    def _steps(self) -> dict[int, tuple[tuple[int, int], ...]]:
+        """Those of each machine that was asked for: each run asks several times, and a clock may take many."""
+        return {}
 
     @property
     def clocks_differ(self) -> bool:

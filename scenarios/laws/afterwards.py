@@ -69,6 +69,8 @@ def statuses_only_rise(evidence: Evidence, story: Story) -> Iterator[Finding]:
 
 def _told(story: Story) -> list[str]:
     """Every receipt that counts: a failure is about its own attempt, a success about the message."""
+    if e.ReceiptSeen not in story.kinds:
+        return []
     last = story.attempts[-1].number if story.attempts else 0
     seen = [entry.event for entry in story.entries if isinstance(entry.event, e.ReceiptSeen)]
     return [event.status for event in seen if event.status != "failed" or event.attempt == last]

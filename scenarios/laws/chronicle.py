@@ -19,6 +19,7 @@ Conclusion = e.AttemptTaken | e.AttemptProved | e.MessageCancelled | e.MessageEx
 # it is none of them `isinstance` goes a long way round for each.
 RESOLUTIONS: Final[frozenset[type[e.Event]]] = frozenset(get_args(Resolution))
 CONCLUSIONS: Final[frozenset[type[e.Event]]] = frozenset(get_args(Conclusion))
+_OF_ATTEMPTS: Final = RESOLUTIONS | {e.LaneChanged, e.AttemptStarted}
 # What may still be recorded of a message that has ended: none of it tries again.
 Afterwards = e.ReceiptSeen | e.FallbackStarted | e.FallbackRefused | e.EndTold
 
@@ -55,7 +56,8 @@ class Attempt(msgspec.Struct, kw_only=True):
 class Story(msgspec.Struct, kw_only=True):
     """One message. `key` is what the world calls it, `entries` are all its events, `cause` the stream that led to it.
 
-    `moves` are the lanes that it went through, each with the version of the event from which on.
+    `moves` are the lanes that it went through, each with the version of the event from which on. `kinds` are those of
+    its events: most laws are about few of them, and most messages have none of these.
     """
 
     stream: int
@@ -67,10 +69,14 @@ class Story(msgspec.Struct, kw_only=True):
     entries: list[Recorded]
     attempts: list[Attempt]
     moves: list[tuple[int, str]]
+    kinds: set[type[e.Event]]
 
     def lane_at(self, version: int) -> str:
         """The lane that it stood in right before one of its events."""
-        return next(lane for since, lane in reversed(self.moves) if since < version or since == 1)
+        for since, lane in reversed(self.moves):
+            if since < version or since == 1:
+                return lane
+        raise AssertionError(f"version {version} of {self.key} came before its first")
 
 
 class Chronicle:
@@ -117,14 +123,17 @@ class Chronicle:
                 entries=[entry],
                 attempts=[],
                 moves=[(entry.version, event.lane)],
+                kinds={e.MessageAccepted},
             )
             self.conversations.setdefault(event.conversation, []).append(entry)
             if entry.cause:
                 self._caused.setdefault(entry.cause, []).append(self.stories[entry.stream])
         elif story is not None:
             story.entries.append(entry)
+            story.kinds.add(type(event))
             self.conversations[story.accepted.conversation].append(entry)
-            self._attempt(story, entry)
+            if type(event) in _OF_ATTEMPTS:
+                self._attempt(story, entry)
         elif entry.stream in self.conversations or isinstance(event, _OF_PEERS):
             self.conversations.setdefault(entry.stream, []).append(entry)
         elif isinstance(event, e.LaneOpened):

@@ -21,7 +21,7 @@ def twice_only_in_doubt(evidence: Evidence) -> Iterator[Finding]:
     """Every request after which another one came is one whose outcome nobody could know."""
     received: dict[str, list[Handed]] = {}
     lost = _lost_later(evidence)
-    for handed in evidence.books.deliveries():
+    for handed in evidence.deliveries:
         # A copy that its provider made is nothing that we could have known of.
         if (handed.stream, handed.attempt) not in lost and not handed.is_copy:
             received.setdefault(_asked_once(evidence, handed), []).append(handed)
@@ -65,6 +65,8 @@ def _is_doubted(story: Story) -> bool:
 
 def _after_its_receipt(story: Story) -> Iterator[Finding]:
     """What its provider is known to have is never sent again."""
+    if e.ReceiptSeen not in story.kinds:
+        return
     is_there = False
     for entry in story.entries:
         if isinstance(entry.event, e.ReceiptSeen) and entry.event.status != "failed":

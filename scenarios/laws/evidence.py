@@ -17,7 +17,7 @@ from eventstore.durable import Durable
 from scenarios.file.scenario import Scenario
 from scenarios.laws.chronicle import Chronicle, Story
 from scenarios.laws.finding import Finding
-from scenarios.world.books import Books
+from scenarios.world.books import Books, Handed
 from scenarios.world.choosing import Subject
 from scenarios.world.explaining import Foretold
 from scenarios.world.ground import Life, Memory
@@ -70,6 +70,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What two logs share only where they are the same, byte for byte: each link covers all that an event is."""
         return sha256(b"".join(row[-1] for row in self.durable.rows)).digest()
 
+    @cached_property
+    def deliveries(self) -> list[Handed]:
+        """What reached whom it was for, in the order of arrival."""
+        return self.books.deliveries()
+
     def once(self, work: Callable[["Evidence"], T]) -> T:
         """What several laws need of a run, worked out once."""
         kept = self.__dict__
@@ -79,7 +84,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def policy_of(self, story: Story, lane: str) -> Policy:
         """The policy that decides about a message in a lane."""
-        return self.scenario.policy_of(lane, story.accepted.policy)
+        named = story.accepted.policy
+        return self._policies[lane] if named is None else self.scenario.settings.policies[named]
+
+    @cached_property
+    def _policies(self) -> dict[str, Policy]:
+        """Those of the lanes: laws ask for one at each event."""
+        return {lane.name: lane.policy for lane in self.scenario.settings.lanes}
 
     def has_key(self, key: str) -> bool:
         """Whether the client of a message gave an idempotency key."""

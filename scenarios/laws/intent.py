@@ -12,6 +12,8 @@ from scenarios.laws.chronicle import CONCLUSIONS, Resolution, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 
+# What begins a doubt, or says how it ended.
+_OF_DOUBTS: Final = frozenset({e.AttemptFailed, e.AmbiguityResolved, e.AttemptProved})
 # What may follow a doubt only once it has ended.
 _GOES_ON: Final = CONCLUSIONS | {e.AttemptStarted, e.MessageHeld}
 
@@ -25,7 +27,8 @@ def intent_comes_first(evidence: Evidence) -> Iterator[Finding]:
     left = {(handed.stream, handed.attempt) for handed in evidence.books.handed}
     for story in evidence.chronicle.stories.values():
         yield from _resolved_once(story, is_over=evidence.has_ended)
-        yield from _doubts_end_once(story)
+        if not _OF_DOUBTS.isdisjoint(story.kinds):
+            yield from _doubts_end_once(story)
         yield from _told_truly(story, left)
 
 

@@ -6,7 +6,7 @@ stands in afterwards.py.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, get_args
 
 from core import events as e
 from core.message import WAITING
@@ -24,6 +24,8 @@ from scenarios.world.naming import named
 
 # How a push to a user says that it is on its way to each of their devices.
 _DEVICES: Final = "devices:"
+_SAYS_IT_ARRIVED: Final = frozenset({e.AttemptTaken, e.AttemptProved})
+_AFTERWARDS: Final[frozenset[type[e.Event]]] = frozenset(get_args(Afterwards))
 
 
 def nothing_is_lost(evidence: Evidence) -> Iterator[Finding]:
@@ -60,7 +62,7 @@ def _ends_once(story: Story) -> Iterator[Finding]:
             if not isinstance(ended, e.MessageDead):
                 yield _finding(story, "was redriven although it was no dead letter", entry.at_us)
             ended = None
-        elif ended is not None and not isinstance(entry.event, Afterwards):
+        elif ended is not None and type(entry.event) not in _AFTERWARDS:
             words = f"had ended with {_name(ended)} when {_name(entry.event)} followed"
             yield _finding(story, words, entry.at_us)
         elif type(entry.event) in CONCLUSIONS:
@@ -82,6 +84,8 @@ def _arrived(evidence: Evidence) -> Iterator[Finding]:
     for story in evidence.chronicle.stories.values():
         for entry in story.entries:
             event = entry.event
+            if type(event) not in _SAYS_IT_ARRIVED:
+                continue
             if isinstance(event, e.AttemptTaken) and event.code.startswith(_DEVICES):
                 yield from _fanned_out(evidence, story, event)
             elif isinstance(event, e.AttemptTaken) and (story.stream, event.attempt) not in taken:

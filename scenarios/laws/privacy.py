@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -17,8 +17,8 @@ from scenarios.laws.finding import Finding
 _CHARS_MIN: Final = 6
 _HASHES: Final = (hashlib.sha256, hashlib.sha1, hashlib.md5, hashlib.blake2b, hashlib.blake2s)
 _NUMBER_BYTES: Final = 8
-# The worlds of one file say much the same, seed after seed.
-_HASHED_MAX: Final = 4_096
+# The worlds of one file say much the same, seed after seed: so many requests and texts are worked out but once.
+_KNOWN_MAX: Final = 4_096
 # What a client asks for and is nobody's secret: these fields stand in events as they are.
 _OPEN: Final = ("channel", "lane", "order", "on_ambiguous", "policy", "time_zone")
 
@@ -48,8 +48,7 @@ class _Seen:
         self.texts: dict[str, None] = {}
         self._bytes: dict[bytes, None] = {}
         self._numbers: set[int] = set()
-        for body in dict.fromkeys(row[10] for row in evidence.durable.rows):
-            self._take(_DECODER.decode(body))
+        self._take([_DECODER.decode(body) for body in dict.fromkeys(row[10] for row in evidence.durable.rows)])
         self.everything = "\n".join(self.texts)
         self.blob = b"\n".join(self._bytes)
         lanes, policies = evidence.scenario.settings.lanes, evidence.scenario.settings.policies
@@ -72,26 +71,26 @@ class _Seen:
             and self._numbers.isdisjoint(numbers)
         )
 
-    def _take(self, value: object) -> None:
-        waiting = [value]
-        while waiting:
-            match waiting.pop():
-                case str() as text:
-                    self.texts[text] = None
-                case int() as number if not isinstance(number, bool):
-                    self._numbers.add(number)
-                case dict() as parts:
-                    waiting += parts.keys()
-                    waiting += parts.values()
-                case list() as parts:
-                    waiting += parts
-                case bytes() as raw:
-                    self._bytes[raw] = None
-                case _:
-                    pass
+    def _take(self, waiting: list[Any]) -> None:
+        """Takes in values with all that is in them. What was decoded is of the very types that are asked for."""
+        texts, numbers, raw = self.texts, self._numbers, self._bytes
+        # The list grows as it is gone through.
+        for value in waiting:
+            kind = type(value)
+            if kind is str:
+                texts[value] = None
+            elif kind is int:
+                numbers.add(value)
+            elif kind is dict:
+                waiting += value
+                waiting += value.values()
+            elif kind is list:
+                waiting += value
+            elif kind is bytes:
+                raw[value] = None
 
 
-@lru_cache(_HASHED_MAX)
+@lru_cache(_KNOWN_MAX)
 def _hashes_of(secret: bytes) -> tuple[frozenset[bytes], frozenset[str], frozenset[int]]:
     """All forms in which a hash of it might stand somewhere: bytes, whole or cut, hexadecimal, and a number."""
     digests = [make(secret).digest() for make in _HASHES]
@@ -115,12 +114,11 @@ def _said(evidence: Evidence) -> Iterator[tuple[str, str]]:
                 yield wish.key, filled(text, wish.number)
 
 
-def _private(body: bytes) -> Iterator[str]:
+@lru_cache(_KNOWN_MAX)
+def _private(body: bytes) -> tuple[str, ...]:
     """Every text of a request that belongs in the vault."""
     asked: dict[str, object] = msgspec.json.decode(body)
-    for name, value in asked.items():
-        if name not in _OPEN:
-            yield from _texts(value)
+    return tuple(text for name, value in asked.items() if name not in _OPEN for text in _texts(value))
 
 
 def _texts(value: object) -> Iterator[str]:

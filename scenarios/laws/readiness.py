@@ -20,8 +20,11 @@ from scenarios.world.nature import can_tell
 _INQUIRY_US: Final = 25 * SECOND_US
 _LEAVES: Final = CONCLUSIONS | {e.MessageHeld, e.MessageSetAside}
 _TAKES_PLACE: Final = frozenset({e.MessageAccepted, e.MessageRedriven, e.MessageRescheduled})
+_MOVES_LINE: Final = _LEAVES | _TAKES_PLACE | {e.MessageReleased}
 _RETURNS: Final = RESOLUTIONS | {e.MessageAccepted, e.MessageReleased, e.MessageRedriven}
 _CERTAIN: Final = frozenset({e.AmbiguityResolved, e.AttemptProved})
+# What may end a wait.
+_ENDS: Final = _CERTAIN | {e.AttemptStarted, e.MessageExpired, e.MessageCancelled}
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,14 +43,16 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
 
 def waits(evidence: Evidence) -> list[Wait]:
     """Every wait that ended, conversation by conversation."""
-    conversations = evidence.chronicle.conversations.values()
-    return [wait for entries in conversations for wait in _Walk(evidence, entries).waits()]
+    scenario, conversations = evidence.scenario, evidence.chronicle.conversations.values()
+    askable = frozenset(lane.name for lane in scenario.settings.lanes if can_tell(scenario, lane))
+    return [wait for entries in conversations for wait in _Walk(evidence, entries, askable).waits()]
 
 
 class _Walk:
     """One conversation, event by event."""
 
-    def __init__(self, evidence: Evidence, entries: list[Recorded]) -> None:
+    def __init__(self, evidence: Evidence, entries: list[Recorded], askable: frozenset[str]) -> None:
+        """`askable` are lanes whose provider can be asked what became of a message."""
         self._evidence = evidence
         self._entries = entries
         self._due_us: dict[int, int] = {}
@@ -64,7 +69,7 @@ class _Walk:
         # Until when evidence is awaited, and when a doubt was last decided.
         self._doubt_us: dict[int, int] = {}
         self._decided_us: dict[int, int] = {}
-        self._askable = {lane.name for lane in evidence.scenario.settings.lanes if can_tell(evidence.scenario, lane)}
+        self._askable = askable
 
     def waits(self) -> Iterator[Wait]:
         for entry in self._entries:
@@ -72,7 +77,8 @@ class _Walk:
             if story is None:
                 self._circuit(entry)
                 continue
-            yield from self._ended(story, entry)
+            if type(entry.event) in _ENDS:
+                yield from self._ended(story, entry)
             self._message(story, entry)
 
     def _ended(self, story: Story, entry: Recorded) -> Iterator[Wait]:
@@ -134,29 +140,31 @@ class _Walk:
 
     def _message(self, story: Story, entry: Recorded) -> None:
         event, stream = entry.event, story.stream
+        kind = type(event)
         if isinstance(event, e.AttemptStarted):
             self._flying.add(stream)
         elif isinstance(event, e.ReconcileStarted):
             self._doubt_us[stream] = event.until_us
-        elif type(event) in _CERTAIN and story.lane_at(entry.version) in self._askable:
+        elif kind in _CERTAIN and story.lane_at(entry.version) in self._askable:
             # While its provider was asked, it was out there as far as anybody knew.
             self._freed_us = self._full_until_us = entry.at_us
-        elif type(event) in RESOLUTIONS:
+        elif kind in RESOLUTIONS:
             policy = self._evidence.policy_of(story, story.lane_at(entry.version))
             if len(self._flying) >= policy.in_flight_max or self._open_until_us is not None:
                 self._full_until_us = entry.at_us
             self._flying.discard(stream)
             self._freed_us = entry.at_us
-        if type(event) in _RETURNS:
+        if kind in _RETURNS:
             self._returned_us[stream] = entry.at_us
         due_us = getattr(event, "due_us", None)
         if due_us is not None:
             # What another daemon took in was due before the one that acts knew of it.
             self._due_us[stream] = max(due_us, entry.at_us)
-        self._keep_line(story, event, due_us)
-        first = min(self._line, key=self._line.__getitem__, default=None)
-        if first != self._first:
-            self._first, self._first_since_us = first, entry.at_us
+        if kind in _MOVES_LINE:
+            self._keep_line(story, event, due_us)
+            first = min(self._line, key=self._line.__getitem__, default=None)
+            if first != self._first:
+                self._first, self._first_since_us = first, entry.at_us
 
     def _keep_line(self, story: Story, event: e.Event, due_us: int | None) -> None:
         stream = story.stream

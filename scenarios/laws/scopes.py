@@ -31,19 +31,27 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         return f"lane {self.lane}" if name == "lane" else f"{name} {who} in lane {self.lane}"
 
 
-def scopes_of(evidence: Evidence) -> Iterator[Scope]:
+def scopes_of(evidence: Evidence) -> list[Scope]:
     """Every scope that bounds anything and has an attempt."""
+    return evidence.once(_scopes)
+
+
+def _scopes(evidence: Evidence) -> list[Scope]:
+    found: list[Scope] = []
     for lane in evidence.scenario.settings.lanes:
         for member, attempts in _members(evidence, lane.name).items():
             quotas, concurrency = bound_of(lane.policy.limits, member[0])
             if quotas or concurrency is not None:
-                yield Scope(
-                    lane=lane.name,
-                    member=member,
-                    quotas=quotas,
-                    concurrency=concurrency,
-                    attempts=tuple(attempts),
+                found.append(
+                    Scope(
+                        lane=lane.name,
+                        member=member,
+                        quotas=quotas,
+                        concurrency=concurrency,
+                        attempts=tuple(attempts),
+                    )
                 )
+    return found
 
 
 def _members(evidence: Evidence, lane: str) -> dict[Member, list[Attempt]]:

@@ -20,6 +20,10 @@ from scenarios.laws.spans import Span
 from scenarios.laws.waiting import noticed_us, throttles_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# What changes more of when a message may start than its due instant.
+_TELLS_MORE: Final = frozenset({e.ReconcileStarted, e.AmbiguityResolved, e.FallbackRefused, e.MessageRescheduled})
+# What a conversation's pauses and window, and what its peer wants, follow from among the events of its messages.
+_OF_PEERS: Final = frozenset({e.AttemptFailed, e.MessageRedriven, e.MessageDead, e.AttemptStarted})
 
 
 def starts_when_allowed(evidence: Evidence, story: Story) -> Iterator[Finding]:
@@ -28,7 +32,9 @@ def starts_when_allowed(evidence: Evidence, story: Story) -> Iterator[Finding]:
     gives_way_us, doubt_us, zone = accepted.fallback_by_us, None, accepted.zone
     for entry in story.entries:
         event = entry.event
-        if isinstance(event, e.ReconcileStarted):
+        if type(event) not in _TELLS_MORE:
+            pass
+        elif isinstance(event, e.ReconcileStarted):
             doubt_us = event.until_us
         elif isinstance(event, e.AmbiguityResolved):
             doubt_us = None
@@ -101,7 +107,7 @@ class _Peer:
             story = self._evidence.chronicle.stories.get(entry.stream)
             if story is None:
                 yield from self._own(entry)
-            else:
+            elif type(entry.event) in _OF_PEERS:
                 yield from self._message(story, entry)
 
     def _own(self, entry: Recorded) -> Iterator[Finding]:

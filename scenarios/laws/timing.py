@@ -23,6 +23,8 @@ from scenarios.laws.waiting import idle_waits
 
 # Recorded waits are whole microseconds of products of fractions.
 _ROUNDING_US: Final = 1
+# What begins a recorded wait.
+_WAITS: Final = frozenset({e.AttemptFailed, e.AmbiguityResolved})
 # What no further attempt can follow.
 _NEVER: Final = 0, -1
 
@@ -34,7 +36,8 @@ def nothing_comes_early_or_late(evidence: Evidence) -> Iterator[Finding]:
     """Judges every wait of every message, then those that had no reason."""
     refusals = evidence.once(refusals_before)
     for story in evidence.chronicle.stories.values():
-        yield from _Schedule(evidence, story, refusals).judge()
+        if not _WAITS.isdisjoint(story.kinds):
+            yield from _Schedule(evidence, story, refusals).judge()
         yield from starts_when_allowed(evidence, story)
     yield from pauses_are_kept(evidence)
     yield from lanes_are_left_in_time(evidence)

@@ -76,7 +76,7 @@ def _history(title: str, evidence: Evidence, step_us: int, count: int) -> Histor
                 case _:
                     pass
     delivered = [0] * count
-    for handed in evidence.books.deliveries():
+    for handed in evidence.deliveries:
         delivered[min(count - 1, max(0, handed.arrives_us or 0) // step_us)] += 1
     return History(
         title=title,

@@ -89,13 +89,13 @@ def _told(what: str) -> Counter:
 
 
 def _delivered(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
-    first = {handed.key: handed for handed in reversed(evidence.books.deliveries())}
+    first = {handed.key: handed for handed in reversed(evidence.deliveries)}
     return (Happened(at_us=handed.arrives_us or 0, key=key) for key, handed in first.items())
 
 
 def _duplicates(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     known: set[int] = set()
-    for handed in evidence.books.deliveries():
+    for handed in evidence.deliveries:
         if handed.stream in known:
             yield Happened(at_us=handed.arrives_us or 0, key=handed.key)
         known.add(handed.stream)

@@ -66,7 +66,7 @@ def judged(evidence: Evidence, *, swarm: bool = False, store: str = "") -> Outco
         lives=len(evidence.lives),
         boundaries=evidence.boundaries,
         statuses=dict(sorted(statuses.items())),
-        deliveries=len(evidence.books.deliveries()),
+        deliveries=len(evidence.deliveries),
         duplicates=sum(1 for _ in COUNTERS["duplicates"](evidence, 0)),
         breaches=broken,
         unmet=missed,

@@ -63,7 +63,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 def figures_of(evidence: Evidence) -> Figures:
     """The figures of a finished run."""
     stories, start_us = evidence.chronicle.stories, evidence.scenario.start_us
-    deliveries = evidence.books.deliveries()
+    deliveries = evidence.deliveries
     first = {handed.stream: handed.arrives_us or 0 for handed in reversed(deliveries)}
     took = sorted(max(0, start_us + at_us - stories[stream].accepted.due_us) for stream, at_us in first.items())
     statuses = [head.status for head in evidence.durable.heads.values() if head.kind == "msg"]
