@@ -5,7 +5,6 @@ even where the store is failing at that moment, by trying until it recovers. It 
 begun, nor once another process may be the one that acts, nor forget what was sent.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, Literal
@@ -14,6 +13,7 @@ import anyio
 from msgspec.structs import replace
 
 from actors.conversation import ConversationActor
+from actors.deadlines import Deadlines
 from actors.governor import Governor, Permit
 from actors.lane import LaneActor
 from actors.parcels import Parcels
@@ -93,6 +93,7 @@ class Sender:
         self._governor = governor
         self._clock = clock
         self._witness = witness
+        self._overdue = Deadlines()
         self.channels: Mapping[str, Channel] = {}
         self.siblings_of: Callable[[LaneActor], list[LaneActor]] = lambda _: []
 
@@ -255,14 +256,12 @@ class Sender:
 
     async def _answered(self, parcel: Parcel, departure: Departure, channel: Channel) -> Outcome | None:
         """What a channel answers; None where it has forgotten its deadline."""
-        span_us = parcel.deadline_us + _OVERDUE_US - self._clock.now_us()
-        # asyncio's own: a scope of anyio's took two percent of a busy daemon's time when measured.
-        bound = asyncio.timeout(span_us / SECOND_US)
+        bound = self._overdue.within((parcel.deadline_us + _OVERDUE_US - self._clock.now_us()) / SECOND_US)
         try:
-            async with bound:
+            with bound:
                 return await channel.send(parcel, departure)
         except TimeoutError:
-            if bound.expired():
+            if bound.is_over:
                 return None
             raise
 

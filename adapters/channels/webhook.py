@@ -8,7 +8,6 @@ of this attempt, `webhook-signature` one entry a secret (a lane without secrets 
 from 1.
 """
 
-from asyncio import timeout
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +18,7 @@ from aiohttp import ClientSession, ClientTimeout
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from actors.deadlines import Deadlines
 from adapters.channels.accounts import WebhookSettings
 from adapters.channels.endpoint_answers import answered, drained, unanswered
 from adapters.channels.http_exchange import BROKEN, Body, Connections, trust
@@ -50,6 +50,7 @@ class WebhookChannel:
         self._settings = settings
         self._clock = clock
         self._signer = Signer(settings.secrets)
+        self._deadlines = Deadlines()
         self._connections = Connections(
             agent=agent,
             tls=trust(settings.ca_file),
@@ -83,7 +84,7 @@ class WebhookChannel:
         body = Body(*_rendered(parcel), handed_over)
         try:
             # Bounded here: a bound of the client's own is looked at several times a request.
-            async with timeout(left_us / SECOND_US):
+            with self._deadlines.within(left_us / SECOND_US):
                 response = await session.post(
                     url,
                     data=body,
