@@ -26,6 +26,7 @@ _HEADERS: Final = {
     "traceparent": "W3C trace context; given back in the answer, and kept with a message.",
 }
 _IDEMPOTENCY: Final = "May stand for the field idempotency_key."
+_LAST_EVENT: Final = "The id of the last event that came, to go on behind it; goes before `after`."
 
 Document = dict[str, Any]  # A JSON document, whose shape is OpenAPI's to say.
 
@@ -129,6 +130,8 @@ def _parameters(route: Route, schemas: Document) -> list[Document]:
         headers = _HEADERS | ({"Idempotency-Key": _IDEMPOTENCY} if route.body is MessageRequest else {})
         if route.takes != "application/json":
             headers.pop("Idempotency-Key", None)
+        if route.gives == "text/event-stream":
+            headers |= {"Last-Event-ID": _LAST_EVENT}
         found += [
             {"name": name, "in": "header", "description": says, "schema": {"type": "string"}}
             for name, says in headers.items()

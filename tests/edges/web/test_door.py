@@ -187,6 +187,8 @@ async def test_the_description_says_what_may_be_sent(house: House) -> None:
     channel = cast("dict[str, list[Json]]", parameters["channel"])["anyOf"]
     assert {"enum": ["email", "hook", "push", "webhook", "whatsapp"]} in channel
     assert "cause" in parameters
+    following = cast("dict[str, dict[str, Json]]", document["paths"])["/v1/events/stream"]["get"]
+    assert "Last-Event-ID" in {one["name"] for one in cast("list[Json]", following["parameters"])}
 
 
 async def test_the_description_is_what_is_answered(house: House) -> None:
