@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from core.errors import StreamConflict
 from core.ids import SHARDS
-from core.records import Acceptance, Alias, Append, Head, HeadChange, Recorded, Repeated, Sealed, Snapshot, Stored
+from core.records import Acceptance, Alias, Append, Head, Recorded, Repeated, Sealed, Snapshot, Stored
 from eventstore.batches import Entry, check_versions
 from eventstore.codec import EventRow, recorded
 from eventstore.numbering import Numbering
@@ -128,18 +128,14 @@ class Durable:
 
     def _write_events(self, entry: Entry, append: Append) -> None:
         for row in self.numbering.number(entry):
-            event = recorded(row)
-            self.rows.append(row)
-            self.events.append(event)
-            self.streams.setdefault(event.stream, []).append(event)
-            self.shards[event.shard].append(len(self.events))
+            self.add_event(row)
         for change in append.heads:
-            self._put_head(change)
+            self.put_head(change.head)
         count(append, self.tallies)
 
     def _write_vault(self, acceptance: Acceptance) -> None:
         sealed, dedup, tenant = acceptance.sealed, acceptance.dedup, acceptance.append.tenant
-        self._seal(sealed)
+        self.seal(sealed)
         self.addresses[tenant, acceptance.channel, sealed.subject] = acceptance.conversation
         self.peers.setdefault(acceptance.conversation, (tenant, acceptance.channel))
         if dedup is not None:
@@ -147,7 +143,7 @@ class Durable:
 
     def _write_beside(self, append: Append) -> None:
         for sealed in append.sealed:
-            self._seal(sealed)
+            self.seal(sealed)
         for alias in append.dropped:
             if alias.stream in self.aliases.get(_name(alias), ()):
                 _leave(self.aliases, _name(alias), alias.stream)
@@ -155,18 +151,18 @@ class Durable:
             if alias.stream not in self.aliases.get(_name(alias), ()):
                 insort(self.aliases.setdefault(_name(alias), []), alias.stream)
 
-    def _seal(self, sealed: Sealed) -> None:
-        before = self.sealed.get(sealed.stream)
-        if before is not None and before.reference is not None:
-            _leave(self.referenced, before.reference, sealed.stream)
-        self.sealed[sealed.stream] = sealed
-        if sealed.reference is not None:
-            insort(self.referenced.setdefault(sealed.reference, []), sealed.stream)
+    # -- one row, as a call of ours or another store has it
 
-    # -- the heads and what is found through them
+    def add_event(self, row: EventRow) -> None:
+        """The next event, numbered and linked."""
+        event = recorded(row)
+        self.rows.append(row)
+        self.events.append(event)
+        self.streams.setdefault(event.stream, []).append(event)
+        self.shards[event.shard].append(len(self.events))
 
-    def _put_head(self, change: HeadChange) -> None:
-        head = change.head
+    def put_head(self, head: Head) -> None:
+        """A head, and whatever it is found through."""
         before = self.heads.get(head.stream)
         if head.kind == "msg":
             self._put_message(head, before)
@@ -187,6 +183,15 @@ class Durable:
             insort(self.agenda.setdefault(_group(head), []), (head.due_us, head.stream))
         if head.place is not None:
             insort(self.lines.setdefault((head.conversation, head.line), []), (head.place, head.stream))
+
+    def seal(self, sealed: Sealed) -> None:
+        """A vault row, in the place of the one before it."""
+        before = self.sealed.get(sealed.stream)
+        if before is not None and before.reference is not None:
+            _leave(self.referenced, before.reference, sealed.stream)
+        self.sealed[sealed.stream] = sealed
+        if sealed.reference is not None:
+            insort(self.referenced.setdefault(sealed.reference, []), sealed.stream)
 
     def _put_message(self, head: Head, before: Head | None) -> None:
         if before is None:

@@ -196,10 +196,15 @@ async def connect(url: str, *, for_writing: bool = False, is_patient: bool = Fal
     settings = _COMMON | (_WRITING if for_writing else {}) | (_PATIENT if is_patient else {})
     dsn, apart = for_driver(url)
     options = {**_options(url), **apart, "command_timeout": None if is_patient else COMMAND_S}
-    connection = cast("Connection", await asyncpg.connect(dsn, server_settings=settings, **options))
+    connection = cast("Connection", await driver().connect(dsn, server_settings=settings, **options))
     if for_writing:
         await connection.execute(_DURABLE)
     return connection
+
+
+def driver() -> Any:  # noqa: ANN401  # A module, which has no type of its own.
+    """What makes connections: a simulated loop, which can reach no server by itself, brings its own."""
+    return getattr(asyncio.get_running_loop(), "driver", asyncpg)
 
 
 async def farewell(connection: Connection) -> None:
@@ -243,7 +248,7 @@ async def create_pool(url: str, *, most: int, most_anew: int) -> Pool:
 async def _pool(url: str, most: int, settings: Mapping[str, str]) -> Pool:
     dsn, apart = for_driver(url)
     options = {**_options(url), **apart}
-    pool = asyncpg.create_pool(
+    pool = driver().create_pool(
         dsn, min_size=0, max_size=most, reset=_left_as_it_is, server_settings=settings, **options
     )
     return cast("Pool", await pool)

@@ -19,7 +19,8 @@ from eventstore.postgres.hints import FREE, TELL
 from eventstore.postgres.schema import ALONE
 
 # Whoever stands still in the middle of a step keeps the others from theirs: the server undoes it before they give up.
-_BRIEFLY: Final = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
+BRIEFLY_S: Final = 5.0
+_BRIEFLY: Final = f"SET LOCAL idle_in_transaction_session_timeout = '{BRIEFLY_S:.0f}s'"
 # Nodes that ended so long ago are forgotten. Their batches find no row of theirs then, which is as good as a dead one.
 _FORGOTTEN: Final = "DELETE FROM node WHERE state <> 'up' AND ended < clock_timestamp() - interval '30 days'"
 _SLOTS: Final = "SELECT slot FROM node WHERE state = 'up'"

@@ -15,8 +15,9 @@ from scenarios.loop.hybrid import SILENT_S, HybridLoop, silent
 
 T = TypeVar("T")
 
-# Writes are made in the order in which they are asked for, and questions change nothing: either may go together.
-Kind = Literal["write", "question"]
+# Writes are made in the order in which they are asked for, and questions change nothing: either may go together. What
+# comes of anything else depends on what was before it.
+Kind = Literal["write", "question", "alone"]
 Work = Callable[[], Awaitable[Any]]
 
 _NAME: Final = "the real loop"
@@ -48,7 +49,7 @@ class RealLoop:
         """
         loop = asyncio.get_running_loop()
         assert isinstance(loop, HybridLoop), "only a loop that waits for threads can ask one"
-        if self._last is None or (self._last.loop, self._last.kind) != (loop, kind):
+        if self._last is None or kind == "alone" or (self._last.loop, self._last.kind) != (loop, kind):
             self._last = _Together(loop, kind)
             loop.ask(partial(self._hand_over, self._last))
         answer: asyncio.Future[T] = loop.create_future()

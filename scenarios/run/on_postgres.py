@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from msgspec.structs import replace
+
 from core.ports import Health, Inbox, Log
 from core.records import Acceptance, Append, Repeated, Snapshot, Stored
 from eventstore.writing import WritingLog
+from scenarios.database.shared import OnServer
 from scenarios.file.scenario import Scenario
+from scenarios.loop.beside import NodesBeside
 from scenarios.loop.real import RealLoop
 from scenarios.run import followed
 from scenarios.run.own_database import OwnDatabase, own_database
@@ -24,7 +28,7 @@ Told = TypeVar("Told")
 def unfit(scenario: Scenario) -> str | None:
     """Why a scenario cannot be run on a database, None where it can."""
     if scenario.daemons > 1:
-        return "which of several daemons acts is judged by the database's own clock, and that is not virtual"
+        return None
     return followed.unfit(scenario)
 
 
@@ -40,7 +44,8 @@ def parts_beside(url: str) -> Iterator[Parts]:
 
 def parts_on(database: OwnDatabase) -> Parts:
     """What a daemon is built from whose log is in this database. Each run finds it empty."""
-    return followed.parts_with(partial(_Emptied, database))
+    alone = followed.parts_with(partial(_Emptied, database))
+    return replace(alone, cluster_of=partial(OnServer, database), nodes=NodesBeside)
 
 
 class _Emptied:

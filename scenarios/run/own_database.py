@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from core.errors import StoreRefused
 from eventstore.postgres.connection import FAILED, SCHEMA, TROUBLE, Connection, connect, place_of, refused
@@ -29,6 +29,11 @@ _TAKEN: Final = frozenset({"42P04", "23505"})
 _TABLES: Final = """
 SELECT relname FROM pg_class
   WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname"""
+# Those that a run has made; `event_before` and `event_default` are there from the beginning.
+_MONTHS: Final = r"""
+SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid
+  WHERE inhparent = 'event'::regclass AND relname ~ '^event_\d' ORDER BY relname"""
+_UNOWNED: Final = "UPDATE shard SET owner = NULL, epoch = 0"
 # Far longer than any silence after which a daemon is replaced.
 _SILENCED: Final = "UPDATE beat SET at = at - interval '1 hour'"
 _TROUBLE: Final[tuple[type[Exception], ...]] = (*TROUBLE, ValueError)
@@ -50,6 +55,18 @@ def own_database(url: str) -> Iterator["OwnDatabase"]:
             _refusing(real, url, partial(_dropped, url, name))
 
 
+class Guest(Protocol):
+    """Whoever uses the database by ways of its own; both are to be asked on the real loop."""
+
+    async def begin(self) -> None:
+        """It is all theirs."""
+        ...
+
+    async def close(self) -> None:
+        """It is theirs no longer: every connection is let go."""
+        ...
+
+
 class OwnDatabase:
     """A database that this process has made; everything but `real` and `url` is to be asked on the real loop."""
 
@@ -60,12 +77,25 @@ class OwnDatabase:
         self._tables = tables
         self._identities = count(1)
         self._log: PostgresLog | None = None
+        self._guest: Guest | None = None
 
     async def empty(self) -> None:
         """Leaves a log without events that nobody has open."""
         await self.cut_off()
         for table in self._tables:
             await self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # A name of ours.
+        await self._connection.execute(_UNOWNED)
+
+    async def used_by(self, guest: "Guest") -> None:
+        """Leaves a log without events to somebody else, whose it is until it is emptied again.
+
+        It is as it was at first: a run in which nobody has to make a month has other turns.
+        """
+        await self.empty()
+        for row in await self._connection.fetch(_MONTHS):
+            await self._connection.execute(f"DROP TABLE {row[0]}")
+        self._guest = guest
+        await guest.begin()
 
     async def open(self) -> PostgresLog:
         """The log, taken by a process that is new to it."""
@@ -86,6 +116,9 @@ class OwnDatabase:
         self._connection.terminate()
 
     async def _end(self) -> None:
+        if self._guest is not None:
+            guest, self._guest = self._guest, None
+            await guest.close()
         if self._log is not None:
             await _end(self._log)
             self._log = None

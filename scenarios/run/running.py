@@ -15,7 +15,6 @@ from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.replay import as_it_lies
 from scenarios.loop.boundary import BoundaryError
-from scenarios.loop.nodes import NodeLoop
 from scenarios.loop.run import cut_power, run_virtual
 from scenarios.loop.schedules import Fifo, Pct, Ready, Schedule, Walk
 from scenarios.loop.stuck import Budget, StuckError
@@ -101,7 +100,7 @@ def _together(ground: Ground, zones: dict[str, ZoneInfo]) -> str:
         await cut_power()
 
     try:
-        run_virtual(main, schedule=_schedule(ground), budget=_budget(ground), kind=NodeLoop)
+        run_virtual(main, schedule=_schedule(ground), budget=_budget(ground), kind=ground.parts.nodes)
     except PowerCut:
         return ""
     except (StuckError, BoundaryError) as stuck:

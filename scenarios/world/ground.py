@@ -19,7 +19,6 @@ from core.message import Message
 from core.policies import MINUTE_US
 from core.ports import Chance, Channel, Clock, Door, Log
 from core.settings import Settings
-from eventstore.cluster import Cluster
 from eventstore.disk import Disk
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
@@ -28,6 +27,7 @@ from scenarios.file.arriving import Request, requests_of
 from scenarios.file.scenario import Scenario
 from scenarios.file.sides import Fault
 from scenarios.laws.finding import Finding
+from scenarios.loop.nodes import NodeLoop
 from scenarios.loop.virtual import VirtualLoop
 from scenarios.world.books import Books, Told
 from scenarios.world.borders import Borders
@@ -38,6 +38,7 @@ from scenarios.world.hooking import post_of, sources_of, subjects_in
 from scenarios.world.naming import after, key_of, named
 from scenarios.world.nature import Nature
 from scenarios.world.randomness import SimulatedSecrets
+from scenarios.world.shared import InMemory, Shared
 from scenarios.world.tellings import Telling, of_accounts, of_people
 from scenarios.world.wishing import planned, wishes_of
 
@@ -56,7 +57,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     gets anywhere, and little enough to be told within minutes.
 
     Of several daemons, `cluster_of` is their database, `acting` makes the log of whoever begins to act what it is, and
-    `door_of` the door of one that stands by.
+    `door_of` the door of one that stands by. `nodes` is their loop, and `loop` that of one alone.
     """
 
     log_of: Callable[[Durable, Disk], Log] = MemoryLog
@@ -67,10 +68,11 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     opened: Callable[[System], None] = lambda _system: None
     started: Callable[[System], None] = lambda _system: None
     opening: Callable[[Log], AbstractAsyncContextManager[object]] = nullcontext
-    cluster_of: Callable[[Durable], Cluster] = Cluster
+    cluster_of: Callable[[Durable], Shared] = InMemory
     acting: Callable[[Log], Log] = lambda log: log
     door_of: Callable[[Door], Door] = lambda door: door
     loop: type[VirtualLoop] = VirtualLoop
+    nodes: type[NodeLoop] = NodeLoop
     may_touch: tuple[str, ...] = ()
     steps_max: int = 20_000_000
 

@@ -85,6 +85,14 @@ class Link(SimulatedDisk):
         until_us = self._cut_until_us(border) if self._cuts else None
         return usual if until_us is None else self._wait_out(border, until_us, usual)
 
+    def is_cut(self, border: Border) -> bool:
+        """Whether a word would be kept at a border now."""
+        return bool(self._cuts) and self._cut_until_us(border) is not None
+
+    def wrote(self) -> None:
+        """A batch that went over this way has just become durable."""
+        self._caller.wrote()
+
     def mended(self) -> Awaitable[None]:
         """Ends when a write may be tried again."""
         until_us = self._cut_until_us("before_sync") or self._cut_until_us("before_answer")

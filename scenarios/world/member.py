@@ -20,8 +20,6 @@ from actors.system import System
 from core.ids import Mint
 from core.policies import SECOND_US
 from core.ports import Clock
-from eventstore.cluster import Cluster
-from eventstore.cluster_node import Node
 from scenarios.loop.nodes import outside
 from scenarios.world.books import Handed, Trouble, Usurped
 from scenarios.world.building import channels_of, world_of
@@ -32,6 +30,7 @@ from scenarios.world.link import Cut, Link
 from scenarios.world.looking import look_into
 from scenarios.world.meeting import Meeting
 from scenarios.world.orders import Orders
+from scenarios.world.shared import Arrived, Shared
 from scenarios.world.troubles import TROUBLES, ended_by
 
 # How long whoever passes on a request waits for its answer.
@@ -43,7 +42,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     ground: Ground
     zones: dict[str, ZoneInfo]
-    cluster: Cluster
+    cluster: Shared
     orders: Orders
     tell: Callable[[Handed, Meeting], None]
     acts: Callable[["Member"], None]
@@ -65,7 +64,7 @@ class Member:
         self._cuts = cuts
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self._node: Node | None = None
+        self._node: Arrived | None = None
         self._mint: Mint | None = None
         # Nobody knows yet how far the log is.
         self.timepiece = self._timepiece(0)
@@ -129,7 +128,7 @@ class Member:
     async def _live(self) -> EndedBy:
         around = self._around
         disk = Link(self._ground, self._cuts, self, now_us=self._now_us)
-        self._node = node = await Node.arrive(around.cluster, self.identity, disk)
+        self._node = node = await around.cluster.arrive(self.identity, disk)
         async with anyio.create_task_group() as group:
             group.start_soon(node.lost)
             if await self._stand_by(node):
@@ -138,7 +137,7 @@ class Member:
         await node.close()
         return "stop"
 
-    async def _stand_by(self, node: Node) -> bool:
+    async def _stand_by(self, node: Arrived) -> bool:
         """Takes in for whoever acts. Answers whether its own turn has come, rather than its end."""
         clock = self._clock(node.newest()[1])
         world = replace(world_of(self._ground, node.log_for_reading, clock, self._around.zones), slot=node.slot)
@@ -157,11 +156,11 @@ class Member:
         return not self._stop.is_set()
 
     @staticmethod
-    async def _turn_comes(node: Node, race: TaskGroup) -> None:
+    async def _turn_comes(node: Arrived, race: TaskGroup) -> None:
         await node.acted()
         race.cancel_scope.cancel()
 
-    async def _act(self, node: Node) -> None:
+    async def _act(self, node: Arrived) -> None:
         ground, log = self._ground, self._ground.parts.acting(await node.acted())
         clock = self._clock(log.newest()[1])
         outside(lambda: self._around.acts(self))

@@ -139,10 +139,10 @@ def test_a_run_that_gets_nowhere_leaves_nothing_open(postgres_server: Server) ->
 
 
 def test_what_a_database_cannot_be_told_is_refused() -> None:
-    """Faults of a disk, and several daemons, are left to the simulated log, with the reason."""
+    """Faults of a disk are left to the simulated log where there is one daemon, with the reason."""
     assert unfit(scenario("")) is None
     assert "cannot be told" in (unfit(scenario('[[fault]]\nfor = "1m"\ndisk = "full"\n')) or "")
-    assert "own clock" in (unfit(scenario("daemons = 2\n")) or "")
+    assert unfit(scenario('daemons = 2\n[[fault]]\nfor = "1m"\ndisk = "full"\n')) is None
 
 
 def test_the_command_keeps_the_log_in_a_database_while_it_runs(postgres_server: Server) -> None:
@@ -151,10 +151,10 @@ def test_the_command_keeps_the_log_in_a_database_while_it_runs(postgres_server: 
     command = CliRunner().invoke(whole(), ["simulate", file, "--store", postgres_server.url])
     usual = CliRunner().invoke(whole(), ["simulate", file])
     assert (command.exit_code, command.output) == (0, usual.output)
-    several = str(ROOT / "acting_daemon_killed.toml")
+    failing = str(ROOT / "disk_full_and_back.toml")
     away = "postgresql://ann:open%20sesame@127.0.0.1:1/tidings"
     for name, store, words in (
-        (several, away, "ann@127.0.0.1:1/tidings: which of several daemons acts"),
+        (failing, away, "ann@127.0.0.1:1/tidings: a real disk cannot be told"),
         (file, away, "cannot be reached"),
         (file, "postgresql://127.0.0.1", "--store is memory, sqlite or postgresql://"),
     ):

@@ -1,0 +1,70 @@
+"""Several daemons of a world on the real PostgreSQL: every law holds there too, and one seed gives one log."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from eventstore.codec import EventRow
+from eventstore.postgres.connection import connect
+from eventstore.postgres.rows import event_row
+from eventstore.rows import EVENT_COLUMNS
+from scenarios.file.loading import load
+from scenarios.file.scenario import Scenario
+from scenarios.laws.evidence import Evidence
+from scenarios.run.on_postgres import parts_on, unfit
+from scenarios.run.own_database import OwnDatabase, own_database
+from tests.postgres_server import Server
+from tests.promises.on_a_store import ROOT, sound
+
+pytestmark = pytest.mark.slow
+
+_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event ORDER BY pos"  # noqa: S608  # Columns of ours.
+_SEVERAL = {file.stem: load(file) for file in sorted(ROOT.glob("*.toml")) if "\ndaemons = " in file.read_text()}
+
+
+@pytest.fixture(scope="module")
+def database(postgres_server: Server) -> Iterator[OwnDatabase]:
+    """A database for all runs of this module, one after another."""
+    with own_database(postgres_server.url) as made:
+        yield made
+
+
+async def _written(url: str) -> list[EventRow]:
+    connection = await connect(url)
+    rows = await connection.fetch(_EVENTS)
+    await connection.close()
+    return list(map(event_row, rows))
+
+
+def _run(world: Scenario, database: OwnDatabase, crash_at: tuple[int, ...] = ()) -> Evidence:
+    assert unfit(world) is None
+    evidence = sound(world, parts_on(database), crash_at)
+    assert database.real.at_once(partial(_written, database.url)) == evidence.durable.rows
+    return evidence
+
+
+@pytest.mark.parametrize("name", _SEVERAL)
+def test_shipped_scenarios_of_several_daemons_hold_on_a_database(name: str, database: OwnDatabase) -> None:
+    """Takeovers, freezes, cut ways, lost answers, clocks apart: each keeps every law, and the database has it all."""
+    evidence = _run(_SEVERAL[name], database)
+    assert len({life.machine for life in evidence.lives}) > 1 or name in {
+        "database_fails_over_with_a_lost_answer",
+        "several_daemons_crash_at_boundaries",
+    }
+
+
+@pytest.mark.parametrize("name", ["heard_but_not_hearing", "several_daemons_crash_at_boundaries"])
+def test_the_same_seed_gives_the_same_log_on_a_database(name: str, database: OwnDatabase) -> None:
+    """However long the server takes, and whatever was run in between, two runs are the same byte for byte."""
+    first = _run(_SEVERAL[name], database)
+    again = _run(_SEVERAL[name], database)
+    assert (first.digest, first.crossed_us) == (again.digest, again.crossed_us)
+
+
+def test_a_daemon_that_dies_at_a_boundary_is_replaced_on_a_database(database: OwnDatabase) -> None:
+    """Its power goes out before, while or after something is written or sent: the others go on and nothing is lost."""
+    world = _SEVERAL["several_daemons_crash_at_boundaries"]
+    boundaries = _run(world, database).boundaries
+    for share in (0.2, 0.5, 0.8):
+        assert len(_run(world, database, (int(share * boundaries),)).books.gone_us) == 1
