@@ -5,10 +5,11 @@ nothing and writes nothing.
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.peers import Peer, Peers
 from core import events as e
-from core.contents import PLAIN, Shape, Submission, sealed_fallbacks, shape_of
+from core.contents import Submission, sealed_fallbacks, shape_of
 from core.device_names import named_in
 from core.ids import Mint, shard_of
 from core.message import Message, accepted, head_of
@@ -77,8 +78,8 @@ class FirstCommits:
 
     def _event(self, asked: Asked, now_us: int, commitment: bytes) -> e.MessageAccepted:
         submission = asked.submission
-        shape = _shape_of(submission)
-        return e.MessageAccepted(
+        # No more than fifteen are named at once, as where it is read.
+        event = e.MessageAccepted(
             channel=submission.channel,
             lane=asked.lane.name,
             conversation=asked.peer.conversation,
@@ -86,7 +87,6 @@ class FirstCommits:
             expires_us=submission.expires_at_us,
             order=submission.order or asked.policy.order,
             priority=submission.priority,
-            on_ambiguous=submission.on_ambiguous,
             policy=submission.policy,
             host=None if submission.host is None else self._peers.host(submission.host),
             commitment=commitment,
@@ -94,14 +94,10 @@ class FirstCommits:
             trace=submission.trace,
             zone=submission.zone,
             lanes=asked.lanes,
-            fallbacks=len(submission.fallbacks),
-            fallback_by_us=submission.fallback_by_us,
-            has_template=shape.has_template,
-            marketing=shape.marketing,
             caused_by=submission.caused_by,
-            fans_out=submission.channel == "push" and named_in(submission.to) is None,
-            is_part=submission.key_of == "fanout",
         )
+        beyond = _beyond(submission)
+        return replace(event, **beyond) if beyond else event
 
     def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:
         """How a reference is found without being kept."""
@@ -138,9 +134,21 @@ def _private(submission: Submission) -> Private:
     )
 
 
-def _shape_of(submission: Submission) -> Shape:
-    """What of a content decides about its sending."""
-    return PLAIN if submission.channel != "whatsapp" else shape_of(submission.content)
+def _beyond(submission: Submission) -> dict[str, object]:
+    """What the event of a message holds beyond that of nearly all of them."""
+    beyond: dict[str, object] = {}
+    if submission.on_ambiguous is not None:
+        beyond["on_ambiguous"] = submission.on_ambiguous
+    if submission.fallbacks or submission.fallback_by_us is not None:
+        beyond |= {"fallbacks": len(submission.fallbacks), "fallback_by_us": submission.fallback_by_us}
+    if submission.channel == "whatsapp":
+        shape = shape_of(submission.content)
+        beyond |= {"has_template": shape.has_template, "marketing": shape.marketing}
+    if submission.channel == "push":
+        beyond["fans_out"] = named_in(submission.to) is None
+    if submission.key_of == "fanout":
+        beyond["is_part"] = True
+    return beyond
 
 
 def _first_append(message: Message, event: e.MessageAccepted, peer: Peer) -> Append:

@@ -110,13 +110,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     lane: str | None
     order: Order | None
     priority: int
-    on_ambiguous: OnAmbiguous | None
     policy: str | None
-    zone: str | None
-    metadata: bytes | None
     trace: str
     correlation: str | None
-    request: bytes
+    on_ambiguous: OnAmbiguous | None = None
+    zone: str | None = None
+    metadata: bytes | None = None
+    request: bytes = b""
     failover: tuple[str, ...] = ()
     fallbacks: tuple[Alternative, ...] = ()
     fallback_by_us: int | None = None
@@ -153,6 +153,7 @@ def read(
     if request.time_zone is not None and not _ZONE.fullmatch(request.time_zone):
         raise Invalid("/time_zone", "expected the name of a time zone such as Europe/Berlin")
     cause, caused_by = _cause(request.cause)
+    # A call that names more than fifteen arguments makes a dict of them first, which costs as much as reading the JSON.
     submission = Submission(
         channel=request.channel,
         to=to,
@@ -166,22 +167,42 @@ def read(
         lane=request.lane,
         order=request.order,
         priority=PRIORITY_ELSE if request.priority is None else request.priority,
-        on_ambiguous=request.on_ambiguous,
         policy=request.policy,
-        zone=request.time_zone,
-        metadata=None if request.metadata is None else _metadata(request.metadata),
         trace=trace,
         correlation=correlation,
-        request=b"",
-        failover=_lanes(request),
-        fallbacks=tuple(_alternative(wanted, f"/fallback/{n}") for n, wanted in enumerate(request.fallback or ())),
-        fallback_by_us=None if request.fallback_by is None else _instant_us(request.fallback_by),
-        cause=cause,
-        caused_by=caused_by,
     )
-    if submission.fallback_by_us is not None and not submission.fallbacks:
-        raise Invalid("/fallback_by", "expected a fallback that could begin then")
+    if cause or not _is_plain(request):
+        submission = replace(submission, cause=cause, caused_by=caused_by, **_beyond(request))
     return submission if submission.idempotency_key is None else replace(submission, request=_canonical(submission))
+
+
+def _is_plain(request: MessageRequest) -> bool:
+    """Whether a request asks for nothing beyond what nearly all of them do."""
+    return (
+        request.on_ambiguous is None
+        and request.time_zone is None
+        and request.metadata is None
+        and request.failover is None
+        and request.fallback is None
+        and request.fallback_by is None
+    )
+
+
+def _beyond(request: MessageRequest) -> dict[str, object]:
+    """What a submission holds of such a request beyond that."""
+    metadata = None if request.metadata is None else _metadata(request.metadata)
+    failover = _lanes(request)
+    fallbacks = tuple(_alternative(wanted, f"/fallback/{n}") for n, wanted in enumerate(request.fallback or ()))
+    if request.fallback_by is not None and not fallbacks:
+        raise Invalid("/fallback_by", "expected a fallback that could begin then")
+    return {
+        "on_ambiguous": request.on_ambiguous,
+        "zone": request.time_zone,
+        "metadata": metadata,
+        "failover": failover,
+        "fallbacks": fallbacks,
+        "fallback_by_us": None if request.fallback_by is None else _instant_us(request.fallback_by),
+    }
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,9 +210,6 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     has_template: bool = False
     marketing: bool = False
-
-
-PLAIN: Final = Shape()
 
 
 def shape_of(content: bytes) -> Shape:

@@ -77,5 +77,7 @@ class Sheet:
             # One that this batch brings is new to the store, whatever took its place since.
             rows = self.sealed if sealed.stream in self.sealed else self.resealed
             rows[sealed.stream] = sealed_row(sealed)
-        self._aliases.update((alias_row(alias), False) for alias in append.dropped)
-        self._aliases.update((alias_row(alias), True) for alias in append.aliases)
+        for alias in append.dropped:
+            self._aliases[alias_row(alias)] = False
+        for alias in append.aliases:
+            self._aliases[alias_row(alias)] = True

@@ -22,11 +22,11 @@ def count(append: Append, differences: Counts) -> None:
         head = change.head
         if head.kind != "msg":
             continue
-        started = sum(
-            1 for draft in append.drafts if draft.stream == head.stream and type(draft.event) is AttemptStarted
-        )
         now = key_of(head, head.status)
         if change.was is not None:
+            started = sum(
+                1 for draft in append.drafts if draft.stream == head.stream and type(draft.event) is AttemptStarted
+            )
             lane = head.lane if change.was_lane is None else change.was_lane
             before = head.tenant, head.channel, lane, change.was
             if before == now and not started:
