@@ -92,7 +92,7 @@ def lanes_of(
         policy, settings = _provider(table, policy, data)
         note(reader, mistakes(settings), (*path, table.provider), _KEY_OF)
         check_ca_file(reader, getattr(settings, "ca_file", None), (*path, table.provider))
-        if table.policy.preset is not None:
+        if table.policy.preset is not None and table.channel:
             users.setdefault(table.policy.preset, set()).add(table.channel)
         if reader.sound(path):
             lanes.append(

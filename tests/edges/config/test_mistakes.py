@@ -58,6 +58,10 @@ def test_five_mistakes_are_shown_together(mistakes: Mistakes) -> None:
         ("[lanes.mail]\nprovider = 'sandbox'", "1 lanes.mail.channel: missing"),
         ("[lanes.mail]\nchannel = 'email'", "1 lanes.mail.provider: missing"),
         ("[lanes.mail]\nchannel = 'fax'\nprovider = 'sandbox'", '2 lanes.mail.channel: "fax"'),
+        (
+            "[lanes.mail]\nchannel = 'fax'\nprovider = 'sandbox'\npolicy = { preset = 'email' }",
+            '2 lanes.mail.channel: "fax"',
+        ),
         ("[lanes.mail]\nchannel = 'email'\nprovider = 'pigeon'", '3 lanes.mail.provider: "pigeon"'),
         ("[lanes.mail]\nchannel = 'email'\nprovider = 'green_api'", '3 lanes.mail.provider: "green_api", which'),
         ("[lanes.x]\nchannel = 'push'\nprovider = 'smtp'", '3 lanes.x.provider: "smtp", which does not serve push'),
