@@ -285,7 +285,8 @@ class ConversationActor(Recording):
     async def _recall(self) -> None:
         """Reads the log where memory is gone or in doubt; attempts that nobody answers for become ambiguous."""
         if not self.is_lost:
-            await self._lines.refill()
+            if not self._lines.is_ready:
+                await self._lines.refill()
             return
         self.state = replayed(await self._lines.wake(), self.state)
         await self._lines.refill()

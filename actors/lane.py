@@ -24,6 +24,8 @@ from core.settings import Lane
 
 # Callers that may wait to record something about one lane.
 _CALLERS_MAX: Final = 4_096
+# What the whole lane heeds though it is no fault of its provider's.
+_HEEDED: Final = (Config, Rate)
 
 
 class LaneActor(LaneLife):
@@ -46,16 +48,19 @@ class LaneActor(LaneLife):
 
     async def saw(self, outcome: Outcome, permit: Permit) -> None:
         """Weighs an outcome; what follows from it (pause, throttle, breaker) is durable when this returns."""
-        if is_unasked(outcome):
-            return
-        if not permit.is_probe and not is_fault(outcome) and not isinstance(outcome, Config | Rate):
-            # Nothing can follow from it, so it waits for nobody.
-            self.judge(permit.host, outcome, self._clock.now_us(), is_probe=False)
+        if is_unasked(outcome) or self.saw_well(outcome, permit):
             return
         host, conversation, is_probe = permit.host, permit.conversation, permit.is_probe
         await self._record(
             lambda now_us: self.follows(outcome, host=host, conversation=conversation, is_probe=is_probe, now_us=now_us)
         )
+
+    def saw_well(self, outcome: Outcome, permit: Permit) -> bool:
+        """Weighs an outcome from which nothing can follow, so that it waits for nobody; False for any other."""
+        if permit.is_probe or is_fault(outcome) or isinstance(outcome, _HEEDED) or is_unasked(outcome):
+            return False
+        self.judge(permit.host, outcome, self._clock.now_us(), is_probe=False)
+        return True
 
     # -- what people ask
 

@@ -38,6 +38,11 @@ class Lines:
         # What is open by the instants that count; None while that is little.
         self._front: Front | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing has to be read before the next turn: both lines are here whole, as nearly always."""
+        return not self._pages and not self._late
+
     def deciding(self, blocked_until_us: int) -> Collection[Message]:
         """Those of the open messages that decide what is wanted next, while nothing may start before an instant."""
         if self._front is None:

@@ -4,7 +4,6 @@ This file answers for one append for a message and its conversation, and for not
 must never decide what is recorded, nor whose turn it is.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 import anyio
@@ -48,13 +47,16 @@ class Recording:
             heads.append(HeadChange(head=head_of(after, self.shard), was=message.status, was_lane=was_lane))
             if after.provider_id != message.provider_id:
                 names = self._world.names_of(after)
+        notices = drafts and (names or _concerns_others(after))
         try:
             await self._commit(drafts, heads, own, at_us=at_us, names=names)
         except (AppendUnknown, anyio.get_cancelled_exc_class()):
             self._world.unsure(after)
-            self._noticed(after, drafts, names)
+            if notices:
+                self._world.noticed(after)
             raise
-        self._noticed(after, drafts, names)
+        if notices:
+            self._world.noticed(after)
         self._lines.keep(after)
         if own and wants_snapshot(self.state, len(own)):
             await keep_snapshot(self._world.log, self.state)
@@ -94,15 +96,6 @@ class Recording:
                 await self._world.log.append(append)
             self.state = state
 
-    def _noticed(self, after: Message, drafts: Sequence[Draft], names: tuple[Alias, ...]) -> None:
-        """Has others hear of what the log holds now, or may hold.
-
-        Of what stays as it was nobody has to hear: whoever only looked, or was refused, would look again for ever.
-        """
-        waits = after.status in WAITING and (after.lanes or after.ends_us is not None)
-        if drafts and (names or after.owes or waits or after.fans_out):
-            self._world.noticed(after)
-
     def _forget(self) -> None:
         self.is_lost = True
 
@@ -113,3 +106,13 @@ class Recording:
         """
         with suppress(TidingsError):
             await self._lines.refill()
+
+
+def _concerns_others(message: Message) -> bool:
+    """Whether something may follow from a message's new state that its conversation does not see to.
+
+    Of what stays as it was nobody has to hear: whoever only looked, or was refused, would look again for ever.
+    """
+    if message.status in WAITING and (message.lanes or message.ends_us is not None):
+        return True
+    return message.fans_out or message.owes

@@ -33,6 +33,8 @@ _AGAIN_MOST_US: Final = 5 * SECOND_US
 # A channel keeps its deadline itself and knows best what a timeout means; one that does not is cut off so much later.
 _OVERDUE_US: Final = 5 * SECOND_US
 
+# What something left for in any case.
+_LEFT: Final = (Taken, Ambiguous)
 # How long a provider may take to say what became of an attempt.
 _INQUIRY_US: Final = 20 * SECOND_US
 
@@ -68,7 +70,7 @@ class Departure:
 
     def flight(self, outcome: Outcome) -> Flight:
         """The attempt as it ended just now."""
-        if isinstance(outcome, Taken | Ambiguous):
+        if isinstance(outcome, _LEFT):
             self()  # Something left in any case; a channel that saw no instant counts from its answer.
         return Flight(outcome=outcome, sent_us=self.sent_us, took_us=self._clock.now_us() - self.started_us)
 
@@ -131,9 +133,10 @@ class Sender:
             return await self._withheld(permit, actor, attempt)
         try:
             await self._insist(lambda: actor.conclude(attempt, flight))
-            await self._insist(lambda: lane.saw(flight.outcome, permit))
-            if isinstance(flight.outcome, Rate) and flight.outcome.scope == "account":
-                await self._spread(lane, flight.outcome, permit)
+            if not lane.saw_well(flight.outcome, permit):
+                await self._insist(lambda: lane.saw(flight.outcome, permit))
+                if isinstance(flight.outcome, Rate) and flight.outcome.scope == "account":
+                    await self._spread(lane, flight.outcome, permit)
         except NONSENSE as error:
             return self._parked(permit, error)
         self._tell(permit, attempt, flight)

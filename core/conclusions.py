@@ -16,6 +16,8 @@ from core.outcomes import Ambiguous, Config, Hold, Outcome, Rate, Taken, Transie
 from core.peers import told_of_peer
 from core.policies import HOUR_US, SECOND_US, Policy, delay_us
 
+# What says nothing of the peer: our own set-up, and waits that were asked for.
+_OF_NO_PEER: Final = (Rate, Hold, Config)
 # What leaves a failed attempt without a next try.
 _NO_NEXT_TRY: Final = (e.MessageHeld, e.MessageDead, e.MessageCancelled, e.AttemptProved)
 
@@ -236,7 +238,7 @@ def _circuit_events(
         until_us = now_us + grown_pause_us(conversation, outcome, policy)
         refusals = conversation.refusals + 1 if outcome.growth > 1 else 0
         return (e.ConversationPaused(until_us=until_us, code=outcome.code, refusals=refusals),)
-    if isinstance(outcome, Rate | Hold | Config) or is_unasked(outcome):
+    if isinstance(outcome, _OF_NO_PEER) or is_unasked(outcome):
         return ()
     if not is_fault(outcome):
         # Any definite answer, a refusal too, shows a peer that works.

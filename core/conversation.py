@@ -152,10 +152,11 @@ def dues(conversation: Conversation, messages: Iterable[Message], policy_of: Cal
     flying = flying_fifo = 0
     others: list[Message] = []
     for message in messages:
+        is_fifo = message.line == FIFO_LINE
         if message.in_flight:
             flying += 1
-            flying_fifo += message.line == FIFO_LINE
-        if message.line == FIFO_LINE:
+            flying_fifo += is_fifo
+        if is_fifo:
             if first is None or (message.first_due_us, message.id) < (first.first_due_us, first.id):
                 first = message
             if message.ends_us is None and message.failing_us is None:
@@ -203,8 +204,10 @@ def _due(conversation: Conversation, message: Message, policy: Policy, *, may_st
     assert message.due_us is not None, f"message {message.id} waits without a due instant"
     assert stored_us is not None, f"message {message.id} waits without a place on the agenda"
     start_us = max(message.due_us, conversation.blocked_until_us) if may_start else None
-    instants = (start_us, message.ends_us, skips_at(message, policy))
-    due_us = min((instant for instant in instants if instant is not None), default=None)
+    due_us, ends_us, skip_us = start_us, message.ends_us, skips_at(message, policy)
+    if ends_us is not None or skip_us is not None:
+        # Few have an end or a patience, and each attempt asks three times.
+        due_us = min(instant for instant in (start_us, ends_us, skip_us) if instant is not None)
     if due_us is None:
         return None
     return Due(

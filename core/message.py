@@ -302,7 +302,6 @@ def head_row_of(message: Growing, shard: int) -> HeadRow:
         # Whatever a provider says, a row can hold it: PostgreSQL's texts have no NUL.
         message.code.replace("\x00", ""),
         message.cause,
-        # Most messages can owe nothing, and are not asked for their whole story.
-        message.owes if message.fallbacks or message.is_part else False,
+        message.owes,
         message.ends_us if waits else None,
     )

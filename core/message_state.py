@@ -5,7 +5,6 @@ message.py.
 """
 
 from collections.abc import Collection
-from copy import copy
 from typing import Final, Literal
 
 import msgspec
@@ -138,6 +137,8 @@ class Growing(msgspec.Struct, kw_only=True, gc=False):
     @property
     def owes(self) -> bool:
         """Whether its end is to be followed by something that has not been recorded yet."""
+        if not self.fallbacks and not self.is_part:
+            return False  # Most can owe nothing, and are asked with each event.
         return self.owes_fallback or (self.word is not None and self.word != self.end_told)
 
     @property
@@ -206,7 +207,7 @@ def growing(message: Message) -> Growing:
     A copy with `replace` costs three times as much: of so many fields a dozen change with an event, and each is looked
     for by its name. Both classes have the same fields, so that an object of one becomes one of the other at once.
     """
-    grown = copy(message)
+    grown: Growing = message.__copy__()  # type: ignore[attr-defined]  # What `copy.copy` finds after a search.
     force_setattr(grown, "__class__", Growing)
     return grown
 

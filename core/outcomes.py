@@ -96,6 +96,10 @@ class Ambiguous(_Outcome, frozen=True, kw_only=True, tag="ambiguous"):
     """It may have been taken: bytes had left and no answer came, or the process died in between."""
 
 
+# Tuples, since a union is made anew each time that it is written, and these are asked several times an attempt.
+_FAULTS: Final = (Transient, Ambiguous)
+_OURS_AT_TIMES: Final = (Permanent, Recipient, Hold)
+
 Outcome = Taken | Permanent | Transient | Rate | Recipient | OptOut | Config | Hold | Window | Ambiguous
 Failure = Permanent | Transient | Rate | Recipient | OptOut | Config | Hold | Window | Ambiguous
 
@@ -116,12 +120,12 @@ def is_fault(outcome: Outcome) -> bool:
 
     A permanent refusal is an answer of a peer that works.
     """
-    return isinstance(outcome, Transient | Ambiguous)
+    return isinstance(outcome, _FAULTS)
 
 
 def is_unasked(outcome: Outcome) -> bool:
     """Whether nobody outside was asked: it proves neither a peer nor a provider to work, nor to fail."""
-    return isinstance(outcome, Permanent | Recipient | Hold) and outcome.unasked
+    return isinstance(outcome, _OURS_AT_TIMES) and outcome.unasked
 
 
 def of_provider_status(status: int, *, after_us: int | None = None, detail: str = "") -> Outcome:
