@@ -17,7 +17,7 @@ from adapters.web.front import Front
 from adapters.web.problems import Declined, problem
 from adapters.web.reading import body_of, id_in_path
 from core import ids
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.pointers import decoded
 from core.views import KeyState, Role
 
@@ -71,6 +71,9 @@ _REQUESTS: Final = msgspec.json.Decoder(KeyRequest)
 async def add(front: Front, request: web.Request, caller: Caller) -> web.Response:
     """Makes a key; an administrator of one tenant makes keys for that tenant."""
     asked = decoded(_REQUESTS, await body_of(front, request))
+    # Another tenant's operators read it on a terminal, which would carry out what is no character.
+    if not asked.label.isprintable():
+        raise Invalid("/label", "expected printable characters on one line")
     tenant = asked.tenant if asked.tenant is None else tenant_name(asked.tenant, "/tenant")
     if not caller.is_everywhere:
         tenant = tenant or caller.tenant

@@ -284,6 +284,7 @@ async def test_a_query_is_read_as_strictly_as_a_body(house: House, call: str, at
         ("/v1/keys", {"role": "king"}, "/role"),
         ("/v1/keys", {"role": "send", "tenant": "a b"}, "/tenant"),
         ("/v1/keys", {"role": "send", "label": "x" * 201}, "/label"),
+        ("/v1/keys", {"role": "send", "label": "\x1b[2Jthe shop"}, "/label"),
     ],
 )
 async def test_every_body_is_read_strictly(house: House, path: str, body: Json, at: str) -> None:
