@@ -1,14 +1,14 @@
 """Scenarios on a real store: the daemon's log lies there, and the world's view of it follows commit by commit.
 
 This file answers for what the daemon reads coming from the store, and for the view holding what the store holds, after
-a crash too. What it leaves out are faults of a disk, which a real one cannot be asked for.
+a crash too. It must never show the daemon anything of the view.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from core.ports import Health, Log
 from core.records import Acceptance, Append, Repeated, Snapshot, Stored
@@ -16,18 +16,14 @@ from eventstore.batches import Future
 from eventstore.disk import Disk
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
-from scenarios.file.scenario import Scenario
+from eventstore.waking import Waking
+from eventstore.writer import Writer
 from scenarios.loop.hybrid import HybridLoop
+from scenarios.run.storing import Call, Storing, passed
 from scenarios.world.ground import Parts
 
-Call = Append | Acceptance | Snapshot
-
-
-def unfit(scenario: Scenario) -> str | None:
-    """Why a scenario of one daemon cannot be run on a real store, None where it can."""
-    if scenario.disk_latency is not None or any(fault.disk or fault.store for fault in scenario.faults):
-        return "a real disk cannot be told to fail, or to be slow"
-    return None
+# What a log tells without being asked over the way to its disk.
+_TOLD: Final = frozenset({"inbox", "is_exclusive", "may_send"})
 
 
 class Store(Protocol):
@@ -73,21 +69,32 @@ class FollowedLog:
         self._view = view
         self._disk = disk
         self._log: Log
+        commits = Storing(disk, self._put, lambda: view.durable.numbering)
+        self._writer = Writer(commits, Waking())
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # Every question of the port, asked of the store.
-        return getattr(self._log, name)
+        question = getattr(self._log, name)
+        return question if name in _TOLD else partial(self._read, question)
+
+    async def _read(self, question: Callable[..., Awaitable[Any]], *values: Any, **options: Any) -> Any:  # noqa: ANN401  # Whatever is asked.
+        await passed(self._disk.at("before_read", 0))
+        return await question(*values, **options)
 
     def append(self, append: Append) -> Awaitable[None]:
         """See the port."""
-        return cast("Awaitable[None]", self._put(append, lambda log: log.append(append)))
+        return self._writer.put(append)  # type: ignore[return-value]  # An append is answered with None.
 
     def accept(self, acceptance: Acceptance) -> Awaitable[Stored | Repeated]:
         """See the port."""
-        return cast("Awaitable[Stored | Repeated]", self._put(acceptance, lambda log: log.accept(acceptance)))
+        return self._writer.put(acceptance)  # type: ignore[return-value]  # An acceptance is never answered with None.
 
     def save_snapshot(self, snapshot: Snapshot) -> Awaitable[None]:
         """See the port."""
-        return cast("Awaitable[None]", self._put(snapshot, lambda log: log.save_snapshot(snapshot)))
+        return self._writer.put(snapshot)  # type: ignore[return-value]  # A snapshot is answered with None.
+
+    def settled(self) -> Awaitable[None]:
+        """See the port."""
+        return self._writer.settled()
 
     def changed(self) -> Awaitable[None]:
         """See the port. By the view, which is never behind what anybody was told."""
@@ -99,7 +106,8 @@ class FollowedLog:
 
     def health(self) -> tuple[Health, str]:
         """See the port."""
-        return self._log.health()
+        state, reason = self._writer.health()
+        return (state, reason) if state != "ok" else self._log.health()
 
     async def open(self) -> None:
         """Opens the store. After a crash the view is brought to what is in it."""
@@ -114,19 +122,17 @@ class FollowedLog:
         assert self._log.newest() == self._view.newest(), "the view holds what the store holds"
 
     async def close(self) -> None:
-        """Closes the store."""
+        """Commits what is queued, and closes the store."""
+        await self._writer.close()
         await self._log.close()
         self._shelf.abandoned = None
 
-    def _put(self, call: Call, ask: Callable[[Log], Awaitable[object]]) -> Awaitable[object]:
-        stop = self._disk.at("before_write", _rows(call))
-        if stop is not None:
-            return stop
-        answer = cast("Future", ask(self._log))
+    def _put(self, call: Call) -> Future:
+        answer = cast("Future", _asked(self._log, call))
         self._shelf.unheard[id(call)] = call
         answer.add_done_callback(partial(self._landed, call))
         # Whoever is cancelled must not take along what is under way.
-        return asyncio.shield(answer)
+        return cast("Future", asyncio.shield(answer))
 
     def _landed(self, call: Call, answer: Future) -> None:
         """The first to hear of an answer. After a crash nobody is."""
@@ -134,7 +140,6 @@ class FollowedLog:
         if answer.exception() is None:
             said = _into(self._view, call)
             assert said == answer.result(), f"the store says {answer.result()}, and memory {said}"
-        self._disk.at("before_answer", _rows(call))
 
     async def _has(self, call: Call) -> bool:
         if isinstance(call, Snapshot):
@@ -153,6 +158,16 @@ async def _opened(log: Log) -> AsyncIterator[None]:
         await followed.close()
 
 
+def _asked(log: Log, call: Call) -> Awaitable[object]:
+    match call:
+        case Append():
+            return log.append(call)
+        case Acceptance():
+            return log.accept(call)
+        case Snapshot():
+            return log.save_snapshot(call)
+
+
 def _into(view: MemoryLog, call: Call) -> Stored | Repeated | None:
     """What the memory log answers: at once, since nothing is wrong with its disk."""
     answer: Awaitable[object]
@@ -163,13 +178,3 @@ def _into(view: MemoryLog, call: Call) -> Stored | Repeated | None:
     assert isinstance(answer, asyncio.Future), "a memory log answers with a future"
     assert answer.done(), "a memory log on a sound disk is through at once"
     return cast("Stored | Repeated | None", answer.result())
-
-
-def _rows(call: Call) -> int:
-    match call:
-        case Append():
-            return len(call.drafts)
-        case Acceptance():
-            return len(call.append.drafts)
-        case Snapshot():
-            return 0

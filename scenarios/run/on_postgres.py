@@ -15,7 +15,6 @@ from core.ports import Health, Inbox, Log
 from core.records import Acceptance, Append, Repeated, Snapshot, Stored
 from eventstore.writing import WritingLog
 from scenarios.database.shared import OnServer
-from scenarios.file.scenario import Scenario
 from scenarios.loop.beside import NodesBeside
 from scenarios.loop.real import RealLoop
 from scenarios.run import followed
@@ -23,13 +22,6 @@ from scenarios.run.own_database import OwnDatabase, own_database
 from scenarios.world.ground import Parts
 
 Told = TypeVar("Told")
-
-
-def unfit(scenario: Scenario) -> str | None:
-    """Why a scenario cannot be run on a database, None where it can."""
-    if scenario.daemons > 1:
-        return None
-    return followed.unfit(scenario)
 
 
 @contextmanager

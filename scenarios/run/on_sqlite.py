@@ -22,7 +22,7 @@ def unfit(scenario: Scenario) -> str | None:
     """Why a scenario cannot be run on a file, None where it can."""
     if scenario.daemons > 1:
         return "several daemons share no file"
-    return followed.unfit(scenario)
+    return None
 
 
 def parts_on(directory: Path) -> Parts:

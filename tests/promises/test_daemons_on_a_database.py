@@ -12,7 +12,7 @@ from eventstore.rows import EVENT_COLUMNS
 from scenarios.file.loading import load
 from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
-from scenarios.run.on_postgres import parts_on, unfit
+from scenarios.run.on_postgres import parts_on
 from scenarios.run.own_database import OwnDatabase, own_database
 from tests.postgres_server import Server
 from tests.promises.on_a_store import ROOT, sound
@@ -38,7 +38,6 @@ async def _written(url: str) -> list[EventRow]:
 
 
 def _run(world: Scenario, database: OwnDatabase, crash_at: tuple[int, ...] = ()) -> Evidence:
-    assert unfit(world) is None
     evidence = sound(world, parts_on(database), crash_at)
     assert database.real.at_once(partial(_written, database.url)) == evidence.durable.rows
     return evidence

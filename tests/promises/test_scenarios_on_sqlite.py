@@ -79,19 +79,28 @@ def test_time_stands_still_while_a_thread_is_at_work(tmp_path: Path) -> None:
     assert found == [(0.0, 0), (3_600.0, 1), (7_200.0, 2)]
 
 
-def test_a_scenario_about_a_failing_disk_is_no_scenario_for_a_file() -> None:
-    """What only a simulated disk can do is refused, with the reason."""
+def test_what_a_disk_does_to_a_file_is_the_worlds_to_say(tmp_path: Path) -> None:
+    """A full disk is asked for nothing and the door says so; a commit whose answer is lost is there for who repeats."""
+    faults = '[[fault]]\nat = "1m"\nfor = "1m"\ndisk = "full"\n[[fault]]\nat = "3m"\nfor = "1m"\nstore = "lost_reply"\n'
+    letters = '[[arrive]]\nover = "5m"\ncount = 20\nchannel = "email"\nto = "reader{n}@example.com"\n'
+    keyed = f'{letters}idempotency_key = "letter/{{n}}"\n[[expect]]\nthat = "delivered"\ncount = 20\n'
+    evidence = _run(scenario(f"{keyed}{faults}", runs_for="10m"), tmp_path)
+    assert {told.what for told in evidence.books.told} == {"accepted", "refused", "repeated"}
+
+
+def test_several_daemons_are_no_scenario_for_a_file() -> None:
+    """They share a database, and no file: that is refused, with the reason."""
     assert unfit(scenario("")) is None
-    assert "cannot be told" in (unfit(scenario('[[fault]]\nfor = "1m"\ndisk = "full"\n')) or "")
+    assert "share no file" in (unfit(scenario("daemons = 2\n")) or "")
 
 
 @pytest.mark.slow
 def test_the_command_keeps_the_log_in_a_file_while_it_runs() -> None:
-    """`--store sqlite` tells the same as without it; another store, or a disk that must fail, is a mistake."""
+    """`--store sqlite` tells the same as without it; another store, or several daemons, is a mistake."""
     command = CliRunner().invoke(whole(), ["simulate", str(ROOT / "quiet_day.toml"), "--store", "sqlite"])
     usual = CliRunner().invoke(whole(), ["simulate", str(ROOT / "quiet_day.toml")])
     assert (command.exit_code, command.output) == (0, usual.output)
-    for name, store in (("quiet_day", "postgres"), ("disk_full_and_back", "sqlite")):
+    for name, store in (("quiet_day", "postgres"), ("rolling_restart", "sqlite")):
         refused = CliRunner().invoke(whole(), ["simulate", str(ROOT / f"{name}.toml"), "--store", store])
         assert isinstance(refused.exception, Ended)
         assert "--store" in str(refused.exception)
