@@ -16,6 +16,8 @@ from core.records import Recorded
 # pos, shard, seq, stream, version, type, schema version, at, tenant, cause, body, link. `pos` is the store's own
 # order of arrival and part of no promise; the ten between pos and link are what the link is made over, in this order.
 EventRow = tuple[int, int, int, int, int, str, int, int, str, int, bytes, bytes]
+# The same without `pos`.
+LinkedRow = tuple[int, int, int, int, str, int, int, str, int, bytes, bytes]
 
 
 class UnknownEvent(Event, frozen=True, kw_only=True, array_like=True, gc=False):

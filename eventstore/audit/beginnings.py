@@ -16,22 +16,25 @@ from core.message import Growing, begun, grow, head_row_of
 from core.sealing import commitment_of
 from eventstore.audit.findings import Fault, Findings, InFlight
 from eventstore.audit.streams import NONSENSE, Addresses, Kept, StreamCheck
-from eventstore.codec import EventRow, decode
+from eventstore.codec import EventRow, LinkedRow, decode
 from eventstore.rows import HEAD_COLUMNS
 from eventstore.tallying import add
 
 # Most messages begin and end within so many events of a log; of the others the end is looked up. A few megabytes.
 EVENTS_AT_ONCE: Final = 8_192
 
-# What is kept beside a stream, as one row that nobody takes apart: the columns of its head, whether its vault row and
-# address fit, the salt and the private bytes of that row. All are None where there is none; of these streams only a
+# What is kept beside a stream, as one row that nobody takes apart: whether all fits that its first event's row tells,
+# the salt and the private bytes of its vault row, and of its head what only the fold tells; None where there is none.
+# What fits: the first columns of the head, the tenant of the vault row, and the address. Of these streams only a
 # conversation may have a snapshot, so with one nothing fits.
 Beside = tuple[object, ...]
 Life = tuple[Growing, int]
 
-_VERSION: Final = HEAD_COLUMNS.split(", ").index("version")
-_HEAD: Final = slice(HEAD_COLUMNS.count(",") + 1)
-_BEHIND: Final = slice(_HEAD.stop, None)
+# The columns of a head that the fold tells, from its version on. Where it begins in a head, and in what is beside.
+_FOLDED: Final = HEAD_COLUMNS.split(", ").index("version")
+FOLDED_COLUMNS: Final = HEAD_COLUMNS.split(", ", _FOLDED)[_FOLDED]
+_BEHIND: Final = 3
+
 _ACCEPTED: Final = e.MessageAccepted.__name__
 _COUNTED: Final = attrgetter("tenant", "channel", "lane", "status", "attempt")
 
@@ -39,7 +42,7 @@ _COUNTED: Final = attrgetter("tenant", "channel", "lane", "status", "attempt")
 class BegunBook(Addresses, Protocol):
     """A log as it is read along the beginnings of its streams."""
 
-    def begun(self, after: int, up_to: int | None) -> Iterator[Beside]:
+    def begun(self, after: int, up_to: int) -> Iterator[Beside]:
         """What is kept beside the streams whose first events are these, in the order of arrival."""
         ...
 
@@ -53,13 +56,13 @@ class BegunBook(Addresses, Protocol):
 
 
 class Beginnings:
-    """Looks at every stream that begins behind a position, up to another one (None: the last).
+    """Looks at every stream that begins behind a position, up to another one.
 
     `looked_at`, `heads` and `vault` count the events, heads and vault rows of these streams: where those of all
     stretches are as many as there are, no event is left without a beginning, and nothing is kept without an event.
     """
 
-    def __init__(self, book: BegunBook, findings: Findings, *, after: int, up_to: int | None) -> None:
+    def __init__(self, book: BegunBook, findings: Findings, *, after: int, up_to: int) -> None:
         self._book, self._findings = book, findings
         self._check = StreamCheck(book, findings)
         self._begun = book.begun(after, up_to)
@@ -68,13 +71,13 @@ class Beginnings:
         self._seen = 0
         self.looked_at = self.heads = self.vault = 0
 
-    def see(self, page: list[EventRow]) -> None:
+    def see(self, page: list[LinkedRow]) -> None:
         """The next events of the stretch. Raises EnoughFound."""
         lives = self._lives
         for row in page:
-            stream = row[3]
+            stream = row[2]
             try:
-                if row[4] == 1:
+                if row[3] == 1:
                     self._begin(row)
                 elif (life := lives.get(stream)) is not None and not _goes_on(life, row):
                     lives[stream] = None
@@ -95,21 +98,21 @@ class Beginnings:
         self._count(sound)
         self._lives, self._seen = {}, 0
 
-    def _begin(self, row: EventRow) -> None:
-        stream = row[3]
+    def _begin(self, row: LinkedRow) -> None:
+        shard, _, stream, _, name, schema_version, at_us, tenant, cause, body, _ = row
         if stream in self._lives:
             self._findings.fault(Fault(what="it begins twice", stream=stream))
         self._lives[stream] = None
-        if row[5] == _ACCEPTED:
-            event = decode(row[5], row[6], row[10])
-            self._lives[stream] = begun(stream, row[7], row[8], event, cause=row[9]), row[1]
+        if name == _ACCEPTED:
+            event = decode(name, schema_version, body)
+            self._lives[stream] = begun(stream, at_us, tenant, event, cause=cause), shard
 
     def _is_sound(self, life: Life, beside: Beside) -> bool:
         message, shard = life
-        fits, salt, private = beside[_BEHIND]
-        if not fits or (beside[_VERSION] != message.version and not self._came_to_its_end(life)):
+        fits, salt, private = beside[:_BEHIND]
+        if not fits or (beside[_BEHIND] != message.version and not self._came_to_its_end(life)):
             return False
-        if beside[_HEAD] != head_row_of(message, shard):
+        if beside[_BEHIND:] != head_row_of(message, shard)[_FOLDED:]:
             return False
         if isinstance(private, bytes) and isinstance(salt, bytes):
             self.vault += 1
@@ -120,7 +123,7 @@ class Beginnings:
     def _came_to_its_end(self, life: Life) -> bool:
         message, _ = life
         try:
-            return all(_goes_on(life, row) for row in self._book.rest(message.id, message.version))
+            return all(_goes_on(life, row[1:]) for row in self._book.rest(message.id, message.version))
         except NONSENSE:
             return False
 
@@ -157,10 +160,11 @@ class Beginnings:
                 )
 
 
-def _goes_on(life: Life, row: EventRow) -> bool:
+def _goes_on(life: Life, row: LinkedRow) -> bool:
     """Takes a message further by an event; False, and nothing done, where it does not follow on the one before."""
-    message, shard = life
-    if row[4] != message.version + 1 or row[1] != shard:
+    message, home = life
+    shard, _, _, version, name, schema_version, at_us, _, _, body, _ = row
+    if version != message.version + 1 or shard != home:
         return False
-    grow(message, decode(row[5], row[6], row[10]), row[7])
+    grow(message, decode(name, schema_version, body), at_us)
     return True

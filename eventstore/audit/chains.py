@@ -13,7 +13,7 @@ from typing import Final
 from eventstore.audit.findings import Fault, Findings
 from eventstore.book import Beside, Book, Unreadable
 from eventstore.chain import FIRST_LINK, Content, link_of, linked_bytes
-from eventstore.codec import EventRow
+from eventstore.codec import EventRow, LinkedRow
 from eventstore.numbering import Numbering
 
 # Events that are looked at together, about as many as between two marks.
@@ -22,8 +22,6 @@ STEPS_TOLD: Final = 10_000
 
 # Steps that were done since the last time.
 Heard = Callable[[int], None]
-# What else wants to see the events as they go by.
-Seen = Callable[[list[EventRow]], None]
 
 
 class ChainWalk:
@@ -37,10 +35,9 @@ class ChainWalk:
         *,
         up_to: int | None,
         heard: Heard,
-        seen: Seen | None = None,
     ) -> None:
         self._book, self._numbering, self._up_to = book, numbering, up_to
-        self._findings, self._heard, self._seen = findings, heard, seen
+        self._findings, self._heard = findings, heard
         self._marks = Beside(book.marks(numbering.pos, up_to))
 
     def run(self) -> None:
@@ -80,8 +77,6 @@ class ChainWalk:
             self._compare_mark()
         else:
             self._look_closely(page)
-        if self._seen is not None:
-            self._seen(page)
         self._heard(len(page))
 
     def _look_closely(self, page: list[EventRow]) -> None:
@@ -147,12 +142,18 @@ _NONSENSE: Final = (TypeError, AttributeError, IndexError, OverflowError, ValueE
 
 def follow(page: list[EventRow], numbering: Numbering) -> bool:
     """Whether events follow on each other, the first on where `numbering` is; then that is moved on, else it is not."""
+    places = [row[0] for row in page]
+    return places == list(range(numbering.pos + 1, numbering.pos + 1 + len(page))) and follow_linked(
+        [row[1:] for row in page], numbering
+    )
+
+
+def follow_linked(page: list[LinkedRow], numbering: Numbering) -> bool:
+    """The same of events whose positions are known to follow on each other, or are counted by whoever reads them."""
     seqs, links = numbering.seqs.copy(), numbering.links.copy()
     before: list[bytes] = []
     try:
-        positions, shards, numbers, streams, versions, names, schemas, instants, *rest, found = zip(*page, strict=True)
-        if positions != tuple(range(numbering.pos + 1, numbering.pos + 1 + len(page))):
-            return False
+        shards, numbers, streams, versions, names, schemas, instants, *rest, found = zip(*page, strict=True)
         if instants[0] < numbering.at_us or any(map(gt, instants, instants[1:])):
             return False
         for shard, seq, link in zip(shards, numbers, found, strict=True):
@@ -165,7 +166,7 @@ def follow(page: list[EventRow], numbering: Numbering) -> bool:
             return False
     except _NONSENSE:
         return False
-    numbering.pos, numbering.at_us = positions[-1], instants[-1]
+    numbering.pos, numbering.at_us = numbering.pos + len(page), instants[-1]
     numbering.seqs, numbering.links = seqs, links
     return True
 

@@ -8,23 +8,19 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-from eventstore.audit.beginnings import Beside
+from eventstore.audit.beginnings import FOLDED_COLUMNS, Beside
 from eventstore.audit.streams import Kept
+from eventstore.audit.stretches import Pages
 from eventstore.codec import EventRow
-from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, head_row
+from eventstore.rows import EVENT_COLUMNS, head_row
 from eventstore.sqlite.book import SqliteBook
 
-
-def _of(table: str, columns: str) -> str:
-    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
-
-
-# A head whose channel is wrong leads to no address, which does not fit.
+# SQLite compares what it can: reading a column costs several times as much. A head whose channel is wrong leads to no
+# address, which does not fit.
 _BEGUN: Final = f"""
-SELECT {_of("head", HEAD_COLUMNS)},
-    snapshot.stream IS NULL AND
+SELECT head.kind = 'msg' AND head.shard = event.shard AND head.tenant = event.tenant AND snapshot.stream IS NULL AND
       (vault.stream IS NULL OR (vault.tenant = event.tenant AND address.conversation = head.conversation)),
-    vault.salt, vault.private
+    vault.salt, vault.private, {", ".join(f"head.{column}" for column in FOLDED_COLUMNS.split(", "))}
   FROM event
     LEFT JOIN head ON head.stream = event.stream
     LEFT JOIN vault ON vault.stream = event.stream
@@ -32,12 +28,11 @@ SELECT {_of("head", HEAD_COLUMNS)},
       ON address.tenant = event.tenant AND address.channel = head.channel AND address.subject = vault.subject
     LEFT JOIN snapshot ON snapshot.stream = event.stream
   WHERE event.pos > ? AND event.pos <= ? AND event.version = 1 ORDER BY event.pos"""
+_LINKED: Final = f"""
+SELECT {EVENT_COLUMNS.removeprefix("pos, ")} FROM event WHERE pos > ? AND pos <= ? ORDER BY pos"""
 _REST: Final = f"""
 SELECT {EVENT_COLUMNS} FROM event INDEXED BY event_of_stream WHERE stream = ? AND version > ? ORDER BY version"""
 _KEPT: Final = "SELECT (SELECT count(*) FROM head), (SELECT count(*) FROM vault)"
-
-# No log has more events.
-_END: Final = (1 << 63) - 1
 
 
 class SqliteBegun:
@@ -47,9 +42,13 @@ class SqliteBegun:
         self._connection = connection
         self._book = SqliteBook(connection)
 
-    def begun(self, after: int, up_to: int | None) -> Iterator[Beside]:
+    def linked(self, after: int, up_to: int) -> Pages:
+        """The events of the stretch, in the order of arrival."""
+        return self._connection.execute(_LINKED, (after, up_to)).fetchmany
+
+    def begun(self, after: int, up_to: int) -> Iterator[Beside]:
         """What is kept beside the streams whose first events are these, in the order of arrival."""
-        return self._connection.execute(_BEGUN, (after, _END if up_to is None else up_to))
+        return self._connection.execute(_BEGUN, (after, up_to))
 
     def kept(self, stream: int) -> Kept:
         """All that is kept beside a stream."""

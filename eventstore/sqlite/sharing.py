@@ -1,100 +1,119 @@
-"""One check shared by several processes, each with a reading connection of its own.
+"""One check shared by several processes, each of which takes the next part that nobody has begun.
 
-This file answers for all of them looking at the same state of the log: each begins to read, and where they did not
-begin at the same event, a daemon wrote in between and nothing was shared. It must never decide what is wrong: with any
-fault it answers nothing, and the whole is looked at again in order.
+This file answers for every part being looked at once, and for no process being left behind, whatever becomes of this
+one. It must never decide what is wrong: where anything is, it answers nothing, and one process looks at the whole.
 """
 
 import gc
 import multiprocessing
+import signal
 import sqlite3
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Final
-
-import msgspec
 
 from core.errors import TidingsError
-from eventstore.audit.beginnings import Beginnings
-from eventstore.audit.chains import ChainWalk
 from eventstore.audit.findings import EnoughFound, Findings
-from eventstore.integrity import Progress, Steps, check_aliases, check_structure, compare_counts, steps_in
-from eventstore.numbering import Numbering
-from eventstore.sqlite.begun import SqliteBegun, kept
+from eventstore.integrity import Progress, Steps, check_aliases, compare_counts, steps_in
+from eventstore.sqlite import parts
+from eventstore.sqlite.begun import kept
 from eventstore.sqlite.book import SqliteBook
-from eventstore.sqlite.marks import mark_at, marked
-from eventstore.sqlite.opening import open_again
-
-# Events of one part: few enough that no process is left alone with a long one, or with several, at the end.
-EVENTS_A_PART: Final = 1 << 14
-
-_LAST: Final = "SELECT ifnull(max(pos), 0) FROM event"
+from eventstore.sqlite.parts import Looked, Part, last_of, look_at, parts_of, together
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the check: a stretch of the log from a mark on, with the streams that begin in it.
+class Sharing:
+    """A check that is under way: its parts, and how many of them have been begun by anybody."""
 
-    No stretch: the engine's own check.
-    """
+    def __init__(self, path: Path, last: int, all_parts: Sequence[Part], context: SpawnContext) -> None:
+        self._path, self._last, self._parts = path, last, all_parts
+        self._begun: Synchronized[int] = context.Value("q", 0)
 
-    stretch: tuple[int, int | None] | None = None
+    def look(self) -> Iterator[Looked]:
+        """What each part comes to that this process begins, until there is none left or one is not sound."""
+        while (number := self._next()) < len(self._parts):
+            looked = look_at(self._path, self._parts[number], self._last)
+            if looked.findings is None:
+                self.stop()
+            yield looked
 
+    def stop(self) -> None:
+        """Nobody begins another part."""
+        self._begun.value = len(self._parts)
 
-class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """What one part came to, and how many events, heads and vault rows the streams that began in it have.
-
-    No findings: all has to be done by one.
-    """
-
-    findings: Findings | None
-    events: int = 0
-    heads: int = 0
-    vault: int = 0
+    def _next(self) -> int:
+        with self._begun.get_lock():
+            number = self._begun.value
+            self._begun.value = number + 1
+        return number
 
 
 def shared_check(
     path: Path, connection: sqlite3.Connection, processes: int, progress: Progress | None
 ) -> Findings | None:
     """What all parts together come to where all is well and all saw the same; None where one has to do it."""
-    book = SqliteBook(connection)
     # Not forked: a connection of SQLite must not come along into another process.
-    spawn = multiprocessing.get_context("spawn")
-    # This process is one of them: it begins while the others start.
-    with ProcessPoolExecutor(processes - 1, mp_context=spawn, initializer=gc.disable) as pool, _uncollected():
-        findings = _looked(path, connection, pool, progress)
-        if findings is None:
-            pool.shutdown(cancel_futures=True)
-            return None
+    context, book = multiprocessing.get_context("spawn"), SqliteBook(connection)
     try:
+        last = last_of(connection)
+        sharing = Sharing(path, last, list(parts_of(connection, last, a_part=parts.EVENTS_A_PART)), context)
+        with _others(sharing, processes - 1, context) as others, _uncollected():
+            size, (heads, vault) = book.size(), kept(connection)
+            steps = Steps(steps_in(size), progress)
+            findings = together(_as_they_come(sharing, others), events=size, heads=heads, vault=vault, steps=steps)
+        if findings is None:
+            return None
         check_aliases(book, findings)
         compare_counts(book, findings)
-    except (EnoughFound, TidingsError):
+    except (EnoughFound, TidingsError, sqlite3.Error):
         return None
     return None if findings.faults else findings
 
 
-def _looked(
-    path: Path, connection: sqlite3.Connection, pool: ProcessPoolExecutor, progress: Progress | None
-) -> Findings | None:
+def _as_they_come(sharing: Sharing, others: Sequence[Connection]) -> Iterator[Looked]:
+    """What each part came to. This process is one of those that look: it begins while the others start."""
+    yield from sharing.look()
+    for other in others:
+        try:
+            yield from other.recv()
+        except EOFError:
+            # It died, and what it had begun nobody looked at.
+            yield Looked(findings=None)
+
+
+@contextmanager
+def _others(sharing: Sharing, count: int, context: SpawnContext) -> Iterator[list[Connection]]:
+    """So many more processes that look, each with the end at which to hear, once, what its parts came to."""
+    pipes = [context.Pipe(duplex=False) for _ in range(count)]
+    children = [context.Process(target=_look_too, args=(sharing, end), daemon=True) for _, end in pipes]
     try:
-        last = int(connection.execute(_LAST).fetchone()[0])
-        parts = [(part, pool.submit(look_at, path, part, last)) for part in parts_of(connection, a_part=EVENTS_A_PART)]
-        size, (heads, vault) = SqliteBook(connection).size(), kept(connection)
-    except (sqlite3.Error, TidingsError):
-        return None
-    looked = _as_they_come(path, parts, last)
-    return together(looked, events=size, heads=heads, vault=vault, steps=Steps(steps_in(size), progress))
+        for child, (_, end) in zip(children, pipes, strict=True):
+            child.start()
+            # It has its own by now. With ours open nobody would hear that it died.
+            end.close()
+        yield [hearing for hearing, _ in pipes]
+    finally:
+        for child, (hearing, _) in zip(children, pipes, strict=True):
+            hearing.close()
+            if child.pid is not None:
+                # Only reads, and is at its end already unless something failed.
+                child.terminate()
+                child.join()
 
 
-def _as_they_come(path: Path, parts: list[tuple[Part, Future[Looked]]], last: int) -> Iterator[Looked]:
-    """What each part came to. This process takes the last one that no other has begun, until there is none."""
-    for part, looked in reversed(parts):
-        if looked.cancel():
-            yield look_at(path, part, last)
-    for looked in as_completed(looked for _, looked in parts if not looked.cancelled()):
-        yield looked.result()
+def _look_too(sharing: Sharing, told: Connection) -> None:
+    # Whoever interrupts all of them at once means the one that ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
+    parent = multiprocessing.parent_process()
+    looked: list[Looked] = []
+    for one in sharing.look():
+        looked.append(one)
+        if parent is None or not parent.is_alive():
+            return
+    told.send(looked)
 
 
 @contextmanager
@@ -107,62 +126,3 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def together(looked: Iterable[Looked], *, events: int, heads: int, vault: int, steps: Steps) -> Findings | None:
-    """All parts' findings, None where one has a fault, or where they did not come to so many events, heads, vault rows.
-
-    An event without a beginning is in no part, nor is what is kept without an event.
-    """
-    findings = Findings()
-    for part in looked:
-        if part.findings is None or part.findings.faults:
-            return None
-        findings.add(part.findings)
-        events, heads, vault = events - part.events, heads - part.heads, vault - part.vault
-        steps.heard(part.findings.events + part.events)
-    return None if events or heads or vault else findings
-
-
-def parts_of(connection: sqlite3.Connection, *, a_part: int) -> Iterator[Part]:
-    """All parts of a check, of so many events each or a few more."""
-    # The engine's own check cannot be split, so it begins first.
-    yield Part()
-    start = 0
-    for pos in marked(connection):
-        if pos >= start + a_part:
-            yield Part(stretch=(start, pos))
-            start = pos
-    yield Part(stretch=(start, None))
-
-
-def look_at(path: Path, part: Part, last: int) -> Looked:
-    """One part, in whatever process: with a connection of its own, and nothing where the log goes on meanwhile."""
-    try:
-        # Its file was judged by whoever shares the check, and may be open in this very process.
-        with closing(open_again(path)) as connection:
-            connection.execute("BEGIN")
-            if connection.execute(_LAST).fetchone()[0] != last:
-                # A daemon goes on writing. Heads and counts change with events only, so the same last event would mean
-                # that all of it is the same.
-                return Looked(findings=None)
-            return _look(connection, part)
-    except (TidingsError, EnoughFound, sqlite3.Error):
-        return Looked(findings=None)
-
-
-def _look(connection: sqlite3.Connection, part: Part) -> Looked:
-    book, findings = SqliteBook(connection), Findings()
-    if part.stretch is None:
-        check_structure(book, findings)
-        return Looked(findings=findings)
-    start, up_to = part.stretch
-    begun = Beginnings(SqliteBegun(connection), findings, after=start, up_to=up_to)
-    numbering = mark_at(connection, start) if start else Numbering()
-    ChainWalk(book, findings, numbering, up_to=up_to, heard=_unheard, seen=begun.see).run()
-    begun.look()
-    return Looked(findings=findings, events=begun.looked_at, heads=begun.heads, vault=begun.vault)
-
-
-def _unheard(steps: int) -> None:
-    """A part is told as a whole."""

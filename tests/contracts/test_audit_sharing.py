@@ -1,5 +1,6 @@
 """Answers for a check shared by several processes coming to what one comes to, and for it leaving nothing out."""
 
+import os
 import sqlite3
 from collections.abc import Awaitable
 from contextlib import closing
@@ -20,7 +21,9 @@ from eventstore.audit.mirrors import PLAIN, begun
 from eventstore.marking import EVENTS_A_MARK
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.log import SqliteLog
-from eventstore.sqlite.sharing import parts_of
+from eventstore.sqlite.opening import open_to_read
+from eventstore.sqlite.parts import last_of, parts_of
+from eventstore.sqlite.sharing import shared_check
 from tests.contracts.scribe import Scribe
 from tests.contracts.test_log_flips import whole
 from tests.contracts.test_log_integrity import damaged, lived
@@ -43,10 +46,11 @@ async def path(tmp_path: Path) -> Path:
 async def test_the_parts_are_the_whole(path: Path) -> None:
     """Stretches follow on each other without a gap from the first event to the last, and the file is looked at once."""
     with closing(sqlite3.connect(path)) as connection:
-        parts = list(parts_of(connection, a_part=EVENTS_A_MARK))
+        last = last_of(connection)
+        parts = list(parts_of(connection, last, a_part=EVENTS_A_MARK))
     stretches = [part.stretch for part in parts if part.stretch is not None]
     assert len(stretches) > 2
-    assert (stretches[0][0], stretches[-1][1]) == (0, None)
+    assert (stretches[0][0], stretches[-1][1]) == (0, last)
     assert all(after[0] == before[1] for before, after in pairwise(stretches))
     assert sum(part.stretch is None for part in parts) == 1
 
@@ -67,10 +71,26 @@ async def test_many_find_what_one_finds(path: Path, harm: str | None, monkeypatc
     """The report is the same, whether the log is sound or harmed at a seam between two parts."""
     if harm is not None:
         damaged(path, harm)
-    monkeypatch.setattr("eventstore.sqlite.sharing.EVENTS_A_PART", EVENTS_A_MARK)
+    monkeypatch.setattr("eventstore.sqlite.parts.EVENTS_A_PART", EVENTS_A_MARK)
     alone = verify(path, processes=1)
     assert bool(alone.faults) == (harm is not None)
     assert verify(path, processes=2) == alone
+
+
+@pytest.mark.slow
+async def test_a_part_that_nobody_finished_is_missed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process dies over a part, the others do not answer for the whole, and one process looks at all of it."""
+    monkeypatch.setattr("eventstore.sqlite.parts.EVENTS_A_PART", EVENTS_A_MARK)
+    monkeypatch.setattr("eventstore.sqlite.sharing._look_too", die)
+    with closing(open_to_read(path)) as connection:
+        connection.execute("BEGIN")
+        assert shared_check(path, connection, 2, None) is None
+    assert verify(path, processes=2) == verify(path, processes=1)
+
+
+def die(*_: object) -> None:
+    """What becomes of a process that the system kills for its memory."""
+    os._exit(9)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.opening import open_to_read
-from eventstore.sqlite.sharing import look_at, parts_of, together
+from eventstore.sqlite.parts import last_of, look_at, parts_of, together
 from tests.contracts.scribe import Scribe
 from tests.contracts.sqlite_cells import cells_of
 from tests.contracts.test_log_integrity import lived
@@ -108,15 +108,15 @@ def whole(path: Path) -> Findings | None:
     """What the parts of a check come to together, one after the other."""
     try:
         with closing(open_to_read(path)) as connection:
-            last = SqliteBook(connection).size()
+            last, size = last_of(connection), SqliteBook(connection).size()
             heads, vault = kept(connection)
-            looked = [look_at(path, part, last) for part in parts_of(connection, a_part=1)]
+            looked = [look_at(path, part, last) for part in parts_of(connection, last, a_part=1)]
     except (sqlite3.Error, TidingsError):
         return None
     finally:
         for ending in ("-wal", "-shm"):
             path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
-    return together(looked, events=last, heads=heads, vault=vault, steps=Steps(2 * last, None))
+    return together(looked, events=size, heads=heads, vault=vault, steps=Steps(2 * size, None))
 
 
 async def test_the_places_are_those_of_the_rows(path: Path) -> None:
