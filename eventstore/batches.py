@@ -179,7 +179,8 @@ def check_versions(entry: Entry, known: dict[int, int]) -> None:
 
     A stream that is missing there begins with the entry's own first version: the caller checks that against its heads.
     """
-    for stream, version, *_ in entry.parts:
+    for part in entry.parts:
+        stream, version = part[0], part[1]
         expected = known.get(stream, version - 1) + 1
         if version != expected:
             raise StreamConflict(f"stream {stream}: version {version} was to be written, but {expected} is next")

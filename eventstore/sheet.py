@@ -39,8 +39,8 @@ class Sheet:
                 self.snapshots[entry.snapshot.stream] = entry.snapshot
             return
         assert entry.append is not None, "an entry is an append, an acceptance or a snapshot"
-        for stream, version, *_ in entry.parts:
-            self._before.setdefault(stream, version - 1)
+        for part in entry.parts:
+            self._before.setdefault(part[0], part[1] - 1)
         check_versions(entry, self._versions)
         self.events += numbering.number(entry)
         for change in entry.append.heads:

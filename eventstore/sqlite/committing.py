@@ -20,6 +20,8 @@ from eventstore.sqlite.sheet import write
 
 # Expired dedup rows go along with commits, so many at a time at most.
 EXPIRED_ROWS_MAX: Final = 512
+# About 2 MB: to look an address up in its table takes as long as writing a row of the vault.
+ADDRESSES_KEPT: Final = 8_192
 
 _INTO_KEYS: Final = "INSERT OR FAIL INTO idem (tenant, key_hash, request_hash, stream, expires_us)"
 _UNLESS_KNOWN: Final = "ON CONFLICT (tenant, key_hash) DO NOTHING"
@@ -47,6 +49,7 @@ _OFFENCES: Final = (
 )
 
 KeyRow = tuple[str, bytes, bytes, int, int]
+Address = tuple[str, str, bytes]
 
 
 class Committing:
@@ -56,12 +59,17 @@ class Committing:
         self.numbering = numbering
         # When the oldest dedup row expires; None where there is none.
         self._expiry_us = expiry_us
+        # Addresses whose conversations are surely in the file, so that saying so again would change nothing, and those
+        # that are with the commit under way.
+        self._addresses: dict[Address, int] = {}
+        self._addressed: dict[Address, int] = {}
 
     def commit(self, connection: sqlite3.Connection, batch: list[Entry]) -> list[Answer]:
         """The answer to each call, all of them durable. Raises StoreUnavailable where nothing of the batch was written.
 
         Raises AppendUnknown where only recovery can tell.
         """
+        self._addressed = {}
         try:
             connection.execute("BEGIN IMMEDIATE")
             answers, numbering = self._write(connection, batch)
@@ -73,6 +81,9 @@ class Committing:
         finally:
             roll_back(connection)
         self.numbering = numbering
+        if len(self._addresses) + len(self._addressed) > ADDRESSES_KEPT:
+            self._addresses.clear()
+        self._addresses |= self._addressed
         return answers
 
     def probe(self, connection: sqlite3.Connection) -> None:
@@ -102,7 +113,10 @@ class Committing:
                 answers.append(Stored() if entry.acceptance is not None else None)
             else:
                 answers.append(repeated)
+        known = self._addresses
+        sheet.addresses = {address: peer for address, peer in sheet.addresses.items() if known.get(address) != peer}
         write(connection, sheet)
+        self._addressed |= sheet.addresses
         return answers
 
     def _write_apart(self, connection: sqlite3.Connection, batch: list[Entry]) -> tuple[list[Answer], Numbering]:

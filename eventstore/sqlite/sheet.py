@@ -60,6 +60,7 @@ def write(connection: sqlite3.Connection, sheet: Sheet) -> None:
     _write_heads(connection, sheet)
     if sheet.sealed:
         _SEALED.run(connection, list(sheet.sealed.values()))
+    if sheet.addresses:
         _ADDRESS.run(connection, [(*address, peer) for address, peer in sheet.addresses.items()])
     if sheet.resealed:
         connection.executemany(_RESEALED, sheet.resealed.values())
