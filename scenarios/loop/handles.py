@@ -67,7 +67,7 @@ def timer_of(
     loop: asyncio.AbstractEventLoop,
     context: Context | None,
 ) -> Timer:
-    """One that waits for its instant on a loop."""
+    """One that waits for its instant in a loop's heap."""
     timer = _new(Timer)
     timer._context = copy_context() if context is None else context
     timer._loop = loop
@@ -75,4 +75,5 @@ def timer_of(
     timer._args = args
     timer._cancelled = False
     timer._when = when_s
+    timer.waiting = True
     return timer

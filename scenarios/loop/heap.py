@@ -11,6 +11,7 @@ This file must never touch an object that is older than the run.
 import ctypes
 import gc
 import traceback
+from functools import cache
 from itertools import compress
 from types import TracebackType
 
@@ -89,8 +90,9 @@ class _Probe:
         self._kept.append(self)
 
 
+@cache
 def _check_layout() -> None:
-    """Reads the mark where it is known to stand and known to be missing, before anything is written."""
+    """Reads the mark where it is known to stand and known to be missing, before anything is written in this process."""
     finalized: list[_Probe] = []
     _Probe(finalized)
     fresh = _Probe(finalized)

@@ -59,14 +59,16 @@ class HybridLoop(VirtualLoop):
         with _in_turn():
             super().run_forever()
 
-    def _run_once(self) -> None:
-        if self._asked and not self._count_ready() and not self._stopping:
-            self._asked.popleft()()
-            try:
-                self._ready.append(self._answers.get(timeout=SILENT_S))
-            except Empty:
-                raise silent() from None
-        super()._run_once()
+    def _idle(self) -> None:
+        """Nothing is ready: a thread is asked, or time goes on."""
+        if not self._asked:
+            super()._idle()
+            return
+        self._asked.popleft()()
+        try:
+            self._ready.append(self._answers.get(timeout=SILENT_S))
+        except Empty:
+            raise silent() from None
 
 
 def silent() -> StuckError:

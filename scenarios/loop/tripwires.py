@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import PurePath
 from types import FrameType, ModuleType
 from typing import NoReturn, Protocol
@@ -39,6 +40,8 @@ _REPLACED: tuple[tuple[ModuleType | type, tuple[str, ...], str], ...] = (
     (uuid, ("uuid1", "uuid4"), _CHANCE),
     (threading.Thread, ("start",), _OUTSIDE),  # an audit event only from Python 3.12 on
 )
+# Those and what tests put in their places.
+_TRIPPING_MAX = 1_000
 # Not every platform has every clock.
 _FOUND = tuple(
     (owner, name, (f"{owner.__name__}.{name}", instead))
@@ -70,10 +73,14 @@ class Refuse(Protocol):
 class _Wires:
     """One run's tripwires."""
 
-    def __init__(self, refuse: Refuse, allowed: frozenset[str]) -> None:
+    def __init__(self, refuse: Refuse, allowed: frozenset[str], wall_ns: Callable[[], int] | None) -> None:
         self._thread = threading.get_ident()
         self._refuse = refuse
         self._allowed = allowed
+        # What whoever may ask the machine is told in the place of its wall clock.
+        self.told: dict[str, Callable[..., object]] = {}
+        if wall_ns is not None:
+            self.told = {"time.time": lambda: wall_ns() / 1_000_000_000, "time.time_ns": wall_ns}
 
     def touched(self, call: str, instead: str, caller: FrameType) -> bool:
         """Returns only where the caller is allowed, or runs in another thread: then False."""
@@ -97,12 +104,11 @@ def tripwires(
     What these ask of the wall clock, `wall_ns` answers where it is given, so that they live in the simulated time.
     """
     _listen()
-    wires = _Wires(refuse, _ALLOWED | frozenset(allowed))
+    wires = _Wires(refuse, _ALLOWED | frozenset(allowed), wall_ns)
     found = [(owner, name, getattr(owner, name), words) for owner, name, words in _FOUND]
     try:
         for owner, name, real, words in found:
-            told = _told(name, wall_ns) if owner is time and wall_ns is not None else None
-            setattr(owner, name, _tripping(wires, words, real, told))
+            setattr(owner, name, _tripping(words, real))
         _armed.append(wires)
         yield
     finally:
@@ -112,17 +118,17 @@ def tripwires(
             setattr(owner, name, real)
 
 
-def _told(name: str, wall_ns: Callable[[], int]) -> Callable[..., object] | None:
-    """What the simulated wall clock answers in the place of one of the machine's; None for every other clock."""
-    return {"time": lambda: wall_ns() / 1_000_000_000, "time_ns": wall_ns}.get(name)
+@lru_cache(_TRIPPING_MAX)
+def _tripping(words: tuple[str, str], real: Callable[..., object]) -> Callable[..., object]:
+    """Stands in the place of a call while wires are armed; made once, since each life of a daemon arms them all."""
+    name = words[0]
 
-
-def _tripping(
-    wires: _Wires, words: tuple[str, str], real: Callable[..., object], told: Callable[..., object] | None
-) -> Callable[..., object]:
     def tripping(*args: object, **options: object) -> object:
+        if not _armed:
+            return real(*args, **options)
+        wires = _armed[-1]
         is_ours = wires.touched(*words, sys._getframe(1))  # noqa: SLF001 - the caller's module decides
-        return (told if is_ours and told is not None else real)(*args, **options)
+        return (wires.told.get(name, real) if is_ours else real)(*args, **options)
 
     return tripping
 

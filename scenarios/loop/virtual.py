@@ -6,11 +6,11 @@ order in every process. It must never wait for real, and never ask the machine f
 # ruff: noqa: SLF001 - a loop reads the private state of its own handles, as asyncio's loops do
 
 import asyncio
-import heapq
-import math
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
+from heapq import heapify, heappop, heappush
 from itertools import count
+from math import inf
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 from weakref import ref
 
@@ -22,6 +22,7 @@ from scenarios.loop.stuck import Budget, DeadlockError, LivelockError, RunawayEr
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
+_SECOND_US = 1_000_000
 # Below this, cancelled timers are left to be dropped when their time comes.
 _CANCELLED_TIMERS_MIN = 100
 # Below this, tasks that have ended are left in the list of all that were made.
@@ -63,6 +64,8 @@ class VirtualLoop(BoundaryLoop):
     ) -> None:
         super().__init__()
         self._now_s = float(start_s)
+        # The same in whole microseconds, which a world asks for a hundred times between two jumps.
+        self.now_us = round(self._now_s * _SECOND_US)
         self._end_s = start_s + budget.virtual_s_max
         self._budget = budget
         self._timers: list[tuple[float, int, Timer]] = []
@@ -102,6 +105,7 @@ class VirtualLoop(BoundaryLoop):
     def stand_still(self, for_s: float) -> None:
         """Time passes and nothing runs, as in a process that is held: what is due meanwhile fires late, in order."""
         self._now_s += for_s
+        self.now_us = round(self._now_s * _SECOND_US)
 
     def pending_tasks(self) -> list[asyncio.Task[Any]]:
         """Tasks that have not ended, in the order of their creation; not those that somebody made without the loop."""
@@ -139,12 +143,14 @@ class VirtualLoop(BoundaryLoop):
     ) -> Timer:
         if self._closed:
             raise RuntimeError("this loop has ended")
-        if when != when:  # noqa: PLR0124 - only NaN differs from itself, and this is the busiest line of the loop
-            raise ValueError("a deadline must be a number, not NaN")
         timer = timer_of(when, callback, args, self, context)
-        timer.waiting = when != math.inf
-        if timer.waiting:
-            heapq.heappush(self._timers, (when, next(self._timers_set), timer))
+        # Only NaN and the infinite are not less, and this is the busiest line of the loop.
+        if when < inf:
+            heappush(self._timers, (when, next(self._timers_set), timer))
+        elif when == inf:
+            timer.waiting = False
+        else:
+            raise ValueError("a deadline must be a number, not NaN")
         return timer
 
     def call_soon(
@@ -196,26 +202,34 @@ class VirtualLoop(BoundaryLoop):
         self._timers.clear()
 
     def _run_once(self) -> None:
-        if not self._count_ready() and not self._stopping:
-            self._jump()
+        """Round after round until somebody stops the loop. asyncio, which knows of one, would come back for each."""
+        timers, count = self._timers, self._count_ready
+        while True:
+            if not count() and not self._stopping:
+                self._idle()
+            # `<=`, where asyncio adds its clock's resolution first: from 2**24 s on that addition changes nothing, and
+            # a timer due exactly now would never fire.
+            if timers and timers[0][0] <= self._now_s:
+                self._wake_due()
+            self._run_batch(count())
+            if self._after_batch is not None:
+                self._after_batch(self)
+                if self._halted_by is not None:
+                    self._stop_here()
+            if self._stopping:
+                return
+
+    def _wake_due(self) -> None:
         timers, now_s = self._timers, self._now_s
-        # `<=`, where asyncio adds its clock's resolution first: from 2**24 s on that addition changes nothing, and a
-        # timer due exactly now would never fire.
         while timers and timers[0][0] <= now_s:
-            timer = heapq.heappop(timers)[2]
+            timer = heappop(timers)[2]
             timer.waiting = False
             if timer._cancelled:
                 self._timers_cancelled -= 1
             else:
                 self._ready.append(timer)
-        self._run_batch()
-        if self._after_batch is not None:
-            self._after_batch(self)
-            if self._halted_by is not None:
-                self._stop_here()
 
-    def _run_batch(self) -> None:
-        steps = self._count_ready()
+    def _run_batch(self, steps: int) -> None:
         take = self._take
         for _ in range(steps):
             handle = take()
@@ -242,12 +256,13 @@ class VirtualLoop(BoundaryLoop):
             raise error
         self.call_exception_handler({"message": f"{handle!r} failed", "exception": error, "handle": handle})
 
-    def _jump(self) -> None:
+    def _idle(self) -> None:
+        """Nothing is ready: time goes on."""
         timers = self._timers
         if self._timers_cancelled > _CANCELLED_TIMERS_MIN and self._timers_cancelled > len(timers) // 2:
             self._drop_cancelled()
         while timers and timers[0][2]._cancelled:
-            heapq.heappop(timers)[2].waiting = False
+            heappop(timers)[2].waiting = False
             self._timers_cancelled -= 1
         if not timers:
             self._give_up(DeadlockError, "nothing is ready and no timer is set")
@@ -256,18 +271,19 @@ class VirtualLoop(BoundaryLoop):
             return
         if when > self._end_s:
             self._give_up(RunawayError, f"more than {self._budget.virtual_s_max:g} s of virtual time have passed")
-        steps = self._steps_before + self._steps_at_this_instant
+        steps = self._steps_before = self._steps_before + self._steps_at_this_instant
         if steps > self._budget.steps_max:
             self._give_up(RunawayError, f"more than {self._budget.steps_max} steps were taken")
-        self._steps_before, self._steps_at_this_instant = steps, 0
+        self._steps_at_this_instant = 0
         self._now_s = when
+        self.now_us = round(when * _SECOND_US)
 
     def _drop_cancelled(self) -> None:
         for _, _, timer in self._timers:
             timer.waiting = not timer._cancelled
         # In place: _run_once holds on to the list.
         self._timers[:] = [entry for entry in self._timers if entry[2].waiting]
-        heapq.heapify(self._timers)
+        heapify(self._timers)
         self._timers_cancelled = 0
 
     def _stop_here(self) -> NoReturn:
@@ -277,6 +293,13 @@ class VirtualLoop(BoundaryLoop):
 
     def _give_up(self, kind: type[StuckError], finding: str) -> NoReturn:
         raise kind(report(finding, self._now_s, self.pending_tasks()))
+
+
+def running_loop() -> VirtualLoop:
+    """The loop of the present run."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "a simulated world lives on virtual time"
+    return loop
 
 
 def _end_the_run(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
