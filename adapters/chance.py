@@ -23,17 +23,19 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 class KeyedChance:
     """Draws by key under a seed that the log keeps, so that a replay draws the same jitter."""
 
-    __slots__ = ("_seed",)
+    __slots__ = ("_keyed",)
 
     def __init__(self, seed: int) -> None:
         assert 0 <= seed < 1 << 64, f"a seed has 64 bits and no sign, not {seed}"
-        self._seed = seed.to_bytes(8, "big")
+        # Copied for each draw: to give a hash its key takes as long as all the rest.
+        self._keyed = blake2b(digest_size=8, key=seed.to_bytes(8, "big"))
 
     def draw(self, purpose: str, *key: int | str) -> float:
         """A number in [0, 1), the same for the same seed, purpose and key."""
         # msgpack tells 1 from "1" and ("a", "bc") from ("ab", "c"), which joined text would not.
-        digest = blake2b(_ENCODER.encode((purpose, *key)), digest_size=8, key=self._seed).digest()
-        return (int.from_bytes(digest, "big") >> (64 - _FRACTION_BITS)) / (1 << _FRACTION_BITS)
+        drawn = self._keyed.copy()
+        drawn.update(_ENCODER.encode((purpose, *key)))
+        return (int.from_bytes(drawn.digest(), "big") >> (64 - _FRACTION_BITS)) / (1 << _FRACTION_BITS)
 
 
 class SystemSecrets:

@@ -33,6 +33,10 @@ class Draws(KeyedChance):
         # Exact, where multiplying the fraction could round.
         return int(self.draw(purpose, *key) * _DRAWN) * below // _DRAWN
 
+    def happens(self, share: float, purpose: str, *key: int | str) -> bool:
+        """Whether something happens of which there is a share; what always does, or never, is not worth a draw."""
+        return share > 0 and (share >= 1 or self.draw(purpose, *key) < share)
+
     def choice(self, purpose: str, *key: int | str, among: Sequence[T]) -> T:
         """One element of a sequence that is not empty. Its order is part of the answer, so it is never a set."""
         return among[self.integer(purpose, *key, below=len(among))]
@@ -46,6 +50,8 @@ class Draws(KeyedChance):
         """A lognormal time with this median and 99th percentile, in whole microseconds; both equal: always the same."""
         if not 0 < median_us <= p99_us:
             raise ValueError(f"a latency needs 0 < median <= p99, not {median_us} us and {p99_us} us")
+        if median_us == p99_us:
+            return median_us
         # The normal distribution has no value at exactly 0, which one draw in 2**53 is.
         standard = _STANDARD_NORMAL.inv_cdf(max(self.draw(purpose, *key), 0.5 / _DRAWN))
         return round(median_us * math.exp(standard / _P99_Z * math.log(p99_us / median_us)))

@@ -73,7 +73,7 @@ def requests_of(arrive: Arrive, start_us: int, draws: Draws) -> Iterator[Request
 
 
 def _repeated(arrive: Arrive, request: Request, draws: Draws) -> Iterator[Request]:
-    if draws.draw("repeat", request.key) < arrive.repeat:
+    if draws.happens(arrive.repeat, "repeat", request.key):
         again_us = arrive.repeat_after_us
         if again_us is None:
             again_us = draws.integer("repeated after", request.key, below=_REPEATED_WITHIN_US)
@@ -97,7 +97,7 @@ def _hooks_of(arrive: Arrive, start_us: int, draws: Draws) -> Iterator[Request]:
             has_key=True,
             hook=arrive.hook,
             updates=keys,
-            forged=draws.draw("forged", keys[0]) < arrive.forged,
+            forged=draws.happens(arrive.forged, "forged", keys[0]),
         )
         yield request
         if not request.forged:

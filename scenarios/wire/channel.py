@@ -36,7 +36,8 @@ class WireChannel(SimulatedChannel):
         """Tries once."""
         if parcel.deadline_us <= self._clock.now_us():
             return Transient(code="timeout")
-        await self._cross("before a request leaves", parcel)
+        if self._crosses("before a request leaves", parcel):
+            await cut()
         subject = self._subject(parcel)
         meeting = self._nature.meet(subject, parcel.attempt, self._now_us(), by_template=parcel.outside_window)
         assert meeting.fails is None or meeting.fails.kind in SPOKEN, f"no wire speaks {meeting.fails.kind}"
@@ -57,7 +58,8 @@ class WireChannel(SimulatedChannel):
         exchange = Exchange(lane=self._lane, parcel=parcel, meeting=meeting, course=course, arrived=arrives)
         with UnderWay(exchange):
             outcome = await self._real.send(parcel, leaves)
-        await self._cross("after an answer is here", parcel)
+        if self._crosses("after an answer is here", parcel):
+            await cut()
         return outcome
 
     async def close(self) -> None:
@@ -80,7 +82,7 @@ class WireChannel(SimulatedChannel):
         raise AssertionError(f"attempt {parcel.attempt} of {parcel.message} arrived and had never been handed over")
 
     def _cut_at(self, name: str, parcel: Parcel) -> None:
-        if self._borders.cross(f"{name}, {self._lane.name} attempt {parcel.attempt}", self._now_us()):
+        if self._crosses(name, parcel):
             # The loop stops once this callback returns, so what was written now never leaves.
             _ = cut()
 

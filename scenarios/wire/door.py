@@ -4,7 +4,6 @@ This file answers for reading its answers as a careful client does: a call witho
 whatever became of it. It must never reach past the door.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
@@ -23,6 +22,7 @@ from core import ids
 from core.errors import AppendUnknown, Invalid, KeyReused, Refused, StreamConflict
 from core.policies import SECOND_US
 from scenarios.file.arriving import Request
+from scenarios.loop.virtual import running_loop
 from scenarios.wire.course import Course
 from scenarios.wire.exchange import Call, UnderWay
 from scenarios.wire.network import Server
@@ -63,7 +63,7 @@ class Door:
     def __init__(self, ground: Ground, system: System, world: World) -> None:
         self._ground = ground
         self._keys, self._hooks = system.keys, system.hooks
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._lock = Lock()
         self._session: ClientSession | None = None
         sources = [ground.opened(hook.name).source for hook in ground.scenario.hooks]
@@ -154,7 +154,7 @@ class Door:
         return self._ground.secrets.of_clients[tenant]
 
     def _now_us(self) -> int:
-        return round(self._loop.time() * SECOND_US)
+        return self._loop.now_us
 
 
 def _acknowledged(said: _Said) -> Acknowledgement:

@@ -19,6 +19,7 @@ from core.plan_requests import read_plan
 from core.policies import SECOND_US
 from scenarios.file.readings import filled
 from scenarios.file.wishes import Device, Plan, plan_body
+from scenarios.loop.virtual import running_loop
 from scenarios.world.books import Told
 from scenarios.world.entrance import Reach
 from scenarios.world.ground import Ground
@@ -46,7 +47,7 @@ class Applications:
         self._zones = zones
         self._group = group
         self._answered = answered
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
 
     def start(self) -> None:
         """Takes up what was not answered yet."""
@@ -96,7 +97,7 @@ class Applications:
         return 1 + self._ground.draws.integer("asks again", *key, below=_AGAIN_WITHIN_US)
 
     def _now_us(self) -> int:
-        return round(self._loop.time() * SECOND_US)
+        return self._loop.now_us
 
 
 def registration_of(asked: Device, number: int) -> Registration:

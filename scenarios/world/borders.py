@@ -27,17 +27,18 @@ class Borders:
         self._crash_at = frozenset(crash_at)
         self._left = {index: fault.boundary or 1 for index, fault in enumerate(points)}
         self._points = points
+        self._is_sound = not (crash_at or points)
 
     @property
     def crossed(self) -> int:
         """How many there were."""
         return len(self.instants_us)
 
-    def cross(self, name: str, now_us: int, *, events: int | None = None) -> bool:
+    def cross(self, name: str, now_us: int, events: int | None = None) -> bool:
         """Crosses one more, of so many events. Answers whether the power goes out: then the caller must never go on."""
         self.instants_us.append(now_us)
         # Most runs cross thousands, and crash nowhere.
-        if not (self._crash_at or self._left) or not self._is_hit(now_us):
+        if self._is_sound or not self._is_hit(now_us):
             return False
         of = "" if events is None else f" of {events} events"
         self.crashed_at = f"{name}{of} (boundary {self.crossed})"

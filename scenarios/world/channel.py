@@ -106,7 +106,8 @@ class SimulatedChannel:
         if left_us <= 0:
             return Transient(code="timeout")
         acted, held_us = self._author.acts(), self._author.held_us()
-        await self._cross("before a request leaves", parcel)
+        if self._crosses("before a request leaves", parcel):
+            await cut()
         subject = self._subject(parcel)
         meeting = self._nature.meet(subject, parcel.attempt, self._now_us(), by_template=parcel.outside_window)
         self._books.met.append(meeting)
@@ -130,9 +131,11 @@ class SimulatedChannel:
         )
         self._tell(handed, meeting)
         self._books.handed.append(handed)
-        await self._cross("after a request has left", parcel)
+        if self._crosses("after a request has left", parcel):
+            await cut()
         await _pass(waits_us)
-        await self._cross("after an answer is here", parcel)
+        if self._crosses("after an answer is here", parcel):
+            await cut()
         if not is_answered or waits_us < meeting.answers_us:
             return Ambiguous(code="timeout")
         return self._outcome(meeting, parcel.to)
@@ -140,9 +143,9 @@ class SimulatedChannel:
     async def close(self) -> None:
         """There is nothing to close."""
 
-    async def _cross(self, name: str, parcel: Parcel) -> None:
-        if self._borders.cross(f"{name}, {self._lane.name} attempt {parcel.attempt}", self._now_us()):
-            await cut()
+    def _crosses(self, name: str, parcel: Parcel) -> bool:
+        """Whether the power goes out as a boundary is crossed."""
+        return self._borders.cross(f"{name}, {self._lane.name} attempt {parcel.attempt}", self._now_us())
 
     def _handed(self, parcel: Parcel, subject: Subject, meeting: Meeting) -> Handed:
         at_us, fails = self._now_us(), meeting.fails
@@ -213,7 +216,8 @@ class AskableChannel(SimulatedChannel):
 
     async def look_up(self, parcel: Parcel, started_us: int) -> Taken | None:
         """Whether the other side has the message, as far as it can tell and we can reach it."""
-        await self._cross("before a provider is asked", parcel)
+        if self._crosses("before a provider is asked", parcel):
+            await cut()
         subject = self._subject(parcel)
         answers_us = self._nature.answers(subject, parcel.attempt, self._now_us())
         self._books.looked_up[subject.key, parcel.attempt] = answers_us
@@ -221,7 +225,8 @@ class AskableChannel(SimulatedChannel):
             await _pass(min(_SILENT_US, parcel.deadline_us - self._clock.now_us()))
             return None
         await _pass(answers_us)
-        await self._cross("after a provider was asked", parcel)
+        if self._crosses("after a provider was asked", parcel):
+            await cut()
         known = [
             handed
             for handed in self._books.deliveries()

@@ -15,6 +15,7 @@ from adapters.hooks.requests import BadSignature
 from core.errors import AppendUnknown, Invalid, KeyReused, Refused, StreamConflict
 from core.policies import SECOND_US
 from scenarios.file.arriving import Request
+from scenarios.loop.virtual import running_loop
 from scenarios.world.books import Told, What
 from scenarios.world.entrance import Entrance
 from scenarios.world.ground import Ground
@@ -30,7 +31,7 @@ class Clients:
     def __init__(self, ground: Ground, entrance: Entrance) -> None:
         self._ground = ground
         self._entrance = entrance
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
 
     async def run(self) -> None:
         """Makes every call that is still to be made, each at its instant."""
@@ -108,4 +109,4 @@ class Clients:
         )
 
     def _now_us(self) -> int:
-        return round(self._loop.time() * SECOND_US)
+        return self._loop.now_us

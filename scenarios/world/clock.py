@@ -13,6 +13,7 @@ from itertools import accumulate
 from adapters.clock import SLICE_US, SlicedAlarm
 from core.policies import SECOND_US
 from core.timekeeping import LogTime
+from scenarios.loop.virtual import running_loop
 
 
 class Timepiece:
@@ -58,21 +59,21 @@ class SimulatedClock:
 
     def __init__(self, timepiece: Timepiece) -> None:
         self._timepiece = timepiece
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         # The instant that was asked about last, and what it was: virtual time stands still while work is done.
-        self._asked_s = -1.0
+        self._asked_us = -1
         self._now_us = 0
 
     def now_us(self) -> int:
         """The present instant of log time."""
-        now_s = self._loop.time()
-        if now_s != self._asked_s:
-            self._asked_s, self._now_us = now_s, self._timepiece.at(round(now_s * SECOND_US))
+        true_us = self._loop.now_us
+        if true_us != self._asked_us:
+            self._asked_us, self._now_us = true_us, self._timepiece.at(true_us)
         return self._now_us
 
     async def sleep_until(self, instant_us: int) -> None:
         """Returns once log time has got there. A step meanwhile is noticed at the end of a slice, as in production."""
-        began_us = round(self._loop.time() * SECOND_US)
+        began_us = self._loop.now_us
         while True:
             wait_us = self._slice_left_us(instant_us, began_us)
             if not wait_us:
@@ -81,11 +82,11 @@ class SimulatedClock:
 
     def alarm(self, instant_us: int, ring: Callable[[], None]) -> SlicedAlarm:
         """Rings once log time has got there, and notices a step as a sleep does."""
-        return SlicedAlarm(partial(self._slice_left_us, instant_us, round(self._loop.time() * SECOND_US)), ring)
+        return SlicedAlarm(partial(self._slice_left_us, instant_us, self._loop.now_us), ring)
 
     def _slice_left_us(self, instant_us: int, began_us: int) -> int:
         """How long until log time is there, or until the step is noticed that comes before."""
-        true_us = round(self._loop.time() * SECOND_US)
+        true_us = self._loop.now_us
         wait_us = self._timepiece.wait_us(instant_us, true_us)
         noticed_us = self._timepiece.noticed_us(began_us, true_us) if wait_us else None
         return wait_us if noticed_us is None else min(wait_us, noticed_us - true_us)

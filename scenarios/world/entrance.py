@@ -4,7 +4,6 @@ This file answers for what the two ways have in common: an acknowledgement for e
 caller acts upon. The way over the wire is scenarios/wire/door.py.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
@@ -12,9 +11,9 @@ from actors.hooks import Brought
 from actors.intake import Acknowledgement, Intake
 from actors.system import System
 from core.contents import submission_of
-from core.policies import SECOND_US
 from core.ports import Clock
 from scenarios.file.arriving import Request
+from scenarios.loop.virtual import running_loop
 from scenarios.world.ground import Ground
 from scenarios.world.hooking import Desk, Post, take
 
@@ -78,7 +77,7 @@ class Direct:
         self._desks = desks
         self._clock = clock
         self._wall_us = wall_us
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
 
     async def accept(self, request: Request) -> Acknowledgement:
         """See Entrance."""
@@ -92,7 +91,7 @@ class Direct:
 
     async def take(self, post: Post, nth: int) -> list[Acknowledgement]:
         """See Entrance."""
-        ground, now_us = self._ground, round(self._loop.time() * SECOND_US)
+        ground, now_us = self._ground, self._loop.now_us
         sent_us, wall_us = ground.scenario.start_us + now_us, self._wall_us(now_us)
         return await take(self._desks.hooks, ground.opened(post.source), post, sent_us=sent_us, wall_us=wall_us)
 

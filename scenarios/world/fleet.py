@@ -213,7 +213,7 @@ class Fleet:
             await asyncio.wait({self._cluster.committed.ask()}, timeout=_LOOK_US / SECOND_US)
 
     def _now_us(self) -> int:
-        return round(self._loop.time() * SECOND_US)
+        return self._loop.now_us
 
 
 def _nothing() -> None:

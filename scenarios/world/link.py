@@ -76,7 +76,7 @@ class Link(SimulatedDisk):
         if border == "before_answer":
             self._caller.wrote()
         try:
-            usual = super().at(border, rows)
+            usual = SimulatedDisk.at(self, border, rows)
         except (StoreUnavailable, AppendUnknown):
             # A sign of life may be lost as well, and with it the right to send until the next one is answered.
             self._caller.trouble(0)

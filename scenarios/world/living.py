@@ -19,7 +19,7 @@ from actors.system import System
 from core.policies import SECOND_US
 from core.ports import Log
 from scenarios.file.sides import Fault
-from scenarios.loop.virtual import VirtualLoop
+from scenarios.loop.virtual import running_loop
 from scenarios.world.applications import Applications
 from scenarios.world.books import Handed, Trouble
 from scenarios.world.borders import cut
@@ -48,7 +48,7 @@ class Living:
     ) -> None:
         """`wired` makes the wire of a life that has one."""
         self._ground = ground
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         scenario, parts = ground.scenario, ground.parts
         disk = SimulatedDisk(scenario, ground.draws, ground.borders, now_us=self.now_us, troubled=self._troubled)
         self._log: Log = parts.log_of(ground.durable, disk)
@@ -138,7 +138,6 @@ class Living:
 
     async def _freeze(self) -> None:
         """The times at which the scenario holds the process: the machine was too busy, or the laptop was closed."""
-        assert isinstance(self._loop, VirtualLoop), "a simulated daemon lives on virtual time"
         for fault in self._ground.freezes:
             wait_us = fault.at_us - self.now_us()
             if wait_us >= 0:
@@ -179,7 +178,7 @@ class Living:
 
     def now_us(self) -> int:
         """True time since the start."""
-        return round(self._loop.time() * SECOND_US)
+        return self._loop.now_us
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

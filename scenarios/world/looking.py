@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator
 from actors.system import System
 from core.policies import SECOND_US
 from core.ports import Clock
+from scenarios.loop.virtual import running_loop
 from scenarios.world.explaining import foretold
 from scenarios.world.ground import Ground, Memory
 
 
 async def look_into(ground: Ground, system: System, clock: Clock, acts: Callable[[], bool] = lambda: True) -> None:
     """Looks now and then; one that only believes that it acts may believe whatever it likes."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     for at_us in ground.looks:
-        wait_us = at_us - round(loop.time() * SECOND_US)
+        wait_us = at_us - loop.now_us
         if wait_us < 0:
             continue
         await asyncio.sleep(wait_us / SECOND_US)

@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from actors.standing_by import Standby
 from actors.system import System
 from core.ids import Mint
-from core.policies import SECOND_US
 from core.ports import Clock
 from scenarios.loop.nodes import outside
+from scenarios.loop.virtual import running_loop
 from scenarios.world.books import Handed, Trouble, Usurped
 from scenarios.world.building import channels_of, world_of
 from scenarios.world.clock import SimulatedClock, Timepiece
@@ -62,7 +62,7 @@ class Member:
         self._around = around
         self._ground = around.ground
         self._cuts = cuts
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._stop = asyncio.Event()
         self._node: Arrived | None = None
         self._mint: Mint | None = None
@@ -203,4 +203,4 @@ class Member:
         outside(lambda: self._around.tell(handed, meeting))
 
     def _now_us(self) -> int:
-        return round(self._loop.time() * SECOND_US)
+        return self._loop.now_us

@@ -61,26 +61,28 @@ class Nature:
 
     def meet(self, subject: Subject, attempt: int, at_us: int, *, by_template: bool = False) -> Meeting:
         """What awaits an attempt that begins at an instant since the start."""
-        modelled = self._modelled(subject, attempt, at_us, by_template=by_template)
+        place = self._provider_at(subject, at_us)
+        provider = _USUAL if place is None else self._providers[place]
+        whole_us = latency_us(self._draws, provider.latency, "latency", subject.key, attempt)
+        fails = self._fails(subject, attempt, at_us)
+        if fails is not None and fails.outcome is not None and name_of(fails.outcome) == "window" and by_template:
+            fails = None  # A closed window keeps free text out, and nothing else.
+        modelled = self._modelled(provider, (subject, attempt), fails, whole_us)
         recorded = self._answered.get((subject.key, attempt))
         if recorded is None or not stands(recorded, at_us):
-            return self._let_in(modelled, subject, at_us)
-        return _as_recorded(recorded, modelled, self._whole_us(subject, attempt, at_us))
+            return self._let_in(self._rooms.get(place), modelled, at_us)
+        return _as_recorded(recorded, modelled, whole_us)
 
-    def _let_in(self, meeting: Meeting, subject: Subject, at_us: int) -> Meeting:
+    @staticmethod
+    def _let_in(room: Room | None, meeting: Meeting, at_us: int) -> Meeting:
         """A request that gets to a provider with a capacity has a place there, or is refused."""
-        room = self._rooms.get(self._provider_at(subject, at_us))
         if room is None or (meeting.fails is not None and meeting.fails.kind not in TAKEN):
             return meeting
         refusal = room.refuses(at_us + meeting.connects_us, at_us + meeting.connects_us + meeting.answers_us)
         return meeting if refusal is None else msgspec.structs.replace(meeting, fails=refusal)
 
-    def _modelled(self, subject: Subject, attempt: int, at_us: int, *, by_template: bool) -> Meeting:
-        provider = self._provider(subject, at_us)
-        fails = self._fails(subject, attempt, at_us)
-        if fails is not None and fails.outcome is not None and name_of(fails.outcome) == "window" and by_template:
-            fails = None  # A closed window keeps free text out, and nothing else.
-        whole_us = self._whole_us(subject, attempt, at_us)
+    def _modelled(self, provider: Provider, tried: tuple[Subject, int], fails: Answer | None, whole_us: int) -> Meeting:
+        subject, attempt = tried
         connects_us = round(self._draws.draw("connecting", subject.key, attempt) * _CONNECTING * whole_us)
         knows_for_us = self._knows_for_us(provider, subject)
         slow_us = fails.slow_us if fails is not None else 0
@@ -100,16 +102,13 @@ class Nature:
         """How long a message is known again; None for never. What is on the wire is as its provider really is."""
         return self._known_again_us.get(subject.lane) if provider.idempotent is None else provider.idempotent
 
-    def _whole_us(self, subject: Subject, attempt: int, at_us: int) -> int:
-        return latency_us(self._draws, self._provider(subject, at_us).latency, "latency", subject.key, attempt)
-
     def answers(self, subject: Subject, attempt: int, at_us: int) -> int | None:
         """How long it takes until a provider says that it has a message; None where it does not."""
         recorded = self._answered.get((subject.key, attempt))
         if recorded is not None and recorded.looked_up_us is not UNSET:
             return recorded.looked_up_us
         provider = self._provider(subject, at_us)
-        is_known = self._draws.draw("looked up", subject.key, attempt) < (provider.looks_up or 0.0)
+        is_known = self._draws.happens(provider.looks_up or 0.0, "looked up", subject.key, attempt)
         is_reached = not any(
             answer.kind in {"refused", "timeout"}
             and fault.is_on(at_us, self._runs_for_us)
@@ -139,14 +138,14 @@ class Nature:
         if meeting.told is not None:
             return list(meeting.told)
         key = handed.key, handed.attempt
-        if self._draws.draw("tells", *key) >= table.share:
+        if not self._draws.happens(table.share, "tells", *key):
             return []
         told = self._course(table, key)
-        shift_us = table.late_by_us if self._draws.draw("late", *key) < table.late else 0
+        shift_us = table.late_by_us if self._draws.happens(table.late, "late", *key) else 0
         spans_us = [after_us for _, after_us in told]
-        if self._draws.draw("disorder", *key) < table.disorder:
+        if self._draws.happens(table.disorder, "disorder", *key):
             spans_us.reverse()
-        if self._draws.draw("early", *key) < table.early:
+        if self._draws.happens(table.early, "early", *key):
             # Half of the time goes by on the way there; we hear the answer after the other half.
             soonest = min(range(len(spans_us)), key=spans_us.__getitem__)
             half_us = max(2, meeting.answers_us - meeting.answers_us // 2)
@@ -159,13 +158,13 @@ class Nature:
     def comes_again_us(self, table: ReceiptsTable, handed: Handed, status: str) -> int | None:
         """How much later a receipt is told once more, None where it is not."""
         key = handed.key, handed.attempt, status
-        if self._draws.draw("twice", *key) >= table.twice:
+        if not self._draws.happens(table.twice, "twice", *key):
             return None
         return 1 + self._draws.integer("twice after", *key, below=_AGAIN_WITHIN_US)
 
     def happens(self, what: str, handed: Handed, status: str, share: float) -> bool:
         """Whether something of which there is a share comes beside a receipt."""
-        return self._draws.draw(what, handed.key, handed.attempt, status) < share
+        return self._draws.happens(share, what, handed.key, handed.attempt, status)
 
     def foreign_id(self, handed: Handed, status: str) -> str:
         """What a provider calls a message that somebody else has sent."""
@@ -179,7 +178,7 @@ class Nature:
             "read": table.read_us,
         }
         failed = table.failed
-        is_failed = failed is not None and self._draws.draw("failed", *key) < failed.share
+        is_failed = failed is not None and self._draws.happens(failed.share, "failed", *key)
         if failed is not None and is_failed:
             medians = {**medians, "failed": failed.after_us}
             if not failed.beside:
@@ -234,7 +233,7 @@ class Nature:
             return True
         # By what the fault is, not by its place in the file: taking out another one must not move this one's draws.
         kind = answer.kind if answer.outcome is None else name_of(answer.outcome)
-        return self._draws.draw("fault", kind, answer.status, fault.at_us, key, attempt) < share
+        return self._draws.happens(share, "fault", kind, answer.status, fault.at_us, key, attempt)
 
 
 def _as_recorded(recorded: Answered, modelled: Meeting, whole_us: int) -> Meeting:

@@ -13,6 +13,7 @@ from core.errors import AppendUnknown, Forbidden, NotFound, Refused
 from core.policies import SECOND_US
 from core.records import MessageFilter
 from scenarios.file.tables import Operator
+from scenarios.loop.virtual import running_loop
 from scenarios.world.choosing import Subject, fits
 from scenarios.world.entrance import Reach
 from scenarios.world.ground import Ground
@@ -27,10 +28,10 @@ class Operators:
 
     async def run(self) -> None:
         """Gives every order that is still to be given."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         while self._ground.orders:
             order = self._ground.orders[0]
-            left_us = order.at_us - round(loop.time() * SECOND_US)
+            left_us = order.at_us - loop.now_us
             if left_us > 0:
                 await asyncio.sleep(left_us / SECOND_US)
             try:

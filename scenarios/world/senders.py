@@ -14,6 +14,7 @@ from actors.hooks import Brought
 from adapters.hooks.requests import BadSignature
 from core.errors import AppendUnknown, Refused, StreamConflict
 from core.policies import HOUR_US, SECOND_US
+from scenarios.loop.virtual import running_loop
 from scenarios.world.books import Posted, Told, What
 from scenarios.world.entrance import Entrance
 from scenarios.world.ground import Ground
@@ -33,7 +34,7 @@ class Senders:
         self._entrance = entrance
         self._group = group
         self._answered = answered
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
 
     def start(self) -> None:
         """Takes up what is still to be told."""
@@ -104,4 +105,4 @@ class Senders:
         return 1 + self._ground.draws.integer("tells again", telling.key, telling.nth, self._now_us(), below=longest_us)
 
     def _now_us(self) -> int:
-        return round(self._loop.time() * SECOND_US)
+        return self._loop.now_us
