@@ -18,12 +18,12 @@ from adapters.config import store
 from adapters.config.hidden import Secret
 from adapters.config.hooks import Around, hooks_of
 from adapters.config.lanes import lanes_of
-from adapters.config.overrides import overridden
+from adapters.config.overrides import near_misses, overridden
 from adapters.config.policies import Policies
 from adapters.config.positions import KeyPath, lines_of
 from adapters.config.providers import CHANNELS
 from adapters.config.reading import Mistake, Reader, shown
-from adapters.config.tables import BoundsTable, FileTable, StoreTable
+from adapters.config.tables import BoundsTable, FileTable, ServerTable, StoreTable
 from adapters.config.units import Listen, shown_span
 from adapters.hooks.accounts import SCHEMES
 from adapters.hooks.sources import Source, provider_of
@@ -79,7 +79,8 @@ def load(file: Path | None, *, data: Path, environ: Mapping[str, str]) -> Config
     config = _compiled(reader, tree, file, data)
     if reader.mistakes:
         raise Mistaken(reader.ordered())
-    return config
+    missed = near_misses(environ, {"server": ServerTable, "store": StoreTable, "bounds": BoundsTable})
+    return msgspec.structs.replace(config, warnings=(*missed, *config.warnings))
 
 
 def text_of(file: Path) -> str:

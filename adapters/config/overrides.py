@@ -5,8 +5,10 @@ the same readings as for the file.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
+
+import msgspec
 
 from adapters.config.positions import KeyPath
 from adapters.config.reading import FromEnvironment
@@ -30,6 +32,16 @@ def overridden(tree: Mapping[str, object], environ: Mapping[str, str]) -> tuple[
             at = cast("dict[str, object]", at[str(key)])
         at[str(path[-1])] = FromEnvironment(environ[variable])
     return result, variables
+
+
+def near_misses(environ: Mapping[str, str], tables: Mapping[str, type[msgspec.Struct]]) -> Iterator[str]:
+    """A sentence for each variable that is a key of one of these tables but for an underscore, and so no key at all."""
+    for table, kind in tables.items():
+        for field in msgspec.structs.fields(kind):
+            key = field.encode_name.upper()
+            missed, meant = f"TIDINGS_{table.upper()}_{key}", f"TIDINGS_{table.upper()}__{key}"
+            if missed in environ:
+                yield f"{missed} in the environment sets nothing: write {meant}, with two underscores."
 
 
 def _place(tree: Mapping[str, object], words: list[str]) -> KeyPath:

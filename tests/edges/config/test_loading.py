@@ -305,6 +305,15 @@ def test_a_url_that_names_no_database_is_not_shown(mistakes: Callable[..., list[
     assert "ter2" not in found
 
 
+@pytest.mark.parametrize("key", ["STORE_URL", "SERVER_LISTEN", "BOUNDS_BODY_MAX"])
+def test_a_variable_that_lacks_an_underscore_is_told(loaded: Load, key: str) -> None:
+    """Whoever wrote one underscore instead of two hears that nothing was set, and what to write."""
+    meant = key.replace("_", "__", 1)
+    config = loaded(MAIL, {f"TIDINGS_{key}": "x", "TIDINGS_SERVICE_HOST": "10.0.0.1", "TIDINGS_URL": "http://x"})
+    (told,) = [words for words in config.warnings if "underscores" in words]
+    assert told == f"TIDINGS_{key} in the environment sets nothing: write TIDINGS_{meant}, with two underscores."
+
+
 def test_what_should_worry_its_owner_is_said(loaded: Load) -> None:
     """Unsigned webhooks, listening beyond this machine, a log in the clear: warnings, each a whole sentence."""
     text = CALLS.replace('secrets = [{ env = "WEBHOOK_SECRET" }], ', "") + '[server]\nlisten = "0.0.0.0:80"\n'
