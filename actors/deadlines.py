@@ -67,7 +67,7 @@ class Deadlines:
 
 
 class Deadline:
-    """A context manager for one piece of work; `is_over` says afterwards whether it was cut off."""
+    """A context manager for one piece of work until `ends_s`; `is_over` says afterwards whether it was cut off."""
 
     __slots__ = ("_cancelling", "_deadlines", "_number", "_task", "ends_s", "is_over")
 
@@ -90,6 +90,13 @@ class Deadline:
         # Somebody else may have cancelled it as well, and that is theirs to hear.
         elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
+
+    def move(self, ends_s: float) -> None:
+        """It ends at another instant of the loop's clock, unless it is over."""
+        if not self.is_over:
+            before_s, before, self.ends_s = self.ends_s, self._number, ends_s
+            self._number = self._deadlines.put(self)
+            self._deadlines.drop(before_s, before)
 
     def cut_off(self) -> None:
         """Its time is over."""

@@ -5,12 +5,13 @@ final dot and the reply to it. It must never tell of a mail as sent that the ser
 """
 
 import ssl
-from asyncio import Semaphore, Timeout, TimerHandle, get_running_loop, timeout_at
+from asyncio import Semaphore, TimerHandle, get_running_loop
 from collections.abc import Callable
 from typing import Final
 
 from anyio import to_thread
 
+from actors.deadlines import Deadline, Deadlines
 from adapters.channels.accounts import SmtpSettings
 from adapters.channels.mail import Mail, mail_of, sender_of
 from adapters.channels.networks import is_loopback
@@ -36,6 +37,7 @@ class SmtpChannel:
         if settings.ca_file is not None:
             self._tls.load_verify_locations(cafile=settings.ca_file)
         self._places = Semaphore(settings.connections_max)
+        self._deadlines = Deadlines()
         # The one that was used last comes first, so that those beyond need grow old and are closed.
         self._idle: list[Connection] = []
         self._sweep: TimerHandle | None = None
@@ -49,10 +51,10 @@ class SmtpChannel:
         left_us = parcel.deadline_us - self._clock.now_us()
         if left_us <= 0:
             return Transient(code="timeout")
-        deadline = get_running_loop().time() + left_us / SECOND_US
-        attempt = _Attempt(deadline, settings.step_timeout_us / SECOND_US, handed_over)
+        bound = self._deadlines.within(left_us / SECOND_US)
+        attempt = _Attempt(bound, settings.step_timeout_us / SECOND_US, handed_over)
         try:
-            async with timeout_at(deadline) as attempt.bound:
+            with bound:
                 mail = await self._mail(parcel)
                 async with self._places:
                     return await self._deliver(mail, attempt)
@@ -142,23 +144,23 @@ class SmtpChannel:
 class _Attempt:
     """How far one mail has got, and until when its present step may take."""
 
-    def __init__(self, deadline: float, step_s: float, handed_over: Callable[[], None]) -> None:
-        self._deadline = deadline
+    def __init__(self, bound: Deadline, step_s: float, handed_over: Callable[[], None]) -> None:
+        self._bound = bound
+        self._ends_s = bound.ends_s
         self._step_s = step_s
         self._handed_over = handed_over
         self._ended = False
         self.left = False
-        self.bound: Timeout
 
     def step(self) -> None:
         """A new step before the mail begins: waiting longer for it helps nobody, since it can be tried again."""
-        self.bound.reschedule(min(self._deadline, get_running_loop().time() + self._step_s))
+        self._bound.move(min(self._ends_s, get_running_loop().time() + self._step_s))
 
     def leaves(self) -> None:
         """The first bytes of the mail were written; from here on it may take until the deadline (RFC 5321, 4.5.3.2)."""
         self.left = True
         self._handed_over()
-        self.bound.reschedule(self._deadline)
+        self._bound.move(self._ends_s)
 
     def ends(self) -> None:
         """The final dot was written: from here on the server may have taken the mail."""

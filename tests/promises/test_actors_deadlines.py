@@ -1,6 +1,7 @@
 """Answers for deadlines on one timer: whoever is late is cut off at their own instant, and nobody else is."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 from actors.deadlines import Deadlines
 from scenarios.loop.run import run_virtual
 
-# When a piece of work begins, how long it takes, how long it may, and when somebody takes its task away, if ever. What
-# comes from outside comes at odd milliseconds, so that no two things happen at one instant.
-Work = tuple[int, int, int, int | None]
+# When a piece of work begins, how long it takes, how long it may, how long it may instead once it is half through, if
+# that is changed, and when somebody takes its task away, if ever. No two things happen at one instant.
+Work = tuple[int, int, int, int | None, int | None]
 WORKS: Final = st.lists(
     st.tuples(
         st.integers(0, 40).map(lambda at: 100 * at),
         st.integers(0, 30).map(lambda took: 100 * took + 10),
         st.integers(-1, 30).map(lambda span: 100 * span + 20),
+        st.none() | st.integers(-1, 30).map(lambda span: 100 * span + 43),
         st.none() | st.integers(0, 60).map(lambda at: 100 * at + 30),
     ),
     min_size=1,
@@ -28,34 +30,43 @@ WORKS: Final = st.lists(
 
 async def _told(work: Work, deadlines: Deadlines | None) -> tuple[str, float]:
     """What became of a piece of work, and when; without `deadlines` asyncio's own timeout bounds it."""
-    at_ms, took_ms, span_ms, _ = work
+    at_ms, *_ = work
     loop, fate = asyncio.get_running_loop(), "done"
     try:
         await asyncio.sleep(at_ms / 1_000)
-        fate = await _bounded(took_ms / 1_000, span_ms / 1_000, deadlines)
+        fate = await _bounded(work, deadlines)
         await asyncio.sleep(0.005)
     except asyncio.CancelledError:
         fate += ", then taken away"
     return fate, round(loop.time(), 6)
 
 
-async def _bounded(took_s: float, span_s: float, deadlines: Deadlines | None) -> str:
+async def _bounded(work: Work, deadlines: Deadlines | None) -> str:
+    _, _, span_ms, _, _ = work
     try:
         if deadlines is None:
-            async with asyncio.timeout(span_s):
-                await asyncio.sleep(took_s)
+            async with asyncio.timeout(span_ms / 1_000) as timeout:
+                await _done(work, timeout.reschedule)
         else:
-            with deadlines.within(span_s):
-                await asyncio.sleep(took_s)
+            with deadlines.within(span_ms / 1_000) as deadline:
+                await _done(work, deadline.move)
     except TimeoutError:
         return "late"
     return "done"
 
 
+async def _done(work: Work, move: Callable[[float], None]) -> None:
+    _, took_ms, _, instead_ms, _ = work
+    await asyncio.sleep(took_ms / 2_000)
+    if instead_ms is not None:
+        move(asyncio.get_running_loop().time() + instead_ms / 1_000)
+    await asyncio.sleep(took_ms / 2_000)
+
+
 async def _all_told(works: list[Work], deadlines: Deadlines | None) -> list[tuple[str, float]]:
     loop = asyncio.get_running_loop()
     tasks = [asyncio.ensure_future(_told(work, deadlines)) for work in works]
-    for task, (_, _, _, taken_ms) in zip(tasks, works, strict=True):
+    for task, (*_, taken_ms) in zip(tasks, works, strict=True):
         if taken_ms is not None:
             loop.call_at(taken_ms / 1_000, task.cancel)
     return [fate if not isinstance(fate, BaseException) else ("never begun", 0.0)
@@ -106,7 +117,7 @@ def test_who_stops_everything_is_heard_though_time_is_over() -> None:
 
     async def main() -> None:
         deadlines, loop = Deadlines(), asyncio.get_running_loop()
-        task = asyncio.ensure_future(_told((0, 10_000, 1_000, None), deadlines))
+        task = asyncio.ensure_future(_told((0, 20_000, 1_000, None, None), deadlines))
         await asyncio.sleep(0)
         loop.call_at(1, task.cancel)
         assert await task == ("done, then taken away", 1)
