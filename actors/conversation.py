@@ -6,6 +6,7 @@ forgets what it knew and reads the log again.
 """
 
 from collections.abc import Collection
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -193,6 +194,10 @@ class ConversationActor(Recording):
 
     def is_spoken_for(self, message: Message) -> bool:
         """Whether a message changes nothing of when each lane is wanted: it stands behind another in its line."""
+        # The one that is open for longest mostly stands before it. Only where it does not, all are looked at.
+        longest = islice(self._lines.open.values(), 1)
+        if c.is_spoken_for(message, longest):
+            return True
         return c.is_spoken_for(message, self._lines.deciding(self.state.blocked_until_us))
 
     def arrived(self, message: Message) -> bool:
