@@ -57,6 +57,10 @@ ALLOWED: Final[dict[type[e.Event], frozenset[str]]] = {
 }
 
 
+# What an acceptance says that wishes for nothing but to be delivered: the order is that of `begun`.
+_NO_WISHES: Final = (None, None, None, None, "", (), 0, None, False, False, False, False, None)
+
+
 def fold(recorded: Sequence[Recorded]) -> Message:
     """The message that its recorded events, in order from version 1, come to."""
     first = recorded[0]
@@ -101,12 +105,22 @@ def begun(stream: int, at_us: int, tenant: str, event: e.Event, *, cause: int) -
         status="scheduled" if event.due_us > at_us else "queued",
         cause=cause,
     )
+    # Setting a field costs several times as much as reading one, and most messages wish for none of these.
+    wishes = (
+        event.host, event.policy, event.zone, event.on_ambiguous, event.caused_by, event.lanes, event.fallbacks,
+        event.fallback_by_us, event.has_template, event.marketing, event.fans_out, event.is_part, event.expires_us,
+    )  # fmt: skip  # In two rows.
+    if wishes != _NO_WISHES:
+        _wish(message, event)
+    return message
+
+
+def _wish(message: Growing, event: e.MessageAccepted) -> None:
     message.host, message.policy, message.zone = event.host, event.policy, event.zone
     message.on_ambiguous, message.caused_by, message.lanes = event.on_ambiguous, event.caused_by, event.lanes
     message.fallbacks, message.fallback_by_us = event.fallbacks, event.fallback_by_us
     message.has_template, message.marketing = event.has_template, event.marketing
     message.fans_out, message.is_part, message.expires_us = event.fans_out, event.is_part, event.expires_us
-    return message
 
 
 def grow(message: Growing, event: e.Event, at_us: int) -> None:  # A few lines an event.
@@ -216,7 +230,8 @@ def _tell(message: Growing, event: e.ReceiptSeen, at_us: int) -> None:
 
 def _stand(message: Growing) -> None:
     """Where a taken message stands: as far as its receipts raise it, whether they came before the answer or after."""
-    told = message.told
+    # Asked at each end, and most messages never hear anything.
+    told = message.told if message.receipts else None
     message.code, message.reason = message.taken_code, ""
     if told is None or RANK[told.status] <= RANK[message.taken_as]:
         message.status = message.taken_as

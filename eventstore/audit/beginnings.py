@@ -6,7 +6,7 @@ in the order of its stream, and with any fault so is the whole log.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import attrgetter
 from typing import Final, Protocol
@@ -28,7 +28,10 @@ EVENTS_AT_ONCE: Final = 8_192
 # What fits: the first columns of the head, the tenant of the vault row, and the address. Of these streams only a
 # conversation may have a snapshot, so with one nothing fits.
 Beside = tuple[object, ...]
+# A message and its shard.
 Life = tuple[Growing, int]
+# By stream; None for what is looked at closely.
+Lives = dict[int, Life | None]
 
 # The columns of a head that the fold tells, from its version on. Where it begins in a head, and in what is beside.
 _FOLDED: Final = HEAD_COLUMNS.split(", ").index("version")
@@ -66,23 +69,13 @@ class Beginnings:
         self._book, self._findings = book, findings
         self._check = StreamCheck(book, findings)
         self._begun = book.begun(after, up_to)
-        # By stream: the message and its shard, None for what is looked at closely.
-        self._lives: dict[int, Life | None] = {}
+        self._lives: Lives = {}
         self._seen = 0
         self.looked_at = self.heads = self.vault = 0
 
     def see(self, page: list[LinkedRow]) -> None:
         """The next events of the stretch. Raises EnoughFound."""
-        lives = self._lives
-        for row in page:
-            stream = row[2]
-            try:
-                if row[3] == 1:
-                    self._begin(row)
-                elif (life := lives.get(stream)) is not None and not _goes_on(life, row):
-                    lives[stream] = None
-            except NONSENSE:
-                lives[stream] = None
+        self._go_on(self._lives, page)
         self._seen += len(page)
         if self._seen >= EVENTS_AT_ONCE:
             self.look()
@@ -98,14 +91,29 @@ class Beginnings:
         self._count(sound)
         self._lives, self._seen = {}, 0
 
-    def _begin(self, row: LinkedRow) -> None:
+    def _go_on(self, lives: Lives, rows: Iterable[LinkedRow]) -> None:
+        """Takes messages further by their next events. What does not follow on the one before is looked at closely."""
+        for row in rows:
+            shard, _, stream, version, name, schema_version, at_us, _, _, body, _ = row
+            life = lives.get(stream)
+            try:
+                if version == 1:
+                    self._begin(lives, row)
+                elif life is not None and (version, shard) != (life[0].version + 1, life[1]):
+                    lives[stream] = None
+                elif life is not None:
+                    grow(life[0], decode(name, schema_version, body), at_us)
+            except NONSENSE:
+                lives[stream] = None
+
+    def _begin(self, lives: Lives, row: LinkedRow) -> None:
         shard, _, stream, _, name, schema_version, at_us, tenant, cause, body, _ = row
-        if stream in self._lives:
+        if stream in lives:
             self._findings.fault(Fault(what="it begins twice", stream=stream))
-        self._lives[stream] = None
+        lives[stream] = None
         if name == _ACCEPTED:
             event = decode(name, schema_version, body)
-            self._lives[stream] = begun(stream, at_us, tenant, event, cause=cause), shard
+            lives[stream] = begun(stream, at_us, tenant, event, cause=cause), shard
 
     def _is_sound(self, life: Life, beside: Beside) -> bool:
         message, shard = life
@@ -122,10 +130,9 @@ class Beginnings:
 
     def _came_to_its_end(self, life: Life) -> bool:
         message, _ = life
-        try:
-            return all(_goes_on(life, row[1:]) for row in self._book.rest(message.id, message.version))
-        except NONSENSE:
-            return False
+        lives: Lives = {message.id: life}
+        self._go_on(lives, (row[1:] for row in self._book.rest(message.id, message.version)))
+        return lives[message.id] is not None
 
     def _look_closely(self, stream: int) -> None:
         kept = self._book.kept(stream)
@@ -158,13 +165,3 @@ class Beginnings:
                         started_us=message.started_us,
                     )
                 )
-
-
-def _goes_on(life: Life, row: LinkedRow) -> bool:
-    """Takes a message further by an event; False, and nothing done, where it does not follow on the one before."""
-    message, home = life
-    shard, _, _, version, name, schema_version, at_us, _, _, body, _ = row
-    if version != message.version + 1 or shard != home:
-        return False
-    grow(message, decode(name, schema_version, body), at_us)
-    return True

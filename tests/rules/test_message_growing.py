@@ -1,6 +1,7 @@
 """Answers for a message being a value to everybody but its fold, whichever way it was folded."""
 
 import pytest
+from msgspec.structs import replace
 
 from core import events as e
 from core.errors import Impossible
@@ -40,6 +41,16 @@ def test_growing_comes_to_the_same() -> None:
         evolved = evolve(evolved, event, at_us)
     assert grown(grew) == evolved
     assert evolved.status == "read"
+
+
+@pytest.mark.parametrize("wish", sorted({*e.MessageAccepted.__struct_fields__} & {*Message.__struct_fields__}))
+def test_every_wish_arrives(wish: str) -> None:
+    """A message has each single thing that its acceptance says, also where it says nothing else that is rare."""
+    plain = e.MessageAccepted(
+        channel="webhook", lane="calls", conversation=7, due_us=5, commitment=bytes(32), size_bytes=1
+    )
+    assert getattr(accepted(1, 5, "org1", replace(plain, **{wish: 9})), wish) == 9
+    assert getattr(accepted(1, 5, "org1", plain), wish) == getattr(plain, wish)
 
 
 def test_nobody_changes_a_message() -> None:
