@@ -21,6 +21,7 @@ _STEP: Final = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _NO_CHOICE: Final = "invalid enum value"
+_NO_TIME: Final = ("invalid RFC3339 encoded datetime", "expected `datetime")
 # A key that a client made up is shown no longer than this.
 _NAME_CHARS_MAX: Final = 100
 
@@ -45,6 +46,8 @@ def pointer(at: str, *steps: str | int) -> str:
 def worded(said: str, kind: object, steps: Iterable[str]) -> str:
     """What the decoder of a type said about the value at these steps: of a closed set, with all that it holds."""
     said = said[:1].lower() + said[1:]
+    if said.startswith(_NO_TIME):
+        return "expected an RFC 3339 time with its offset, such as 2026-01-30T08:00:00Z"
     if said.startswith(_NO_CHOICE) and (choices := _choices(kind, steps)):
         return f"expected one of {', '.join(choices)}"
     return said

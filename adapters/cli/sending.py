@@ -80,9 +80,11 @@ def _content(channel: str, content: str | None, given: dict[str, object]) -> obj
         raise misused(f"--content is the whole content, so it cannot stand beside --{next(iter(given))}.")
     if content is not None:
         return _json(sys.stdin.read() if content == "-" else content)
+    if not given and channel not in _SHORTHANDS:
+        raise misused(f"{channel} is no channel: expected one of {', '.join(_SHORTHANDS)}.")
     if not given:
-        options = " ".join(f"--{name}" for name in _SHORTHANDS.get(channel, ()))
-        raise misused(f"There is nothing to send: give --content{f' or {options}' if options else ''}.")
+        options = " ".join(f"--{name}" for name in _SHORTHANDS[channel])
+        raise misused(f"There is nothing to send: give --content or {options}.")
     return given
 
 

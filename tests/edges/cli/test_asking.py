@@ -88,6 +88,7 @@ def test_the_same_key_is_the_same_message(served: Served) -> None:
         (("send", "email", "a@example.com", "--text", "t"), 2, "/content/subject"),
         (("send", "fax", "a@example.com", "--text", "t"), 2, "/channel"),
         (("send", "email", "a@example.com"), 2, "--subject"),
+        (("send", "fax", "a@example.com"), 2, "expected one of email, whatsapp, push, webhook"),
         (("send", "email", "a@example.com", "--content", "{"), 2, "no JSON"),
         (("send", "email", "a@example.com", "--content", "{}", "--text", "t"), 2, "--text"),
         (("show", "msg_0000000000001"), 1, "no such"),
