@@ -50,7 +50,10 @@ def _poison(raw: object) -> Poison:
         case "park":
             return Poison(kind="park")
         case {"skip_after": wait, **rest} if not rest:
-            skip_after_us = POSITIVE(wait)
+            try:
+                skip_after_us = POSITIVE(wait)
+            except Unfit as unfit:
+                raise Unfit(str(unfit), within="skip_after") from None
             assert isinstance(skip_after_us, int), "a span reads as whole microseconds"
             return Poison(kind="skip", skip_after_us=skip_after_us)
         case _:

@@ -74,7 +74,7 @@ def test_five_mistakes_are_shown_together(mistakes: Mistakes) -> None:
         (LANE + "[policies.a]\nretry = { after = ['1s'], times = 3 }", "5 policies.a.retry: both forms"),
         (LANE + "[policies.a]\nretry = { first = '1s' }", "5 policies.a.retry: a part of a form"),
         (LANE + "[policies.a]\nretry = { after = ['1s', '5'] }", '5 policies.a.retry.after[1]: "5"'),
-        (LANE + "[policies.a]\npoison = { skip_after = 5 }", "5 policies.a.poison: a table"),
+        (LANE + "[policies.a]\npoison = { skip_after = 5 }", "5 policies.a.poison.skip_after: 5; a duration"),
         (LANE + "[policies.a]\npoison = 'none'", '5 policies.a.poison: "none"; "block" or "park" or { skip_after'),
         (LANE + "[policies.a]\nquiet_hours = { from = '21:00', to = '8' }", '5 policies.a.quiet_hours.to: "8"'),
         (LANE + "[policies.a]\nquiet_hours = { zone = 'Mars' }", '5 policies.a.quiet_hours.zone: "Mars"'),
