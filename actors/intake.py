@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import msgspec
+from msgspec.structs import replace
 
 from actors.arrivals import Arrivals
 from actors.first_commits import Asked, FirstCommits, Prepared
@@ -15,6 +16,7 @@ from actors.peers import Peers
 from core.contents import Submission, in_time
 from core.errors import AppendUnknown, Invalid, KeyReused, Overloaded, StoreUnavailable, StreamConflict
 from core.ids import Mint
+from core.policies import Policy
 from core.ports import Clock, Log, Secrets
 from core.records import Acceptance, Repeated, Stored
 from core.settings import Lane, Settings
@@ -137,26 +139,20 @@ class Intake:
             raise Invalid(place, f"no {channel} lane is called {name!r}, expected one of: {fitting}")
         return lane
 
-    # -- the conversation
+    # -- the way and the conversation
 
-    async def _find(self, tenant: str, submission: Submission, lane: Lane) -> Asked:
+    def _way(self, submission: Submission, lane: Lane) -> tuple[Lane, Policy, tuple[str, ...]]:
+        """Where it begins, under which policy, and the lanes that it may go through."""
         policy = self._policies[submission.policy] if submission.policy is not None else lane.policy
         lanes = submission.failover or policy.lanes_from(lane.name)
+        if not lanes:
+            return lane, policy, ()
         if submission.lane in lanes:
             # Who names a lane begins there, and goes round through the others.
             first = lanes.index(submission.lane)
             lanes = (*lanes[first:], *lanes[:first])
         lanes = tuple(name for name in lanes if name in self._lanes)
-        if lanes:
-            lane = self._lanes[self._first_up(lanes)]
-        return Asked(
-            tenant=tenant,
-            submission=submission,
-            lane=lane,
-            policy=policy,
-            peer=await self.peers.of(tenant, submission.channel, submission.subject),
-            lanes=lanes,
-        )
+        return (self._lanes[self._first_up(lanes)] if lanes else lane), policy, lanes
 
     def reference_hash(self, tenant: str, reference: str | None) -> bytes | None:
         """How a reference is found without being kept."""
@@ -168,13 +164,17 @@ class Intake:
         if self._in_step is not None:
             # Before it has an instant, by which it takes its place.
             await self._in_step()
-        asked = await self._find(tenant, submission, lane)
+        # Before its peer is looked up: what was checked is there now, and may not be after a reload.
+        lane, policy, lanes = self._way(submission, lane)
+        key = tenant, submission.channel, submission.subject
+        peer = self.peers.at_hand(key) or await self.peers.of(*key)
+        asked = Asked(tenant=tenant, submission=submission, lane=lane, policy=policy, peer=peer, lanes=lanes)
         try:
             return await self._committed(asked)
         except StreamConflict:
             # Another daemon wrote to this peer first: the conversation with them is there by now.
-            self.peers.forget(tenant, submission.channel, submission.subject, asked.peer)
-        return await self._committed(await self._find(tenant, submission, lane))
+            self.peers.forget(*key, peer)
+        return await self._committed(replace(asked, peer=await self.peers.of(*key)))
 
     async def _committed(self, asked: Asked) -> tuple[Prepared, Stored | Repeated]:
         prepared = self._commits.prepare(asked)

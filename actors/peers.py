@@ -16,7 +16,7 @@ from core.message import Message
 from core.ports import Clock, Log, Secrets
 from core.records import NO_TENANT, Alias, MessageFilter
 
-_Key = tuple[str, str, str]
+Key = tuple[str, str, str]
 
 # The name of a peer who acted before we ever wrote: the address row comes with the first message only.
 SPACE: Final = "peer"
@@ -52,8 +52,8 @@ class Peers:
         self._secrets = secrets
         self._mint = mint
         self._known_max = known_max
-        self._known: dict[_Key, Peer] = {}
-        self._first_contacts: dict[_Key, anyio.Lock] = {}
+        self._known: dict[Key, Peer] = {}
+        self._first_contacts: dict[Key, anyio.Lock] = {}
         self._hosts: dict[str, int] = {}
         # Conversations minted here of which nothing is known to be in the log yet, each with the first message that is
         # on its way there; 0 while none is.
@@ -62,12 +62,14 @@ class Peers:
     async def of(self, tenant: str, channel: str, address: str) -> Peer:
         """The peer; a new one gets a conversation, whose address row is part of its first message's commit."""
         key = (tenant, channel, address)
-        known = self._known.get(key)
-        if known is None or key in self._first_contacts:
-            known = await self._first_contact(key)
-        return known
+        return self.at_hand(key) or await self._first_contact(key)
 
-    async def _first_contact(self, key: _Key) -> Peer:
+    def at_hand(self, key: Key) -> Peer | None:
+        """The same of (tenant, channel, address) where nothing has to be waited for, as nearly always; else None."""
+        # While one is looked up, whoever asked before takes their turn first.
+        return None if key in self._first_contacts else self._known.get(key)
+
+    async def _first_contact(self, key: Key) -> Peer:
         """The same while a peer is being looked up: in the order of asking, so that no message overtakes the first."""
         turn = self._first_contacts.setdefault(key, anyio.Lock(fast_acquire=True))
         async with turn:
@@ -77,13 +79,13 @@ class Peers:
                 if not turn.statistics().tasks_waiting:
                     del self._first_contacts[key]
 
-    def _remember(self, key: _Key, peer: Peer) -> Peer:
+    def _remember(self, key: Key, peer: Peer) -> Peer:
         self._known[key] = peer
         if len(self._known) > self._known_max:
             del self._known[next(iter(self._known))]
         return peer
 
-    async def _looked_up(self, key: _Key) -> Peer:
+    async def _looked_up(self, key: Key) -> Peer:
         tenant, channel, address = key
         person: bytes | None = None
         subject = self._secrets.keyed_hash("address", *key)
