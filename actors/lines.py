@@ -16,6 +16,8 @@ from core.records import FIFO_LINE, LOOSE_LINE, LinePage, Woken
 _LINES: Final = (FIFO_LINE, LOOSE_LINE)
 # What nearly all conversations have: one for all of them, which nobody writes to.
 _NO_PAGES: Final[Mapping[int, Page]] = {}
+# The same of those that wait for nothing: a dict of its own is 64 bytes, in every conversation that is awake.
+_NOTHING: Final[dict[int, Message]] = {}
 # So few open messages are gone through sooner than kept sorted.
 _FEW: Final = 8
 
@@ -34,7 +36,7 @@ class Lines:
         # Messages that arrived while the log was being read: the page may have missed them.
         self._late: tuple[Message, ...] = ()
         self._is_reading = False
-        self.open: dict[int, Message] = {}
+        self.open = _NOTHING
         # What is open by the instants that count; None while that is little.
         self._front: Front | None = None
 
@@ -71,6 +73,8 @@ class Lines:
             self._drop(message.id)
 
     def _put(self, message: Message) -> None:
+        if not self.open:
+            self.open = {}
         before = self.open.get(message.id)
         self.open[message.id] = message
         if self._front is not None:
@@ -86,8 +90,8 @@ class Lines:
             self._front.drop(gone)
 
     def _clear(self) -> None:
-        # An emptied one keeps the room of what it held, in every conversation that is awake.
-        self.open = {}
+        # An emptied one keeps the room of what it held.
+        self.open = _NOTHING
         self._front = None
 
     def _has_room(self, message: Message) -> bool:

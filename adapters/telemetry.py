@@ -11,12 +11,13 @@ from typing import BinaryIO, Final, Literal
 import msgspec
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from adapters.clock import wall_us
 from adapters.moments import moment
+from adapters.note_figures import NoteFigures
 from core.ids import Prefix, encode, kind_of
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -78,8 +79,6 @@ _ID_OF: Final[Mapping[str, Prefix]] = {
     "plan": "plan",
     "device": "device",
 }
-# Webhooks answer within milliseconds, mail servers within minutes (RFC 5321, section 4.5.3.2).
-_ATTEMPT_BUCKETS_S: Final = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600)
 
 Value = str | int | float | None
 
@@ -89,7 +88,10 @@ class Telemetry:
 
     def __init__(self, *, stream: BinaryIO, level: Level = "info") -> None:
         self.registry = CollectorRegistry()
-        self._figures = Figures(self.registry)
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._figures = NoteFigures()
+        self.registry.register(self._figures)
         self._least = LEVELS.index(level)
         self._log = structlog.wrap_logger(
             _Lines(stream),
@@ -120,48 +122,6 @@ class Telemetry:
     def adopt_library_logs(self) -> None:
         """Has what libraries log by themselves (aiohttp's server, mostly) written likewise, from warnings upwards."""
         logging.basicConfig(handlers=[_FromLibraries(self)], level=logging.WARNING, force=True)
-
-
-class Figures:
-    """The counters of what is noted."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)
-        self._notes = Counter("tidings_notes", "Things that happened, by name.", ["note"], registry=registry)
-        self._attempts = Counter(
-            "tidings_attempts", "Attempts by what they came to.", ["channel", "lane", "outcome"], registry=registry
-        )
-        # A counter by its labels: finding one in the library costs more than its step.
-        self._noted: dict[str, Counter] = {}
-        self._attempted: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
-        self._took = Histogram(
-            "tidings_attempt_seconds",
-            "How long attempts took.",
-            ["lane"],
-            buckets=_ATTEMPT_BUCKETS_S,
-            registry=registry,
-        )
-
-    def count(self, name: str, values: Mapping[str, Value]) -> None:
-        """One step for a note."""
-        noted = self._noted.get(name)
-        if noted is None:
-            noted = self._noted[name] = self._notes.labels(name)
-        noted.inc()
-        if name == "attempt":
-            self._count_attempt(values)
-
-    def _count_attempt(self, values: Mapping[str, Value]) -> None:
-        labels = str(values.get("channel")), str(values.get("lane")), str(values.get("outcome"))
-        known = self._attempted.get(labels)
-        if known is None:
-            known = self._attempted[labels] = self._attempts.labels(*labels), self._took.labels(labels[1])
-        attempts, took = known
-        attempts.inc()
-        took_us = values.get("took_us")
-        if isinstance(took_us, int | float):
-            took.observe(took_us / 1_000_000)
 
 
 class _Lines:
