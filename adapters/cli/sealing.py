@@ -93,6 +93,9 @@ def _export(file: Path, message: str) -> None:
         if not seals:
             raise Ended(f"{file} is not sealed: run `tidings seal` first.")
         found = excerpt(file, stream, seals, message=message, public_key=public_key(file, None))
+    # The number alone may be a lane's or a key's, and an excerpt must not call that a message.
+    if found.events[0].type != "MessageAccepted":
+        raise Ended(f"{file} knows nothing of {message}.")
     line(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
 
 

@@ -105,6 +105,9 @@ def test_an_excerpt_is_checked_with_the_public_key_alone(logged: Logged, tmp_pat
     assert changed.returncode == 1
     assert "was not in the log that was sealed" in changed.stdout
     assert "no message's id" in logged.refused("seal", "--export", "nobody", status=2)
+    with closing(sqlite3.connect(logged.file)) as connection:
+        (device,) = connection.execute("SELECT stream FROM head WHERE kind = 'device'").fetchone()
+    assert "knows nothing of" in logged.refused("seal", "--export", encode("msg", device))
 
 
 def test_the_log_answers_to_questions(logged: Logged) -> None:
