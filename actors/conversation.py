@@ -61,7 +61,7 @@ class ConversationActor(Recording):
 
     def dues(self) -> list[c.Due]:
         """When it next wants each lane."""
-        deciding = self.seen if self._asking else self._lines.deciding(self.state.blocked_until_us)
+        deciding = self.seen if self._asking else self._lines.deciding(self.state)
         if not deciding or (self._flying and all(message.line == FIFO_LINE for message in deciding)):
             return []  # The attempt in flight says it when it is over.
         return c.dues(self.state, deciding, self._policy_of)
@@ -198,7 +198,7 @@ class ConversationActor(Recording):
         longest = islice(self._lines.open.values(), 1)
         if c.is_spoken_for(message, longest):
             return True
-        return c.is_spoken_for(message, self._lines.deciding(self.state.blocked_until_us))
+        return c.is_spoken_for(message, self._lines.deciding(self.state))
 
     def arrived(self, message: Message) -> bool:
         """A message was durably accepted while this conversation was awake. Answers whether `dues` knows of it now."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from actors.pages import Page
+from core.conversation import Conversation
 from core.front import Front
 from core.message import Message, fold
 from core.ports import Log
@@ -45,13 +46,13 @@ class Lines:
         """Whether nothing has to be read before the next turn: both lines are here whole, as nearly always."""
         return not self._pages and not self._late
 
-    def deciding(self, blocked_until_us: int) -> Collection[Message]:
-        """Those of the open messages that decide what is wanted next, while nothing may start before an instant."""
+    def deciding(self, conversation: Conversation) -> Collection[Message]:
+        """Those of the open messages that decide what their conversation wants next, as it stands now."""
         if self._front is None:
             if len(self.open) <= _FEW:
                 return self.open.values()
             self._front = Front(self.open)
-        return self._front.deciding(blocked_until_us)
+        return self._front.deciding(conversation.blocked_until_us)
 
     # -- one message
 

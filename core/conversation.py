@@ -43,7 +43,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def blocked_until_us(self) -> int:
         """Nothing of it goes out before this instant: its circuit is open, or the provider asked for a pause."""
-        return max(self.circuit.open_until_us or 0, self.paused_until_us)
+        open_until_us = self.circuit.open_until_us
+        return self.paused_until_us if open_until_us is None else max(open_until_us, self.paused_until_us)
 
     @property
     def suppressed(self) -> Literal["all", "marketing"] | None:

@@ -82,15 +82,15 @@ def test_an_attempt_looks_at_nobody_who_waits_for_tomorrow() -> None:
         order: e.Order = "any" if number % 2 else "fifo"
         expires_us = None if number % 2 else NOW_US + 2 * DAY_US
         lines.keep(waiting(number, due_us=NOW_US + DAY_US + number, order=order, expires_us=expires_us))
-    before = lines.deciding(0)
+    before = lines.deciding(CALM)
     now = waiting(MANY + 1)
     flying = sending(now)
     for step in (now, flying, then(flying, taken(flying))):
         lines.keep(step)
-        deciding = lines.deciding(0)
+        deciding = lines.deciding(CALM)
         assert len(deciding) <= 4
         assert (step in deciding) is step.is_open
-    assert list(lines.deciding(0)) == list(before)
+    assert list(lines.deciding(CALM)) == list(before)
     assert {message.id for message in before} == {1, 2}
 
 
