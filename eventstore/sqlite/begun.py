@@ -15,17 +15,18 @@ from eventstore.codec import EventRow
 from eventstore.rows import EVENT_COLUMNS, head_row
 from eventstore.sqlite.book import SqliteBook
 
-# SQLite compares what it can: reading a column costs several times as much. A head whose channel is wrong leads to no
-# address, which does not fit.
+# SQLite compares what it can: reading a column costs several times as much. An address is looked for from the head's
+# conversation on, whose id is a number and grows as messages do, while subjects come in no order. A head whose channel
+# is wrong leads to no address, which does not fit.
 _BEGUN: Final = f"""
 SELECT head.kind = 'msg' AND head.shard = event.shard AND head.tenant = event.tenant AND snapshot.stream IS NULL AND
-      (vault.stream IS NULL OR (vault.tenant = event.tenant AND address.conversation = head.conversation)),
+      (vault.stream IS NULL OR (vault.tenant = event.tenant AND address.conversation IS NOT NULL)),
     vault.salt, vault.private, {", ".join(f"head.{column}" for column in FOLDED_COLUMNS.split(", "))}
   FROM event
     LEFT JOIN head ON head.stream = event.stream
     LEFT JOIN vault ON vault.stream = event.stream
-    LEFT JOIN address
-      ON address.tenant = event.tenant AND address.channel = head.channel AND address.subject = vault.subject
+    LEFT JOIN address INDEXED BY address_conversation ON address.conversation = head.conversation
+      AND address.tenant = event.tenant AND address.channel = head.channel AND address.subject = vault.subject
     LEFT JOIN snapshot ON snapshot.stream = event.stream
   WHERE event.pos > ? AND event.pos <= ? AND event.version = 1 ORDER BY event.pos"""
 _LINKED: Final = f"""

@@ -7,13 +7,13 @@ with any fault a part answers nothing, and the whole is looked at again in order
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from core.errors import TidingsError
+from core.errors import StoreUnavailable, TidingsError
 from eventstore.audit.findings import EnoughFound, Findings
 from eventstore.audit.stretches import StretchWalk
 from eventstore.integrity import Steps, check_structure
@@ -67,17 +67,23 @@ def parts_of(connection: sqlite3.Connection, last: int, *, a_part: int) -> Itera
     yield Part(stretch=(start, last))
 
 
-def look_at(path: Path, part: Part, last: int) -> Looked:
-    """One part, in whatever process: with a connection of its own, and nothing where the log goes on meanwhile."""
+@contextmanager
+def opened(path: Path, last: int) -> Iterator[sqlite3.Connection]:
+    """A connection for parts, in whatever process. Raises TidingsError where it does not see the very same log."""
+    # Its file was judged by whoever shares the check, and may be open in this very process.
+    with closing(open_again(path)) as connection:
+        # One snapshot for all parts that are looked at here.
+        connection.execute("BEGIN")
+        if last_of(connection) != last:
+            # Heads and counts change with events only, so the same last event means that all of it is the same.
+            raise StoreUnavailable("a daemon goes on writing")
+        yield connection
+
+
+def look_at(connection: sqlite3.Connection, part: Part) -> Looked:
+    """One part."""
     try:
-        # Its file was judged by whoever shares the check, and may be open in this very process.
-        with closing(open_again(path)) as connection:
-            connection.execute("BEGIN")
-            if last_of(connection) != last:
-                # A daemon goes on writing. Heads and counts change with events only, so the same last event would mean
-                # that all of it is the same.
-                return Looked(findings=None)
-            return _look(connection, part)
+        return _look(connection, part)
     except (TidingsError, EnoughFound, sqlite3.Error):
         return Looked(findings=None)
 

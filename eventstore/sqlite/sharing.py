@@ -21,7 +21,7 @@ from eventstore.integrity import Progress, Steps, check_aliases, compare_counts,
 from eventstore.sqlite import parts
 from eventstore.sqlite.begun import kept
 from eventstore.sqlite.book import SqliteBook
-from eventstore.sqlite.parts import Looked, Part, last_of, look_at, parts_of, together
+from eventstore.sqlite.parts import Looked, Part, last_of, look_at, opened, parts_of, together
 
 
 class Sharing:
@@ -32,12 +32,16 @@ class Sharing:
         self._begun: Synchronized[int] = context.Value("q", 0)
 
     def look(self) -> Iterator[Looked]:
-        """What each part comes to that this process begins, until there is none left or one is not sound."""
-        while (number := self._next()) < len(self._parts):
-            looked = look_at(self._path, self._parts[number], self._last)
-            if looked.findings is None:
-                self.stop()
-            yield looked
+        """What each part comes to that this process begins, until there is none left or one is not sound.
+
+        Raises TidingsError where this process does not see what the one that shares it saw.
+        """
+        with opened(self._path, self._last) as connection:
+            while (number := self._next()) < len(self._parts):
+                looked = look_at(connection, self._parts[number])
+                if looked.findings is None:
+                    self.stop()
+                yield looked
 
     def stop(self) -> None:
         """Nobody begins another part."""
@@ -109,10 +113,14 @@ def _look_too(sharing: Sharing, told: Connection) -> None:
     gc.disable()
     parent = multiprocessing.parent_process()
     looked: list[Looked] = []
-    for one in sharing.look():
-        looked.append(one)
-        if parent is None or not parent.is_alive():
-            return
+    try:
+        for one in sharing.look():
+            looked.append(one)
+            if parent is None or not parent.is_alive():
+                return
+    except (TidingsError, sqlite3.Error):
+        sharing.stop()
+        looked.append(Looked(findings=None))
     told.send(looked)
 
 

@@ -110,7 +110,7 @@ def whole(path: Path) -> Findings | None:
         with closing(open_to_read(path)) as connection:
             last, size = last_of(connection), SqliteBook(connection).size()
             heads, vault = kept(connection)
-            looked = [look_at(path, part, last) for part in parts_of(connection, last, a_part=1)]
+            looked = [look_at(connection, part) for part in parts_of(connection, last, a_part=1)]
     except (sqlite3.Error, TidingsError):
         return None
     finally:
