@@ -6,6 +6,7 @@ does.
 
 from typing import Final
 
+DONE: Final = 0
 DOES_NOT_HOLD: Final = 1
 MISUSE: Final = 2
 

@@ -6,8 +6,11 @@ carries results alone.
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
+
+from adapters.cli.ending import DONE, Ended
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 
 def line(text: str = "") -> None:
     """One line of the result."""
-    sys.stdout.write(text + "\n")
+    with _as_long_as_it_is_read():
+        sys.stdout.write(text + "\n")
 
 
 def aside(text: str) -> None:
@@ -38,7 +42,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for row in rows:
         shown.add_row(*("-" if value is None else _plain(value) for value in row))
     # Into a pipe nothing is cut: whoever reads it has no width.
-    Console(width=None if sys.stdout.isatty() else 1_000, highlight=False, markup=False).print(shown)
+    with _as_long_as_it_is_read():
+        Console(width=None if sys.stdout.isatty() else 1_000, highlight=False, markup=False).print(shown)
 
 
 def progress(stream: IO[str] | None = None) -> "Progress":
@@ -73,6 +78,15 @@ def span(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{round(hours / 24)} days"
+
+
+@contextmanager
+def _as_long_as_it_is_read() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read it has seen enough. The error itself would end the command with 1, by what typer does with it.
+        raise Ended(status=DONE) from None
 
 
 def _plain(value: object) -> str:

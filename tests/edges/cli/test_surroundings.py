@@ -1,5 +1,6 @@
 """Answers for commands in broken surroundings: one clear line and a status, and never a stack trace."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,20 @@ def test_a_full_disk_behind_the_output_is_told(arguments: tuple[str, ...], tmp_p
         program = Program(words, environ=clean(), output=full, errors=said, cwd=tmp_path)
         assert program.wait(PATIENCE_S) == 1
     assert (tmp_path / "said").read_text() == "tidings: No space left on device.\n"
+
+
+@pytest.mark.parametrize("lanes", [1, 400])
+def test_whoever_has_read_enough_may_go(lanes: int, tmp_path: Path) -> None:
+    """A reader that leaves early, such as `head`, ends a command with 0 and without a word, however much is left."""
+    text = "".join(f"[lanes.mail{n}]\nchannel = 'email'\nprovider = 'sandbox'\n" for n in range(lanes))
+    (tmp_path / "tidings.toml").write_text(text)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output, (tmp_path / "said").open("w") as said:
+        words = ["check", "--config", str(tmp_path / "tidings.toml")]
+        program = Program(words, environ=clean(), output=output, errors=said, cwd=tmp_path)
+        assert program.wait(PATIENCE_S) == 0
+    assert (tmp_path / "said").read_text() == ""
 
 
 def test_a_path_that_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
