@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 _AHEAD: Final = 4
 # A world is some ten thousand objects that live until it ends: looking for cycles more often finds none.
 _COLLECT_AFTER: Final = 50_000
+# What is left of large worlds would lie about until a hundred such looks had been taken, for a gigabyte a process.
+_COLLECT_ALL_AFTER: Final = (5, 3)
 
 
 def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: int | None = None) -> Iterator[Result]:
@@ -68,4 +70,4 @@ def _settle(module: str) -> None:
     importlib.import_module(module)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
+    gc.set_threshold(_COLLECT_AFTER, *_COLLECT_ALL_AFTER)
