@@ -3,6 +3,7 @@
 This file answers for finding the log and for printing what it comes to. It never writes, and may run beside a daemon.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -208,6 +209,10 @@ def refusals_told() -> Iterator[None]:
 @contextmanager
 def heard(what: str) -> Iterator[Callable[[int, int], None]]:
     """Shows how far long work has come: what it gives is told how many of how many steps are done."""
+    if not sys.stderr.isatty():
+        # Nobody looks, and all that draws a bar takes longer to import than a short log to read.
+        yield lambda _done, _total: None
+        return
     with progress() as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
