@@ -45,7 +45,7 @@ class _Seen:
     """Every value that stands in any event."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self.texts: dict[str, object] = {}
+        self.texts: dict[str, None] = {}
         self._bytes: dict[bytes, None] = {}
         self._numbers: set[int] = set()
         self._take([_DECODER.decode(body) for body in dict.fromkeys(row[10] for row in evidence.durable.rows)])
@@ -82,8 +82,7 @@ class _Seen:
             elif kind is int:
                 numbers.add(value)
             elif kind is dict:
-                # The names of its fields.
-                texts.update(value)
+                waiting += value
                 waiting += value.values()
             elif kind is list:
                 waiting += value

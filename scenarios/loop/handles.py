@@ -10,6 +10,8 @@ long way round to its own `__init__`. This file must never change when a callbac
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from heapq import heappush
+from math import inf
 from typing import Final
 
 Arguments = tuple[object, ...]
@@ -27,7 +29,7 @@ class Step(asyncio.Handle):
     def cancel(self) -> None:
         """Keeps it from running, and lets go of what it would have run."""
         self._cancelled = True
-        self._callback = self._args = None
+        self._callback, self._args = _nothing, ()
 
 
 class Timer(asyncio.TimerHandle):
@@ -47,7 +49,7 @@ class Timer(asyncio.TimerHandle):
             if self.waiting:
                 self._loop._timers_cancelled += 1
             self._cancelled = True
-            self._callback = self._args = None
+            self._callback, self._args = _nothing, ()
 
 
 def step_of(callback: Callable[..., object], args: Arguments, context: Context | None) -> Step:
@@ -60,14 +62,16 @@ def step_of(callback: Callable[..., object], args: Arguments, context: Context |
     return step
 
 
-def timer_of(
+def set_timer(
+    loop: asyncio.AbstractEventLoop,
     when_s: float,
     callback: Callable[..., object],
     args: Arguments,
-    loop: asyncio.AbstractEventLoop,
     context: Context | None,
 ) -> Timer:
-    """One that waits for its instant in a loop's heap."""
+    """One that waits for its instant in the heap of a loop; without end, where that is infinite."""
+    if loop._closed:
+        raise RuntimeError("this loop has ended")
     timer = _new(Timer)
     timer._context = copy_context() if context is None else context
     timer._loop = loop
@@ -75,5 +79,13 @@ def timer_of(
     timer._args = args
     timer._cancelled = False
     timer._when = when_s
-    timer.waiting = True
+    timer.waiting = when_s < inf
+    if timer.waiting:
+        heappush(loop._timers, (when_s, next(loop._timers_set), timer))
+    elif when_s != inf:
+        raise ValueError("a deadline must be a number, not NaN")
     return timer
+
+
+def _nothing() -> None:
+    """What is left to run of a callback that was cancelled."""

@@ -51,7 +51,7 @@ def silence_finalizers() -> None:
         things = gc.get_objects()
         finalized = {kind for kind in set(map(type, things)) if hasattr(kind, "__del__")}
         for thing in compress(things, map(finalized.__contains__, map(type, things))):
-            _mark(thing)
+            _WORDS[id(thing) // _WORD_BYTES - 1] |= _FINALIZED
     finally:
         if enabled:
             gc.enable()
@@ -70,10 +70,6 @@ def _forget_locals(error: BaseException) -> None:
         waiting += [at.__cause__, at.__context__]
         if isinstance(at, BaseExceptionGroup):
             waiting += at.exceptions
-
-
-def _mark(thing: object) -> None:
-    _WORDS[id(thing) // _WORD_BYTES - 1] |= _FINALIZED
 
 
 def _flags(thing: object) -> int:
@@ -103,7 +99,7 @@ def _check_layout() -> None:
         and _flags(fresh) & _FINALIZED == 0
     )
     if as_expected:
-        _mark(fresh)
+        _WORDS[id(fresh) // _WORD_BYTES - 1] |= _FINALIZED
         as_expected = gc.is_finalized(fresh)
     if not as_expected:
         raise RuntimeError(

@@ -43,7 +43,6 @@ class NodeLoop(VirtualLoop):
         # A task that nobody waits for any more would be dropped in the middle of the run, and clean up as it goes.
         self._remains: list[list[asyncio.Task[Any]]] = []
         self._nothing = step_of(_nothing, (), Context())
-        self._nothing.cancel()
 
     def start_in(self, node: int, work: Callable[[], Coroutine[Any, Any, T]], *, name: str) -> asyncio.Task[T]:
         """A task of a node, and of nothing else that is known where it is asked for."""

@@ -8,14 +8,13 @@ order in every process. It must never wait for real, and never ask the machine f
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop
 from itertools import count
-from math import inf
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 from weakref import ref
 
 from scenarios.loop.boundary import BoundaryLoop
-from scenarios.loop.handles import Timer, step_of, timer_of
+from scenarios.loop.handles import Timer, set_timer, step_of
 from scenarios.loop.numbered import InOrder, NumberedFuture, NumberedTask, numbered_primitives
 from scenarios.loop.schedules import Fifo, Ready, Schedule
 from scenarios.loop.stuck import Budget, DeadlockError, LivelockError, RunawayError, StuckError, report
@@ -77,8 +76,9 @@ class VirtualLoop(BoundaryLoop):
         self._tasks: list[ref[asyncio.Task[Any]]] = []
         self._tasks_max = _TASKS_MIN
         self.task_states: dict[asyncio.Task[Any], Any] = {}
-        self._steps_before = 0
-        self._steps_at_this_instant = 0
+        # Callbacks run so far, without those of the present round, and how many may have run before time goes on.
+        self.steps = 0
+        self._steps_until = budget.steps_at_one_instant_max
         self._after_batch = after_batch
         chosen = schedule(self._ready)
         self._take, self._count_ready = chosen.take, chosen.count
@@ -87,11 +87,6 @@ class VirtualLoop(BoundaryLoop):
         self.set_exception_handler(_end_the_run)
 
     # -- what the simulation asks
-
-    @property
-    def steps(self) -> int:
-        """Callbacks run so far, without those of the present round."""
-        return self._steps_before + self._steps_at_this_instant
 
     @property
     def timers(self) -> int:
@@ -126,7 +121,7 @@ class VirtualLoop(BoundaryLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Runs the callback at this virtual instant. An infinite one never comes, and keeps nobody from a deadlock."""
-        return self._set(when, callback, args, context)
+        return set_timer(self, when, callback, args, context)
 
     def call_later(
         self,
@@ -136,22 +131,7 @@ class VirtualLoop(BoundaryLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Runs the callback after so much virtual time."""
-        return self._set(self._now_s + delay, callback, args, context)
-
-    def _set(
-        self, when: float, callback: Callable[..., object], args: tuple[object, ...], context: Context | None
-    ) -> Timer:
-        if self._closed:
-            raise RuntimeError("this loop has ended")
-        timer = timer_of(when, callback, args, self, context)
-        # Only NaN and the infinite are not less, and this is the busiest line of the loop.
-        if when < inf:
-            heappush(self._timers, (when, next(self._timers_set), timer))
-        elif when == inf:
-            timer.waiting = False
-        else:
-            raise ValueError("a deadline must be a number, not NaN")
-        return timer
+        return set_timer(self, self._now_s + delay, callback, args, context)
 
     def call_soon(
         self,
@@ -207,9 +187,7 @@ class VirtualLoop(BoundaryLoop):
         while True:
             if not count() and not self._stopping:
                 self._idle()
-            # `<=`, where asyncio adds its clock's resolution first: from 2**24 s on that addition changes nothing, and
-            # a timer due exactly now would never fire.
-            if timers and timers[0][0] <= self._now_s:
+            elif timers and timers[0][0] <= self._now_s:
                 self._wake_due()
             self._run_batch(count())
             if self._after_batch is not None:
@@ -219,25 +197,13 @@ class VirtualLoop(BoundaryLoop):
             if self._stopping:
                 return
 
-    def _wake_due(self) -> None:
-        timers, now_s = self._timers, self._now_s
-        while timers and timers[0][0] <= now_s:
-            timer = heappop(timers)[2]
-            timer.waiting = False
-            if timer._cancelled:
-                self._timers_cancelled -= 1
-            else:
-                self._ready.append(timer)
-
     def _run_batch(self, steps: int) -> None:
         take = self._take
         for _ in range(steps):
             handle = take()
             try:
                 # A step of a task, which most of them are, has no arguments to be gathered.
-                if handle._cancelled:
-                    pass
-                elif handle._args:
+                if handle._args:
                     handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
                 else:
                     handle._context.run(handle._callback)  # type: ignore[attr-defined]
@@ -247,9 +213,10 @@ class VirtualLoop(BoundaryLoop):
                 self._stop_here()
             # The traceback of an exception may keep this frame, and must not keep with it the task that failed.
             del handle
-        self._steps_at_this_instant += steps
-        if self._steps_at_this_instant > self._budget.steps_at_one_instant_max:
-            self._give_up(LivelockError, f"{self._steps_at_this_instant} steps without time advancing")
+        self.steps += steps
+        if self.steps > self._steps_until:
+            here = self.steps - self._steps_until + self._budget.steps_at_one_instant_max
+            self._give_up(LivelockError, f"{here} steps without time advancing")
 
     def _failed(self, handle: asyncio.Handle, error: BaseException) -> None:
         if isinstance(error, SystemExit | KeyboardInterrupt):
@@ -267,16 +234,30 @@ class VirtualLoop(BoundaryLoop):
         if not timers:
             self._give_up(DeadlockError, "nothing is ready and no timer is set")
         when = timers[0][0]
-        if when <= self._now_s:
-            return
+        if when > self._now_s:
+            self._jump(when)
+        self._wake_due()
+
+    def _jump(self, when: float) -> None:
         if when > self._end_s:
             self._give_up(RunawayError, f"more than {self._budget.virtual_s_max:g} s of virtual time have passed")
-        steps = self._steps_before = self._steps_before + self._steps_at_this_instant
-        if steps > self._budget.steps_max:
+        if self.steps > self._budget.steps_max:
             self._give_up(RunawayError, f"more than {self._budget.steps_max} steps were taken")
-        self._steps_at_this_instant = 0
+        self._steps_until = self.steps + self._budget.steps_at_one_instant_max
         self._now_s = when
         self.now_us = round(when * _SECOND_US)
+
+    def _wake_due(self) -> None:
+        timers, now_s = self._timers, self._now_s
+        # `<=`, where asyncio adds its clock's resolution first: from 2**24 s on that addition changes nothing, and a
+        # timer due exactly now would never fire.
+        while timers and timers[0][0] <= now_s:
+            timer = heappop(timers)[2]
+            timer.waiting = False
+            if timer._cancelled:
+                self._timers_cancelled -= 1
+            else:
+                self._ready.append(timer)
 
     def _drop_cancelled(self) -> None:
         for _, _, timer in self._timers:
