@@ -5,12 +5,13 @@ be handed an address or a content; privacy.py proves afterwards that none is in 
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from adapters.config.providers import CHANNELS
 from adapters.moments import moment
+from core.events import OnAmbiguous, Order
 from scenarios.capsules.answers import answered
 from scenarios.capsules.arrivals import HOOK_TYPE, TEMPLATE, TEXT, arrivals, policy_unknown
 from scenarios.capsules.lives import account_troubles, ends_of_lives, orders, people
@@ -28,7 +29,10 @@ from scenarios.file.writing import text_of
 _WIDTH: Final = 118
 _WHY: Final = "What happened in this stretch of the log happens again."
 # What every capsule says, whatever its log.
-_OURS: Final = (*CHANNELS, *OUTCOMES, *WORDS, *ACTIONS, TEXT, TEMPLATE["name"], HOOK_TYPE, ORDER_BY, _WHY)
+_OURS: Final = (
+    *(*CHANNELS, *OUTCOMES, *WORDS, *ACTIONS, TEXT, TEMPLATE["name"], HOOK_TYPE, ORDER_BY, _WHY),
+    *(*get_args(OnAmbiguous), *get_args(Order), "block", "park", "accepted", "https"),
+)
 
 
 class Capsule(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,13 +71,17 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
         "expect": [{"that": "accepted", "count": len(cast.tales)}],
     }
     body = text_of({key: value for key, value in tree.items() if value not in ([], {})})
+    headings = [line for line in body.splitlines() if line.startswith("[")]
     left_out = tuple(_left_out(stretch, cast, lanes, several))
     comment = list(_comment(stretch, cast, found, left_out))
     zones = {tale.accepted.zone or "" for tale in cast.asked}
     return Capsule(
         text="\n".join([*comment, "", body]),
         ours="\n".join(
-            [*_OURS, *comment, text_of(_head(stretch, several)), *lanes.lanes, *lanes.policies, *zones, *_keys(body)]
+            [
+                *(*_OURS, *comment, text_of(_head(stretch, several)), *lanes.lanes, *lanes.policies, *zones),
+                *(*headings, *_keys(tree)),
+            ]
         ),
         streams=tuple(tale.stream for tale in stretch.tales),
         messages=len(cast.tales),
@@ -111,10 +119,13 @@ def _left_out(stretch: Stretch, cast: Cast, lanes: Lanes, several: Several | Non
     yield "the time that commits took, but where it is in the time of an attempt"
 
 
-def _keys(body: str) -> Iterator[str]:
-    """The headings and keys of a file."""
-    for text in body.splitlines():
-        yield text if text.startswith("[") else text.partition(" = ")[0]
+def _keys(tree: object) -> Iterator[str]:
+    """Every key of a file, those within values too: a message's data may well have a `status` of its own."""
+    if isinstance(tree, dict):
+        yield from tree
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for value in inner:
+        yield from _keys(value)
 
 
 def _comment(stretch: Stretch, cast: Cast, found: list[Outage], left_out: tuple[str, ...]) -> Iterator[str]:

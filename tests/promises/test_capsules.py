@@ -23,6 +23,18 @@ pytestmark = pytest.mark.slow
 
 SECOND_US: Final = 1_000_000
 FILES: Final = sorted((Path(__file__).parents[2] / "scenarios").glob("*.toml"))
+TEMPLATED: Final = """\
+[policies.whatsapp]
+limits = { concurrency = 4 }
+on_ambiguous = "resend"
+[[arrive]]
+name = "chat"
+over = "1m"
+count = 8
+channel = "whatsapp"
+to = "+1555000000{n}"
+content = { text = "Soon", fallback_template = { name = "soon", language = "en" } }
+"""
 # What capsules cannot tell, by file: the share of messages that must be told alike all the same.
 LEAST: Final = {
     "breaker_opens_on_a_slow_disk": 0.0,
@@ -135,6 +147,16 @@ def test_a_private_text_in_a_capsule_is_found(outage: Evidence) -> None:
     ]
     loud = Private(to="x", content=b'{"text": "has Tuesday"}', reference="Tuesday", metadata=b'{"a": ["email"]}')
     assert [words.partition(" of ")[0] for words in found(loud)] == ["content", "reference"]
+
+
+@pytest.mark.parametrize("word", ["concurrency", "resend", "accepted", "fallback_template", "language"])
+def test_a_word_of_the_file_itself_is_nobodys(word: str) -> None:
+    """What any scenario file may say, keys within values too, may stand in any content: it gives nothing away."""
+    capsule = cut(run(TEMPLATED))
+    assert word in capsule.text
+    private = msgspec.msgpack.encode(Private(to="", content=msgspec.json.encode({"data": {word: word}})))
+    row = Sealed(stream=capsule.streams[0], tenant="t", subject=b"", salt=b"", private=private)
+    assert leaks(capsule.text, [row], capsule.ours) == []
 
 
 def test_the_vault_of_a_real_run_is_not_in_its_capsule(outage: Evidence) -> None:
