@@ -22,6 +22,7 @@ OF_THE_WORLD: Final = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
+CLOCK: Final = "clock_timestamp"
 # A sequence shows what was set at once, to whoever looks and within whatever transaction.
 _CLOCK: Final = """
 CREATE SCHEMA IF NOT EXISTS simulated;
@@ -58,11 +59,15 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement, or whatever else is done to a session; `process` is its number at the server, 0 without one."""
+    """A statement, or whatever else is done to a session; `process` is its number at the server, 0 without one.
+
+    `changes` something that can be seen, and `looks` at the clock.
+    """
 
     number: int
     process: int
     changes: bool
+    looks: bool
     work: Work
 
 
@@ -85,7 +90,8 @@ class Server:
 
     async def settle(self, asked: Asked, now_us: int) -> Settled:
         """Begins what is asked, at an instant of the world, and goes on until nothing moves any more."""
-        if now_us != self._shown_us:
+        # One that has waited looks when it goes on.
+        if now_us != self._shown_us and (asked.looks or any(one.looks for one, _ in self._under_way.values())):
             await self._observer.fetchval(_SHOW, now_us)
             self._shown_us = now_us
         self._under_way[asked.number] = asked, asyncio.ensure_future(asked.work())

@@ -15,11 +15,11 @@ from eventstore.disk import Border
 from eventstore.postgres.connection import FAILED, LOST, TROUBLE
 from eventstore.postgres.hints import CHANNEL, TELL
 from eventstore.postgres.owning import BRIEFLY_S
+from scenarios.database.server import CLOCK, Work
 from scenarios.loop.nodes import outside
 from scenarios.world.link import Link
 
 if TYPE_CHECKING:
-    from scenarios.database.server import Work
     from scenarios.database.shared import OnServer
 
 # What a statement begins with that leaves nothing behind by itself.
@@ -73,7 +73,7 @@ class Session:
         """See Connection."""
         begun = self._real.transaction(**options)
         self._has_changed = False
-        await self._put(begun.start, changes=False, leaves_open=True)
+        await self._put(begun.start, leaves_open=True)
         self._is_within = True
         is_whole = False
         try:
@@ -130,20 +130,21 @@ class Session:
 
     # -- over the way
 
-    async def _told(self, statement: str, work: "Work") -> Any:  # noqa: ANN401  # As asked.
+    async def _told(self, statement: str, work: Work) -> Any:  # noqa: ANN401  # As asked.
         changes = not statement.lstrip().startswith(_ASKS)
         # Within a transaction it is the commit that does.
         self._has_changed = self._has_changed or changes
-        return await self._put(work, changes=changes and not self._is_within, leaves_open=self._is_within)
+        within = self._is_within
+        return await self._put(work, changes=changes and not within, leaves_open=within, looks=CLOCK in statement)
 
-    async def _put(self, work: "Work", *, changes: bool, leaves_open: bool = False) -> Any:  # noqa: ANN401  # As asked.
+    async def _put(self, work: Work, *, changes: bool = False, leaves_open: bool = False, looks: bool = False) -> Any:  # noqa: ANN401  # As asked.
         if self._is_closed:
             raise ConnectionResetError("the connection is closed")
         try:
             for border in _WAY_IN if changes else _WAY_TO_ASK:
                 await cross(self._link, border)
             self._wait(None)
-            told = self._database.ask(work, process=self.process, link=self._link, changes=changes)
+            told = self._database.ask(work, process=self.process, link=self._link, changes=changes, looks=looks)
             if leaves_open:
                 # Whether or not the daemon is there to hear of it.
                 outside(lambda: told.add_done_callback(lambda _: self._wait(BRIEFLY_S)))
@@ -168,7 +169,7 @@ class Session:
     async def _undo(self, begun: Any) -> None:  # noqa: ANN401  # The driver's own.
         self._words.clear()
         try:
-            await self._put(begun.rollback, changes=False)
+            await self._put(begun.rollback)
         except TROUBLE:
             # Whatever broke it off is told in its place.
             self.terminate()

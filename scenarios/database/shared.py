@@ -12,7 +12,6 @@ real loop, decide when anything happens.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import count
 from typing import Any, Final
@@ -24,7 +23,7 @@ from eventstore.postgres.connection import STATEMENT_S
 from eventstore.postgres.node import Node
 from eventstore.postgres.opening import open_node
 from eventstore.waking import Waking
-from scenarios.database.server import OF_THE_WORLD, Asked, Server, Settled
+from scenarios.database.server import OF_THE_WORLD, Asked, Server, Settled, Work
 from scenarios.database.session import Session, SessionPool, cross
 from scenarios.database.tables import show
 from scenarios.loop.beside import Driver, NodesBeside
@@ -72,13 +71,13 @@ class OnServer:
     # -- for sessions
 
     def ask(
-        self, work: Callable[[], Awaitable[Any]], *, process: int, link: Link | None, changes: bool
+        self, work: Work, *, process: int, link: Link | None, changes: bool = False, looks: bool = False
     ) -> "asyncio.Future[Any]":
         """What `work` comes to at the server, in its turn, and once the world knows what it has changed."""
         number = next(self._numbers)
         told: asyncio.Future[Any] = self._loop.create_future()
         self._waiting[number] = told, link
-        asked = Asked(number=number, process=process, changes=changes, work=work)
+        asked = Asked(number=number, process=process, changes=changes, looks=looks, work=work)
         outside(lambda: self._hand_over(asked))
         return told
 
@@ -102,9 +101,9 @@ class OnServer:
         answer = self._real.ask(partial(self._server.settle, asked, now_us), "alone")
         answer.add_done_callback(self._settled)
 
-    def _tell(self, work: Callable[[], Awaitable[Any]]) -> None:
+    def _tell(self, work: Work) -> None:
         """Something is done at the server that nobody waits for. What others waited for because of it goes on."""
-        outside(lambda: self.ask(work, process=0, link=None, changes=False).add_done_callback(_carried_out))
+        outside(lambda: self.ask(work, process=0, link=None).add_done_callback(_carried_out))
 
     def _settled(self, answer: "asyncio.Future[Settled]") -> None:
         settled = answer.result()
@@ -150,7 +149,7 @@ class OnServer:
         await cross(link, "before_read")
         options = {**options, "command_timeout": None, "server_settings": options["server_settings"] | OF_THE_WORLD}
         work = partial(self._server.connected, {"dsn": dsn, **options})
-        process, real = await self.ask(work, process=0, link=link, changes=False)
+        process, real = await self.ask(work, process=0, link=link)
         session = Session(self, link, process, real)
         if node in self._sessions:
             self._sessions[node][process] = session
