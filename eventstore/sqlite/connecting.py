@@ -24,6 +24,7 @@ STATEMENTS_KEPT: Final = 256
 
 def writing(path: Path) -> sqlite3.Connection:
     """The one connection that writes; makes the file where there is none."""
+    _spare_adapting()
     connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
     # Only an empty file takes this one, and it has to come before the first table.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -49,6 +50,18 @@ def reading(path: Path, *, is_immutable: bool = False) -> sqlite3.Connection:
     connection.execute(f"PRAGMA cache_size = {READER_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
+
+
+def _spare_adapting() -> None:
+    """Has Python's module take bytes, None and truth values as they are, without asking them for another form first.
+
+    It asks by two names that none of them has, which costs as much as binding five numbers; whoever writes binds a
+    dozen such values a message. A form that is registered is taken instead, for all connections of the process: it is
+    the value itself.
+    """
+    sqlite3.register_adapter(bytes, bytes.__bytes__)
+    sqlite3.register_adapter(bool, int)
+    sqlite3.register_adapter(type(None), lambda none: none)
 
 
 def _connect(uri: str) -> sqlite3.Connection:

@@ -2,10 +2,12 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from eventstore.sqlite.bulk import Bulk
+from eventstore.sqlite.connecting import writing
 
 
 @pytest.mark.parametrize(("count", "steps"), [(0, 0), (1, 1), (7, 1), (15, 2), (64, 1), (65, 2), (127, 5), (1_024, 16)])
@@ -20,6 +22,17 @@ def test_any_number_of_rows_goes_in_few_steps(count: int, steps: int) -> None:
         connection.set_trace_callback(None)
         assert connection.execute("SELECT * FROM kept ORDER BY rowid").fetchall() == rows
     assert len(statements) == steps
+
+
+def test_every_value_is_kept_as_it_is(tmp_path: Path) -> None:
+    """Whatever a row holds is bound as SQLite's own kind of it, and comes back the same."""
+    row = (7, "ü", b"\x00\xff", b"", None, True, False)
+    with closing(writing(tmp_path / "kept.db")) as connection:
+        connection.execute("CREATE TABLE kept (a, b, c, d, e, f, g)")
+        Bulk("INSERT INTO kept", len(row)).run(connection, [row] * 3)
+        kinds = connection.execute("SELECT typeof(a), typeof(b), typeof(c), typeof(d), typeof(e), typeof(f) FROM kept")
+        assert set(kinds) == {("integer", "text", "blob", "blob", "null", "integer")}
+        assert connection.execute("SELECT * FROM kept").fetchall() == [row] * 3
 
 
 def test_only_rows_that_changed_are_counted() -> None:
