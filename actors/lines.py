@@ -9,7 +9,7 @@ from typing import Final
 
 from actors.pages import Page
 from core.conversation import Conversation
-from core.front import Front
+from core.front import FEW, Front
 from core.message import Message, fold
 from core.ports import Log
 from core.records import FIFO_LINE, LOOSE_LINE, LinePage, Woken
@@ -19,8 +19,6 @@ _LINES: Final = (FIFO_LINE, LOOSE_LINE)
 _NO_PAGES: Final[Mapping[int, Page]] = {}
 # The same of those that wait for nothing: a dict of its own is 64 bytes, in every conversation that is awake.
 _NOTHING: Final[dict[int, Message]] = {}
-# So few open messages are gone through sooner than kept sorted.
-_FEW: Final = 8
 
 
 class Lines:
@@ -49,7 +47,7 @@ class Lines:
     def deciding(self, conversation: Conversation) -> Collection[Message]:
         """Those of the open messages that decide what their conversation wants next, as it stands now."""
         if self._front is None:
-            if len(self.open) <= _FEW:
+            if len(self.open) <= FEW:
                 return self.open.values()
             self._front = Front(self.open)
         return self._front.deciding(conversation.blocked_until_us)

@@ -20,28 +20,42 @@ _FIFO: Final[_Name] = ("fifo", "", None)
 _FLYING: Final[_Name] = ("flying", "", None)
 _FAILING: Final[_Name] = ("failing", "", None)
 
+# So few messages are asked sooner than filed. Most of what comes leaves again before so many others have come.
+FEW: Final = 8
+
 
 class Front:
-    """The open messages in sorted lists, each by the instant that counts for those in it.
+    """The open messages: a few that came or changed last, and all others in lists, each by the instant that counts.
 
-    `open_` is the caller's, who tells of each change: `take` after a message came, `drop` before it goes.
+    `open_` is the caller's, who tells of each change to it: `take` of what came, `drop` of what is gone or was before.
     """
 
-    __slots__ = ("_lists", "_open")
+    __slots__ = ("_blocked_until_us", "_first", "_lists", "_near", "_open")
 
     def __init__(self, open_: Mapping[int, Message]) -> None:
         self._open = open_
+        self._near: dict[int, Message] = {}
         self._lists: dict[_Name, list[_Rank]] = {}
+        # Those of the filed ones that decide, as they were found last, and for which block; None: they are to be found.
+        self._first: list[Message] | None = None
+        self._blocked_until_us = 0
         for message in open_.values():
-            self.take(message)
+            self._file(message)
 
     def take(self, message: Message) -> None:
-        """Files a message where it stands now."""
-        for name, rank in _standing(message):
-            insort(self._lists.setdefault(name, []), rank)
+        """Has a message among those that may decide."""
+        self._near[message.id] = message
+        if len(self._near) > FEW:
+            for other in self._near.values():
+                self._file(other)
+            self._near.clear()
+            self._first = None
 
     def drop(self, message: Message) -> None:
         """Forgets a message, which is as it was when it was taken."""
+        if self._near.pop(message.id, None) is not None:
+            return
+        self._first = None
         for name, rank in _standing(message):
             ranks = self._lists[name]
             at = bisect_left(ranks, rank)
@@ -52,6 +66,15 @@ class Front:
 
     def deciding(self, blocked_until_us: int) -> list[Message]:
         """Those that decide while the conversation is blocked until an instant (0, or a past one, where it is not)."""
+        if self._first is None or self._blocked_until_us != blocked_until_us:
+            self._first, self._blocked_until_us = self._first_of_all(blocked_until_us), blocked_until_us
+        return [*self._first, *self._near.values()]
+
+    def _file(self, message: Message) -> None:
+        for name, rank in _standing(message):
+            insort(self._lists.setdefault(name, []), rank)
+
+    def _first_of_all(self, blocked_until_us: int) -> list[Message]:
         found: dict[int, None] = {}
         for (kind, _, _), ranks in self._lists.items():
             if kind in {"flying", "failing"}:
