@@ -6,11 +6,12 @@ accepted many at a time, so that they share commits. It must never hold more of 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from aiohttp import web
 
+from actors.intake import Acknowledgement
 from adapters.web import failures
 from adapters.web.answers import encoded as answer_bytes
 from adapters.web.auth import Caller
@@ -140,23 +141,23 @@ class _Batch:
     async def _work(self) -> None:
         while self._waiting:
             number, line = self._waiting.popleft()
-            answer = await self._accept(line)
+            try:
+                answer = answer_bytes(accepted(await self._accepting(line)))
+            except Exception as error:
+                answer = problem_bytes(failures.told(self._front, error, "POST /v1/messages/batch")[0])
             self._held_bytes -= len(line)
             self._moved.set()
             self._answered(number, answer)
         self._workers -= 1
 
-    async def _accept(self, line: bytes) -> bytes:
-        front = self._front
-        try:
-            submission = submission_in(
-                line,
-                trace=self._headers.traceparent or "",
-                correlation=self._headers.correlation,
-            )
-            return answer_bytes(accepted(await front.desk.intake.accept(self._tenant, submission)))
-        except Exception as error:
-            return problem_bytes(failures.told(front, error, "POST /v1/messages/batch")[0])
+    def _accepting(self, line: bytes) -> Awaitable[Acknowledgement]:
+        """What takes charge of a line that can be read."""
+        submission = submission_in(
+            line,
+            trace=self._headers.traceparent or "",
+            correlation=self._headers.correlation,
+        )
+        return self._front.desk.intake.accept(self._tenant, submission)
 
     # -- answers out
 
