@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from core.errors import AppendUnknown, StoreUnavailable
 from core.records import Acceptance, Repeated, Stored, Waiting
 from eventstore.batches import INBOX_ROWS_MAX, check_inbox
+from eventstore.waking import woken_within
 
 if TYPE_CHECKING:
     from eventstore.cluster_node import Node
@@ -76,9 +77,7 @@ class MemoryDoor:
                 answer = await self._node.read(lambda: self._cluster.durable.parking.answered(asked))
                 if answer is not None:
                     return answer
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN_S):
-                    await hint
+            await woken_within(hint, _AGAIN_S)
 
     async def _given_up(self, asked: int, answer: bytes | None) -> bytes:
         """Nobody waits for the request any more, answered or not."""

@@ -16,6 +16,7 @@ from eventstore.cluster import NOBODY, Cluster
 from eventstore.cluster_door import MemoryDoor
 from eventstore.cluster_log import NodeLog
 from eventstore.disk import Disk, SoundDisk
+from eventstore.waking import woken_within
 
 T = TypeVar("T")
 
@@ -168,9 +169,7 @@ class Node:
             freed, rest_s = self.cluster.freed.ask(), LOOK_S
             with suppress(StoreUnavailable, AppendUnknown):
                 rest_s = await self._look()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(rest_s):
-                    await freed
+            await woken_within(freed, rest_s)
 
     async def _look(self) -> float:
         """Looks, replaces who has to be replaced, and acts where nobody does. Answers for how long nothing can be new.

@@ -26,8 +26,21 @@ class Waking:
         """There was a commit."""
         waiting, self._waiting = self._waiting, {}
         for future in waiting:
-            if not future.done():
-                future.set_result(None)
+            _done(future)
 
     def _forget(self, future: asyncio.Future[None]) -> None:
         self._waiting.pop(future, None)
+
+
+async def woken_within(asked: asyncio.Future[None], rest_s: float) -> None:
+    """Returns once what was asked for has come, or so much later: without an error that nobody wants to see."""
+    alarm = asyncio.get_running_loop().call_later(rest_s, _done, asked)
+    try:
+        await asked
+    finally:
+        alarm.cancel()
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
