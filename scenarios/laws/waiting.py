@@ -61,8 +61,10 @@ def idle_waits(evidence: Evidence) -> list[IdleWait]:
 
 
 def _idle_waits(evidence: Evidence) -> list[IdleWait]:
-    constraints, found = evidence.once(Constraints), []
-    for wait in evidence.once(waits):
+    # What goes on at once, as most of it does, waits for nothing that has to be accounted for.
+    least_us, found = slack_us(evidence), list[IdleWait]()
+    for wait in [wait for wait in evidence.once(waits) if wait.ended_us - wait.ready_us > least_us]:
+        constraints = evidence.once(Constraints)
         idle = hole(wait.ready_us, wait.ended_us, constraints.of(wait), constraints.slack_us)
         if idle is None:
             continue

@@ -11,7 +11,7 @@ This file must never touch an object that is older than the run.
 import ctypes
 import gc
 import traceback
-from functools import cache
+from functools import cache, lru_cache
 from itertools import compress
 from types import TracebackType
 
@@ -19,6 +19,8 @@ from types import TracebackType
 # whether the finalizer has run (PEP 442; `_PyGC_PREV_MASK_FINALIZED`, the same in 3.11 to 3.13).
 _WORD_BYTES = ctypes.sizeof(ctypes.c_size_t)
 _FINALIZED = 1
+# Types whose finalizers are known, of a few hundred that there are in a heap.
+_KINDS_MAX = 2_000
 # All of the memory that a process can have, as words: what is not touched need not be there.
 _WORDS = (ctypes.c_size_t * ((1 << 56) // _WORD_BYTES)).from_address(0)
 
@@ -49,12 +51,17 @@ def silence_finalizers() -> None:
     try:
         # A heap has many things and few types, so it is the types that are asked, and Python that goes through it.
         things = gc.get_objects()
-        finalized = {kind for kind in set(map(type, things)) if hasattr(kind, "__del__")}
+        finalized = set(filter(_has_finalizer, set(map(type, things))))
         for thing in compress(things, map(finalized.__contains__, map(type, things))):
             _WORDS[id(thing) // _WORD_BYTES - 1] |= _FINALIZED
     finally:
         if enabled:
             gc.enable()
+
+
+@lru_cache(_KINDS_MAX)
+def _has_finalizer(kind: type) -> bool:
+    return hasattr(kind, "__del__")
 
 
 def _forget_locals(error: BaseException) -> None:

@@ -86,7 +86,9 @@ class _NumberedScope(anyio_asyncio.CancelScope):
         try:
             return self._number
         except AttributeError:
-            self._number = asyncio.get_running_loop().next_number()  # type: ignore[attr-defined]
+            # Its task knows the loop without asking which process this is.
+            loop = asyncio.get_running_loop() if self._host_task is None else self._host_task.get_loop()
+            self._number = loop.next_number()  # type: ignore[attr-defined]
             return self._number
 
 

@@ -26,6 +26,8 @@ _CLOCK = "ask the Clock port, which knows virtual time"
 _CHANCE = "draw by key from the Chance port, or take secrets from the Secrets port"
 _OUTSIDE = "the world outside is reached through ports, which the scenario implements"
 
+Calls = tuple[tuple[str, Callable[..., object]], ...]
+
 _CLOCKS = tuple(
     f"{name}{unit}"
     for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time", "clock_gettime")
@@ -40,15 +42,12 @@ _REPLACED: tuple[tuple[ModuleType | type, tuple[str, ...], str], ...] = (
     (uuid, ("uuid1", "uuid4"), _CHANCE),
     (threading.Thread, ("start",), _OUTSIDE),  # an audit event only from Python 3.12 on
 )
-# Those and what tests put in their places.
-_TRIPPING_MAX = 1_000
 # Not every platform has every clock.
 _FOUND = tuple(
-    (owner, name, (f"{owner.__name__}.{name}", instead))
-    for owner, names, instead in _REPLACED
-    for name in names
-    if hasattr(owner, name)
+    (owner, tuple(name for name in names if hasattr(owner, name)), instead) for owner, names, instead in _REPLACED
 )
+# Those and what tests put in their places.
+_TRIPPING_MAX = 100
 _EVENTS = frozenset({
     "open", "os.listdir", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "os.truncate",
     "sqlite3.connect",
@@ -105,29 +104,41 @@ def tripwires(
     """
     _listen()
     wires = _Wires(refuse, _ALLOWED | frozenset(allowed), wall_ns)
-    found = [(owner, name, getattr(owner, name), words) for owner, name, words in _FOUND]
+    found = [
+        (owner, tuple((name, getattr(owner, name)) for name in names), instead) for owner, names, instead in _FOUND
+    ]
     try:
-        for owner, name, real, words in found:
-            setattr(owner, name, _tripping(words, real))
+        for owner, calls, instead in found:
+            _put(owner, _all_tripping(owner.__name__, calls, instead))
         _armed.append(wires)
         yield
     finally:
         if wires in _armed:
             _armed.remove(wires)
-        for owner, name, real, _ in found:
-            setattr(owner, name, real)
+        for owner, calls, _ in found:
+            _put(owner, calls)
+
+
+def _put(owner: ModuleType | type, calls: Calls) -> None:
+    if isinstance(owner, ModuleType):
+        vars(owner).update(calls)
+    else:
+        for name, call in calls:
+            setattr(owner, name, call)
 
 
 @lru_cache(_TRIPPING_MAX)
-def _tripping(words: tuple[str, str], real: Callable[..., object]) -> Callable[..., object]:
-    """Stands in the place of a call while wires are armed; made once, since each life of a daemon arms them all."""
-    name = words[0]
+def _all_tripping(owner: str, calls: Calls, instead: str) -> Calls:
+    """What stands in the place of calls while wires are armed; made once, since each life of a daemon arms them all."""
+    return tuple((name, _tripping(f"{owner}.{name}", instead, real)) for name, real in calls)
 
+
+def _tripping(name: str, instead: str, real: Callable[..., object]) -> Callable[..., object]:
     def tripping(*args: object, **options: object) -> object:
         if not _armed:
             return real(*args, **options)
         wires = _armed[-1]
-        is_ours = wires.touched(*words, sys._getframe(1))  # noqa: SLF001 - the caller's module decides
+        is_ours = wires.touched(name, instead, sys._getframe(1))  # noqa: SLF001 - the caller's module decides
         return (wires.told.get(name, real) if is_ours else real)(*args, **options)
 
     return tripping
