@@ -6,6 +6,7 @@ This file answers for the bytes of a mark. It must never read or write one: stor
 from struct import Struct
 from typing import Final
 
+from core.errors import CorruptLog
 from core.ids import SHARDS
 from eventstore.chain import FIRST_LINK
 from eventstore.numbering import Numbering
@@ -28,10 +29,12 @@ def packed(numbering: Numbering) -> tuple[bytes, bytes]:
 
 
 def unpacked(row: tuple[int, bytes, bytes] | None) -> Numbering:
-    """The numbering as of a mark (position, numbers, links); that of an empty log for None."""
+    """The numbering as of a mark (position, numbers, links); that of an empty log for None. Raises CorruptLog."""
     numbering = Numbering()
     if row is not None:
         numbering.pos, seqs, links = row
+        if (len(seqs), len(links)) != (_SEQS.size, SHARDS * _LINK_BYTES):
+            raise CorruptLog(f"the mark at position {numbering.pos} is damaged; run `tidings verify`")
         numbering.seqs = list(_SEQS.unpack(seqs))
         numbering.links = [links[at : at + _LINK_BYTES] for at in range(0, SHARDS * _LINK_BYTES, _LINK_BYTES)]
     return numbering

@@ -7,6 +7,7 @@ event would pay for. It must never be trusted over the events: verification comp
 import sqlite3
 from typing import Final
 
+from core.errors import CorruptLog
 from eventstore.marking import EVENTS_A_MARK, has_seen, is_at, is_due, packed, seqs_of, unpacked
 from eventstore.numbering import Numbering
 
@@ -31,9 +32,12 @@ def last_mark(connection: sqlite3.Connection) -> Numbering:
 
 
 def mark_at(connection: sqlite3.Connection, pos: int) -> Numbering:
-    """The numbering as of the mark at a position, and the instant there."""
+    """The numbering as of the mark at a position, and the instant there. Raises CorruptLog without an event there."""
     numbering = unpacked(connection.execute(_AT, (pos,)).fetchone())
-    (numbering.at_us,) = connection.execute(_INSTANT, (pos,)).fetchone()
+    event = connection.execute(_INSTANT, (pos,)).fetchone()
+    if event is None:
+        raise CorruptLog(f"the mark at position {pos} has no event")
+    (numbering.at_us,) = event
     return numbering
 
 

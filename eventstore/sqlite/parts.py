@@ -59,12 +59,13 @@ def parts_of(connection: sqlite3.Connection, last: int, *, a_part: int) -> Itera
     """All parts of a check up to the last event, of so many events each or a few more."""
     # The engine's own check cannot be split, so it begins first.
     yield Part()
-    start = 0
-    for pos in marked(connection):
-        if pos >= start + a_part:
+    start, marks = 0, marked(connection)
+    for pos in marks:
+        if start + a_part <= pos <= last:
             yield Part(stretch=(start, pos))
             start = pos
-    yield Part(stretch=(start, last))
+    # With a mark beyond the last event the last part goes up to that, and so comes to nothing.
+    yield Part(stretch=(start, max([last, *marks[-1:]])))
 
 
 @contextmanager

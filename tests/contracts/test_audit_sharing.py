@@ -94,6 +94,24 @@ def die(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "harm",
+    [
+        "INSERT INTO mark SELECT pos + 600, seqs, links FROM mark ORDER BY pos DESC LIMIT 1",
+        "UPDATE mark SET pos = 999999 WHERE pos = (SELECT max(pos) FROM mark)",
+        "UPDATE mark SET seqs = x'00' WHERE pos = (SELECT min(pos) FROM mark)",
+        "UPDATE mark SET links = x'00' WHERE pos = (SELECT min(pos) FROM mark)",
+        "DELETE FROM event WHERE pos = (SELECT min(pos) FROM mark)",
+    ],
+)
+async def test_parts_end_at_no_mark_that_is_none(path: Path, harm: str) -> None:
+    """A mark beyond the last event, without its event or of other bytes leaves all to one process, which names it."""
+    assert whole(path, a_part=EVENTS_A_MARK) is not None
+    damaged(path, harm)
+    assert whole(path, a_part=EVENTS_A_MARK) is None
+    assert verify(path).faults
+
+
+@pytest.mark.parametrize(
     ("harm", "is_sound"),
     [
         ("DELETE FROM vault WHERE stream IN (SELECT stream FROM head WHERE kind = 'msg' AND version > 3)", True),

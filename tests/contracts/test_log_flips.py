@@ -104,13 +104,13 @@ async def test_no_changed_byte_passes_the_parts(path: Path) -> None:
         assert whole(changed) is None, f"byte {at}, {content[at]:#04x} -> {harmed[at]:#04x}"
 
 
-def whole(path: Path) -> Findings | None:
+def whole(path: Path, *, a_part: int = 1) -> Findings | None:
     """What the parts of a check come to together, one after the other."""
     try:
         with closing(open_to_read(path)) as connection:
             last, size = last_of(connection), SqliteBook(connection).size()
             heads, vault = kept(connection)
-            looked = [look_at(connection, part) for part in parts_of(connection, last, a_part=1)]
+            looked = [look_at(connection, part) for part in parts_of(connection, last, a_part=a_part)]
     except (sqlite3.Error, TidingsError):
         return None
     finally:
