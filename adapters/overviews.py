@@ -17,6 +17,7 @@ import msgspec
 
 from adapters.hindsight import Extent, Hindsight, extent_of, folded
 from core.errors import CorruptLog
+from eventstore.collecting import uncollected
 from eventstore.sqlite.past import Share
 
 # A shorter log is folded before another process has started.
@@ -55,12 +56,14 @@ def overview_at(
 def _shared(file: Path, extent: Extent, processes: int, heard: Callable[[int], None]) -> list[Overview]:
     spawn = multiprocessing.get_context("spawn")
     # Events are no cycles, and looking for cycles among them takes time.
-    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=gc.disable) as pool:
-        parts = [pool.submit(_share, file, extent, (part, processes)) for part in range(processes)]
-        for done, part in enumerate(as_completed(parts), 1):
+    with ProcessPoolExecutor(processes - 1, mp_context=spawn, initializer=gc.disable) as pool, uncollected():
+        parts = [pool.submit(_share, file, extent, (part, processes)) for part in range(1, processes)]
+        # This process is one of them: it begins while the others start.
+        own = _share(file, extent, (0, processes))
+        for done, part in enumerate(as_completed(parts), 2):
             part.result()
             heard(extent.events * done // processes)
-        return [part.result() for part in parts]
+        return [own, *(part.result() for part in parts)]
 
 
 def _share(file: Path, extent: Extent, share: Share) -> Overview:

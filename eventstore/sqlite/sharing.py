@@ -17,6 +17,7 @@ from pathlib import Path
 
 from core.errors import TidingsError
 from eventstore.audit.findings import EnoughFound, Findings
+from eventstore.collecting import uncollected
 from eventstore.integrity import Progress, Steps, check_aliases, compare_counts, steps_in
 from eventstore.sqlite import parts
 from eventstore.sqlite.begun import kept
@@ -63,7 +64,7 @@ def shared_check(
     try:
         last = last_of(connection)
         sharing = Sharing(path, last, list(parts_of(connection, last, a_part=parts.EVENTS_A_PART)), context)
-        with _others(sharing, processes - 1, context) as others, _uncollected():
+        with _others(sharing, processes - 1, context) as others, uncollected():
             size, (heads, vault) = book.size(), kept(connection)
             steps = Steps(steps_in(size), progress)
             findings = together(_as_they_come(sharing, others), events=size, heads=heads, vault=vault, steps=steps)
@@ -122,15 +123,3 @@ def _look_too(sharing: Sharing, told: Connection) -> None:
         sharing.stop()
         looked.append(Looked(findings=None))
     told.send(looked)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Rows are no cycles, and looking for cycles among them takes time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
