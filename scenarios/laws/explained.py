@@ -65,6 +65,8 @@ class _Judge:
         self._lanes = {name: entries[0].stream for name, entries in evidence.chronicle.lanes.items()}
         # Where each event lies in the log.
         self._places = {(entry.stream, entry.version): place for place, entry in enumerate(evidence.events)}
+        of_lanes = (entry for entries in evidence.chronicle.lanes.values() for entry in entries)
+        self._of_any_lane = [entry for entry in of_lanes if type(entry.event) in _OF_ANY_LANE]
 
     def not_too_early(self, said: Foretold, story: Story) -> Iterator[Finding]:
         """Nothing starts before its time, unless its constraint was taken out of the way."""
@@ -75,7 +77,10 @@ class _Judge:
         least_us = said.at_us if earliest_us is None else max(earliest_us, said.at_us)
         if begun is None or begun.at_us <= said.at_us or (earliest_us is not None and begun.at_us >= least_us):
             return
-        between = self._evidence.events[said.events : self._places[begun.stream, begun.version]]
+        place = self._places[begun.stream, begun.version]
+        # Nothing but these can be of the sort: most of a log is about other conversations.
+        around = *self._beside(story), *self._evidence.chronicle.lanes.get(said.lane, ())
+        between = [entry for entry in self._later(said, around) if self._place_of(entry) < place]
         if any(self._releases(said, story, entry) for entry in between) or self._unseen(said, story, begun):
             return
         kind = said.standing.binding.kind
@@ -93,7 +98,7 @@ class _Judge:
             return isinstance(event, _ANEW)
         # An open circuit without an instant waits for the attempts that are out, whatever they come to.
         beside = {"order", "beside", "circuit"} if said.standing.earliest_us is None else {"order", "beside"}
-        if kinds & beside and self._is_beside(story, entry):
+        if kinds & beside and entry.stream in self._evidence.chronicle.stories:
             return True
         if entry.stream == story.accepted.conversation:
             if isinstance(event, e.PeerRestored):
@@ -102,9 +107,9 @@ class _Judge:
                 return isinstance(event, e.CircuitClosed)
         return bool(kinds & _OF_LANE) and entry.stream == self._lanes.get(said.lane)
 
-    def _is_beside(self, story: Story, entry: Recorded) -> bool:
-        other = self._evidence.chronicle.stories.get(entry.stream)
-        return other is not None and other.accepted.conversation == story.accepted.conversation
+    def _beside(self, story: Story) -> Sequence[Recorded]:
+        """The events of its conversation and of all messages in that."""
+        return self._evidence.chronicle.conversations[story.accepted.conversation]
 
     def _unseen(self, said: Foretold, story: Story, begun: Recorded) -> bool:
         """What frees limits and probes, and is no event of its own: attempts leave, come back, or never begin."""
@@ -154,11 +159,8 @@ class _Judge:
             return
         if self._everywhere.next_start(said.at_us) <= until_us or self._stands_between(said, story, until_us):
             return
-        for entry in self._evidence.events[said.events :]:
-            if entry.at_us > until_us:
-                break
-            if self._concerns(story, entry):
-                return
+        if any(entry.at_us <= until_us for entry in self._concerning(said, story)):
+            return
         words = (
             f"{story.key} was bound by {standing.binding.kind} for another {_span(standing.next_us - said.at_us)},"
             " nothing came in between, and nothing happened"
@@ -170,7 +172,7 @@ class _Judge:
         events = self._evidence.events
         if not self._moved(said, until_us, events):
             return False
-        own = next((entry for entry in islice(events, said.events, None) if self._concerns(story, entry)), None)
+        own = min(self._concerning(said, story), key=self._place_of, default=None)
         wait = Wait(
             story=story,
             lane=said.lane,
@@ -188,14 +190,15 @@ class _Judge:
                      if isinstance(entry.event, _OF_DOUBTS) and self._is_known(said, entry)]  # fmt: skip
         return bool(of_doubts) and isinstance(of_doubts[-1].event, e.ReconcileStarted)
 
-    def _concerns(self, story: Story, entry: Recorded) -> bool:
-        """Whether an event is the message's own, its conversation's, or of any lane."""
-        if entry.stream in {story.stream, story.accepted.conversation} or self._is_beside(story, entry):
-            return True
-        return type(entry.event) in _OF_ANY_LANE
+    def _concerning(self, said: Foretold, story: Story) -> Iterator[Recorded]:
+        """What came later and is the message's own, its conversation's, or of any lane."""
+        return self._later(said, (*self._beside(story), *self._of_any_lane))
+
+    def _place_of(self, entry: Recorded) -> int:
+        return self._places[entry.stream, entry.version]
 
     def _is_known(self, said: Foretold, entry: Recorded) -> bool:
-        return self._places[entry.stream, entry.version] < said.events
+        return self._place_of(entry) < said.events
 
     def _later(self, said: Foretold, entries: Sequence[Recorded]) -> Iterator[Recorded]:
         return (entry for entry in entries if not self._is_known(said, entry))
