@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Final
 
@@ -48,8 +49,8 @@ def overview_at(
     if processes > 1:
         try:
             return _joined(_shared(file, extent, processes, heard))
-        except CorruptLog:
-            pass  # One process says at which event.
+        except (CorruptLog, BrokenProcessPool):
+            pass  # One process says at which event, and may have the memory that another was killed for.
     return _overview(folded(file, extent, heard))
 
 

@@ -83,8 +83,8 @@ def _as_they_come(sharing: Sharing, others: Sequence[Connection]) -> Iterator[Lo
     for other in others:
         try:
             yield from other.recv()
-        except EOFError:
-            # It died, and what it had begun nobody looked at.
+        except (EOFError, OSError):
+            # It died, perhaps in the middle of its answer, and what it had begun nobody looked at.
             yield Looked(findings=None)
 
 

@@ -4,7 +4,9 @@ import os
 import sqlite3
 from collections.abc import Awaitable
 from contextlib import closing
+from functools import partial
 from itertools import pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
@@ -78,18 +80,20 @@ async def test_many_find_what_one_finds(path: Path, harm: str | None, monkeypatc
 
 
 @pytest.mark.slow
-async def test_a_part_that_nobody_finished_is_missed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("said", [b"", b"\x00\x00\x01\x00half"], ids=["before", "within its answer"])
+async def test_a_part_that_nobody_finished_is_missed(path: Path, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a process dies over a part, the others do not answer for the whole, and one process looks at all of it."""
     monkeypatch.setattr("eventstore.sqlite.parts.EVENTS_A_PART", EVENTS_A_MARK)
-    monkeypatch.setattr("eventstore.sqlite.sharing._look_too", die)
+    monkeypatch.setattr("eventstore.sqlite.sharing._look_too", partial(die, said))
     with closing(open_to_read(path)) as connection:
         connection.execute("BEGIN")
         assert shared_check(path, connection, 2, None) is None
     assert verify(path, processes=2) == verify(path, processes=1)
 
 
-def die(*_: object) -> None:
-    """What becomes of a process that the system kills for its memory."""
+def die(said: bytes, _sharing: object, told: Connection) -> None:
+    """What becomes of a process that the system kills for its memory, with the first bytes of its answer out."""
+    os.write(told.fileno(), said)
     os._exit(9)
 
 

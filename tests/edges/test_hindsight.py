@@ -1,16 +1,19 @@
 """Answers for what a replay says of messages that are over, but for what their providers still tell of them."""
 
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
 
-from adapters.hindsight import seen_at
-from adapters.overviews import overview_at
+from adapters.hindsight import Extent, seen_at
+from adapters.overviews import Overview, overview_at
 from core import events as e
 from core.errors import CorruptLog
 from core.records import Append, Draft, Head, HeadChange
 from eventstore.codec import UnknownEvent, encode
 from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.past import Share
 from tests.contracts.scribe import Scribe
 from tests.contracts.test_log_integrity import damaged, lived
 
@@ -91,3 +94,24 @@ async def test_shares_name_what_one_process_names(tmp_path: Path) -> None:
         words.append(str(refused.value))
     assert words[0] == words[1]
     assert words[0].startswith("event ")
+
+
+@pytest.mark.slow
+async def test_a_share_whose_process_dies_is_folded_by_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system kills a process for its memory, the overview is what one process folds alone."""
+    path = tmp_path / "tidings.db"
+    log = await SqliteLog.open(path)
+    await lived(log, Scribe(), messages=5)
+    await log.close()
+    alone = overview_at(path, None, lambda _events: None, processes=1)
+    monkeypatch.setattr("adapters.overviews._share", share_or_die)
+    assert overview_at(path, None, lambda _events: None, processes=2) == alone
+
+
+def share_or_die(file: Path, _extent: Extent, _share: Share) -> Overview:
+    """Folds where it was asked for, and ends any other process over it."""
+    if multiprocessing.parent_process() is not None:
+        os._exit(9)
+    return overview_at(file, None, lambda _events: None, processes=1)
