@@ -69,6 +69,7 @@ class HybridLoop(VirtualLoop):
             self._ready.append(self._answers.get(timeout=SILENT_S))
         except Empty:
             raise silent() from None
+        self._wake_due()
 
 
 def silent() -> StuckError:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import pytest
@@ -40,6 +41,33 @@ def test_virtual_time_stands_still_while_the_real_loop_works() -> None:
         return found
 
     assert _beside(main) == [(0.0, 0), (3_600.0, 1), (7_200.0, 2)]
+
+
+def test_what_is_due_runs_beside_an_answer_as_in_asyncio() -> None:
+    """A timer that is due runs right behind the answer that came meanwhile, before all that follows from that."""
+
+    questions: SimpleQueue[Callable[[], object]] = SimpleQueue()
+
+    async def main() -> list[str]:
+        loop, told = asyncio.get_running_loop(), list[str]()
+        assert isinstance(loop, HybridLoop)
+
+        def answered() -> None:
+            told.append("the answer")
+            loop.call_soon(told.append, "what follows")
+
+        loop.ask(lambda: questions.put(lambda: loop.call_soon_threadsafe(answered)))
+        loop.call_at(loop.time(), told.append, "the timer")
+        await asyncio.sleep(1)
+        return told
+
+    def one() -> None:
+        questions.get()()
+
+    thread = threading.Thread(target=one)
+    thread.start()
+    assert run_virtual(main, kind=HybridLoop) == ["the answer", "the timer", "what follows"]
+    thread.join()
 
 
 def test_the_real_loop_stands_still_while_the_virtual_one_runs() -> None:
