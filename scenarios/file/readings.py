@@ -7,6 +7,7 @@ expected. Durations, rates and the like are read as in the configuration file.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, cast
 
 from adapters.config.units import Unfit, span
@@ -22,6 +23,7 @@ ACTING: Final = 0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = span()
 _POSITIVE = span(least_us=1_000)
+_KNOWN_MAX: Final = 4_096
 # Up to ten million letters: more than any door lets in.
 _FILLER: Final = re.compile(r"\{fill:(\d{1,7})\}", re.ASCII)
 _TEMPLATE: Final = re.compile(r"\{n(?:(//|%)([1-9]\d{0,8}))?(?::0(\d{1,2}))?\}", re.ASCII)
@@ -105,8 +107,16 @@ def content(raw: object) -> Mapping[str, object]:
 def filled(text: str, number: int) -> str:
     """A template with the number of an arrival in it, and with as much text as it asks for: {fill:20000}."""
     if "{fill:" in text:
-        text = _FILLER.sub(lambda found: "x" * int(found[1]), text)
+        return _numbered(_FILLER.sub(lambda found: "x" * int(found[1]), text), number)
+    return _known(text, number)
+
+
+def _numbered(text: str, number: int) -> str:
     return _TEMPLATE.sub(lambda found: _part(number, found).zfill(int(found[3] or 0)), text)
+
+
+# The worlds of one file say the same, seed after seed. What was filled up is too long to be kept.
+_known: Final = lru_cache(_KNOWN_MAX)(_numbered)
 
 
 def _part(number: int, found: re.Match[str]) -> str:
