@@ -107,7 +107,10 @@ def runner_of(app: web.Application, *, answers_end_s: float, lingers_s: float = 
 
 
 class _Runner(web.AppRunner):
-    """Serves an application, and spares what it does for a request on a path that is known as it stands."""
+    """Serves an application, and spares what it does for a request on a path that is known as it stands.
+
+    Whoever answers there has no variable to ask for: such a request was never matched with a path.
+    """
 
     async def setup(self) -> None:
         """Before anybody can connect, as the library has it."""
