@@ -76,11 +76,15 @@ def run(app: typer.Typer) -> None:
 
 
 def _run_to_the_last_byte(app: typer.Typer) -> None:
-    # What Python flushes at its own end fails with a status of Python's.
     try:
         app()
     finally:
-        sys.stdout.flush()
+        # What Python flushes at its own end fails with a status of Python's.
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The command has come to its end, and what it came to stands whether or not anybody reads it.
+            _print_nothing_more()
 
 
 def _print_nothing_more() -> None:

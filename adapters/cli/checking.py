@@ -52,21 +52,15 @@ def _verify(
     with refusals_told():
         known, sealed = _sealed(place, seals, public_key)
     report = replace(report, faults=(*report.faults, *sealed))
-    if json_:
-        as_json({**to_builtins(report), "checkpoints": known, "sound": not report.faults})
-    else:
-        for fault in report.faults:
-            line(str(fault))
-        for attempt in report.in_flight:
-            line(_told(attempt))
-        verdict = f"{len(report.faults)} fault(s)" if report.faults else "sound"
-        looked_at = f"{report.events:,} events, {report.streams:,} streams, {report.messages:,} messages"
-        parked = f", {report.parked:,} of a newer release" if report.parked else ""
-        out = f", {report.attempts_open:,} attempts open" if report.attempts_open else ""
-        checkpoints = f", {known:,} checkpoints" if known else ""
-        line(f"{place}: {looked_at}{parked}{checkpoints}{out}: {verdict}.")
-    if report.faults:
-        raise Ended
+    try:
+        if json_:
+            as_json({**to_builtins(report), "checkpoints": known, "sound": not report.faults})
+        else:
+            _print(place, report, known)
+    finally:
+        # Also where nobody reads it to its end: the status of that would call the log sound.
+        if report.faults:
+            raise Ended
 
 
 def _rebuild(*, data: Data = DATA, store: Store = None, json_: Json = False) -> None:
@@ -86,6 +80,19 @@ def _rebuild(*, data: Data = DATA, store: Store = None, json_: Json = False) -> 
     else:
         changes = f"{rebuilt.changed:,} heads were wrong or missing, {rebuilt.dropped:,} had no events"
         line(f"{file}: {rebuilt.messages:,} messages; {changes}.")
+
+
+def _print(place: "Place", report: "Report", checkpoints: int) -> None:
+    for fault in report.faults:
+        line(str(fault))
+    for attempt in report.in_flight:
+        line(_told(attempt))
+    verdict = f"{len(report.faults)} fault(s)" if report.faults else "sound"
+    looked_at = f"{report.events:,} events, {report.streams:,} streams, {report.messages:,} messages"
+    parked = f", {report.parked:,} of a newer release" if report.parked else ""
+    out = f", {report.attempts_open:,} attempts open" if report.attempts_open else ""
+    sealed = f", {checkpoints:,} checkpoints" if checkpoints else ""
+    line(f"{place}: {looked_at}{parked}{sealed}{out}: {verdict}.")
 
 
 def _report(place: "Place", hear: "Progress") -> "Report":

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from eventstore.sqlite.log import SqliteLog
+from tests.contracts.scribe import Scribe
+from tests.contracts.test_log_integrity import damaged
 from tests.edges.cli.processes import PATIENCE_S, clean, tidings
 from tests.forking.programs import Program
 
@@ -34,6 +37,26 @@ def test_whoever_has_read_enough_may_go(lanes: int, tmp_path: Path) -> None:
         words = ["check", "--config", str(tmp_path / "tidings.toml")]
         program = Program(words, environ=clean(), output=output, errors=said, cwd=tmp_path)
         assert program.wait(PATIENCE_S) == 0
+    assert (tmp_path / "said").read_text() == ""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("started", [1, 100])
+async def test_a_fault_is_one_though_nobody_reads_of_it(started: int, tmp_path: Path) -> None:
+    """`verify` of a damaged log ends with 1 where its reader leaves early: 0 would call the log sound."""
+    log, scribe = await SqliteLog.open(tmp_path / "tidings.db"), Scribe()
+    for number in range(started):
+        acceptance = scribe.acceptance(f"peer{number}")
+        await log.accept(acceptance)
+        await log.append(scribe.start(acceptance.sealed.stream))
+    await log.close()
+    damaged(tmp_path / "tidings.db", "UPDATE head SET attempts = 5")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output, (tmp_path / "said").open("w") as said:
+        words = ["verify", "--store", str(tmp_path / "tidings.db")]
+        program = Program(words, environ=clean(), output=output, errors=said, cwd=tmp_path)
+        assert program.wait(PATIENCE_S) == 1
     assert (tmp_path / "said").read_text() == ""
 
 
