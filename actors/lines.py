@@ -9,7 +9,7 @@ from typing import Final
 
 from actors.pages import Page
 from core.conversation import Conversation
-from core.front import FEW, Front
+from core.foremost import FEW, Foremost
 from core.message import Message, fold
 from core.ports import Log
 from core.records import FIFO_LINE, LOOSE_LINE, LinePage, Woken
@@ -24,7 +24,7 @@ _NOTHING: Final[dict[int, Message]] = {}
 class Lines:
     """The open messages of one conversation, as far as they are kept: `window_max` of each line."""
 
-    __slots__ = ("_conversation", "_front", "_is_reading", "_late", "_log", "_pages", "_window_max", "open")
+    __slots__ = ("_conversation", "_foremost", "_is_reading", "_late", "_log", "_pages", "_window_max", "open")
 
     def __init__(self, conversation: int, log: Log, *, window_max: int, is_new: bool) -> None:
         self._conversation = conversation
@@ -37,7 +37,7 @@ class Lines:
         self._is_reading = False
         self.open = _NOTHING
         # What is open by the instants that count; None while that is little.
-        self._front: Front | None = None
+        self._foremost: Foremost | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -46,11 +46,11 @@ class Lines:
 
     def deciding(self, conversation: Conversation) -> Collection[Message]:
         """Those of the open messages that decide what their conversation wants next, as it stands now."""
-        if self._front is None:
+        if self._foremost is None:
             if len(self.open) <= FEW:
                 return self.open.values()
-            self._front = Front(self.open)
-        return self._front.deciding(conversation.blocked_until_us)
+            self._foremost = Foremost(self.open)
+        return self._foremost.deciding(conversation.blocked_until_us)
 
     # -- one message
 
@@ -76,22 +76,22 @@ class Lines:
             self.open = {}
         before = self.open.get(message.id)
         self.open[message.id] = message
-        if self._front is not None:
+        if self._foremost is not None:
             if before is not None:
-                self._front.drop(before)
-            self._front.take(message)
+                self._foremost.drop(before)
+            self._foremost.take(message)
 
     def _drop(self, stream: int) -> None:
         gone = self.open.pop(stream)
         if not self.open:
             self._clear()
-        elif self._front is not None:
-            self._front.drop(gone)
+        elif self._foremost is not None:
+            self._foremost.drop(gone)
 
     def _clear(self) -> None:
         # An emptied one keeps the room of what it held.
         self.open = _NOTHING
-        self._front = None
+        self._foremost = None
 
     def _has_room(self, message: Message) -> bool:
         page = self._pages.get(message.line)

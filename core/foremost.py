@@ -24,7 +24,7 @@ _FAILING: Final[_Name] = ("failing", "", None)
 FEW: Final = 8
 
 
-class Front:
+class Foremost:
     """The open messages: a few that came or changed last, and all others in lists, each by the instant that counts.
 
     `open_` is the caller's, who tells of each change to it: `take` of what came, `drop` of what is gone or was before.

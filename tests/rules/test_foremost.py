@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actors.lines import Lines
 from core import events as e
 from core.conversation import Conversation, Due, dues
-from core.front import FEW, Front
+from core.foremost import FEW, Foremost
 from core.message import Message
 from core.policies import DAY_US, HOUR_US, SECOND_US, Poison, Policy
 from eventstore.memory import MemoryLog
@@ -62,15 +62,15 @@ def test_those_that_decide_say_all(
 ) -> None:
     """Whatever came, changed and went meanwhile, a conversation wants by them what it wants by all that is open."""
     kept = dict(first)
-    front = Front(kept)
+    foremost = Foremost(kept)
     for number in sorted(first.keys() | later.keys()):
         gone = kept.pop(number, None)
         if gone is not None:
-            front.drop(gone)
+            foremost.drop(gone)
         if number in later:
             kept[number] = later[number]
-            front.take(later[number])
-        deciding = front.deciding(conversation.blocked_until_us)
+            foremost.take(later[number])
+        deciding = foremost.deciding(conversation.blocked_until_us)
         wanted = dues(conversation, kept.values(), _policy_of)
         assert _by_lane(dues(conversation, deciding, _policy_of)) == _by_lane(wanted)
 
@@ -97,6 +97,6 @@ def test_an_attempt_looks_at_nobody_who_waits_for_tomorrow() -> None:
 def test_all_that_a_block_holds_are_ready_together() -> None:
     """Once a pause is over the most urgent of those it held goes first, though others were due before it."""
     messages = [waiting(n, due_us=NOW_US + n * SECOND_US, order="any", priority=n % 5) for n in range(1, 10)]
-    front = Front({message.id: message for message in messages})
-    assert [message.id for message in front.deciding(NOW_US + 6 * SECOND_US)] == [4]
-    assert [message.id for message in front.deciding(NOW_US)] == [1]
+    foremost = Foremost({message.id: message for message in messages})
+    assert [message.id for message in foremost.deciding(NOW_US + 6 * SECOND_US)] == [4]
+    assert [message.id for message in foremost.deciding(NOW_US)] == [1]
