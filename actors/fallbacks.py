@@ -16,7 +16,8 @@ from actors.parts import Parts
 from actors.sender import LOG_TROUBLE, NONSENSE
 from core import events as e
 from core import ids
-from core.contents import Alternative, Submission, unsealed_fallbacks
+from core.alternatives import Alternative, unsealed_fallbacks
+from core.contents import Submission
 from core.errors import CorruptLog, Invalid, NotFound, Overloaded, TidingsError
 from core.message import Message, fold
 from core.policies import SECOND_US

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from actors.peers import Peer, Peers
 from core import events as e
-from core.contents import Submission, sealed_fallbacks, shape_of
+from core.alternatives import sealed_fallbacks
+from core.contents import Submission, shape_of
 from core.device_names import named_in
 from core.ids import Mint, shard_of
 from core.message import Message, accepted, head_of

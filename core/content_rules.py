@@ -1,18 +1,28 @@
 """Rules of a content that its shape cannot say: one of several fields, sizes together, nothing that forges a header.
 
-This file answers for whether a decoded content can be sent at all. It must never change what it checks.
+This file answers for whether a content can be sent at all, and to the address that is given. It must never change what
+a content says.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from core import addresses
-from core.content_shapes import Content, EmailContent, PushContent, WebhookContent, WhatsAppContent
+from core.content_shapes import (
+    CONTENTS,
+    ChannelName,
+    Content,
+    EmailContent,
+    PushContent,
+    WebhookContent,
+    WhatsAppContent,
+)
 from core.errors import Invalid
 from core.mail_headers import check_headers
-from core.pointers import pointer
+from core.pointers import decoded, pointer
 
 # FCM and APNs take 4,096 bytes a notification, and 27 of them are our own id, by which an application tells repeats.
 PUSH_BYTES_MAX: Final = 4_096 - 27
@@ -21,6 +31,23 @@ _WORD: Final = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
 _MEDIA_TYPE: Final = re.compile(rf'{_WORD}/{_WORD}(?:\s*;\s*{_WORD}=(?:{_WORD}|"[^"\\\r\n]*"))*')
 # A part of these types has rules of its own, which base64 breaks (RFC 2046 section 5).
 _NOT_ATTACHED: Final = ("multipart/", "message/")
+
+
+def content_of(channel: ChannelName, content: msgspec.Raw, at: str) -> bytes:
+    """A content as JSON with its fields in order; raises Invalid for the first mistake, `at` being where it stands."""
+    read = decoded(_DECODERS[channel], content, at=at)
+    check_content(read, at)
+    return _ENCODER.encode(read)
+
+
+def address_of(channel: str, to: str, at: str = "/to") -> tuple[str, str | None]:
+    """The normal form of a channel's address, and a webhook's host; raises Invalid where it is none."""
+    try:
+        if channel == "webhook":
+            return addresses.endpoint(to)
+        return _ADDRESSES[channel](to), None
+    except addresses.Unfit as unfit:
+        raise Invalid(at, str(unfit)) from None
 
 
 def check_content(content: Content, at: str) -> None:
@@ -124,3 +151,12 @@ def _check_mailbox(text: str, place: str) -> None:
 def _check_media_type(text: str, place: str) -> None:
     if not _MEDIA_TYPE.fullmatch(text):
         raise Invalid(place, "expected a media type such as text/plain")
+
+
+_ADDRESSES: Final[dict[str, Callable[[str], str]]] = {
+    "email": addresses.email,
+    "whatsapp": addresses.whatsapp,
+    "push": addresses.push_user,
+}
+_DECODERS: Final = {channel: msgspec.json.Decoder(kind) for channel, kind in CONTENTS.items()}
+_ENCODER: Final = msgspec.json.Encoder()

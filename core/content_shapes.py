@@ -20,6 +20,7 @@ WHATSAPP_TEXT_CHARS_MAX: Final = 4_096
 WHATSAPP_CAPTION_CHARS_MAX: Final = 1_024
 
 Short = Annotated[str, Meta(min_length=1, max_length=255)]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -6,7 +6,6 @@ in. Whatever is wrong with a request is raised as errors.Invalid with a JSON poi
 """
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -15,8 +14,9 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from core import addresses, ids
-from core.content_rules import check_content
-from core.content_shapes import CONTENTS, ChannelName, Short, WhatsAppContent
+from core.alternatives import FALLBACKS_MAX, Alternative, FallbackRequest, alternative_of
+from core.content_rules import address_of, content_of
+from core.content_shapes import ChannelName, Name, Short, WhatsAppContent
 from core.errors import Invalid, Malformed
 from core.events import CausedBy, OnAmbiguous, Order
 from core.pointers import decoded
@@ -26,24 +26,13 @@ from core.policies import DAY_US, MINUTE_US
 PAST_TOLERANCE_US: Final = MINUTE_US
 METADATA_BYTES_MAX: Final = 8_192
 
-Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Moment = Annotated[datetime, Meta(tz=True)]
 Scalar = str | int | float | bool | None
 Metadata = dict[Annotated[str, Meta(max_length=100)], Scalar | list[Scalar] | dict[str, Scalar]]
 
 
 PRIORITY_ELSE: Final = 5
-FALLBACKS_MAX: Final = 4
 LANES_MAX: Final = 8
-
-
-class FallbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What takes a message's place on another channel, should it end undelivered."""
-
-    channel: ChannelName
-    to: Annotated[str, Meta(min_length=1, max_length=addresses.URL_CHARS_MAX)]
-    content: msgspec.Raw
-    lane: Name | None = None
 
 
 class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,16 +62,6 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     fallback: Annotated[tuple[FallbackRequest, ...], Meta(max_length=FALLBACKS_MAX)] | None = None
     fallback_by: Moment | None = None
     cause: Annotated[str, Meta(max_length=64)] | None = None
-
-
-class Alternative(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
-    """A well-formed fallback, as the vault keeps it."""
-
-    channel: str
-    to: str
-    content: bytes
-    host: str | None = None
-    lane: str | None = None
 
 
 KeyOf = Literal["client", "fallback", "fanout", "plan"]
@@ -147,8 +126,7 @@ def read(
 ) -> Submission:
     """The submission that a JSON body asks for, whenever it is read: its instants are not held against a clock."""
     request = _request_of(body)
-    content = decoded(_CONTENT_DECODERS[request.channel], request.content, at="/content")
-    check_content(content, "/content")
+    content = content_of(request.channel, request.content, "/content")
     to, host = address_of(request.channel, request.to)
     if request.time_zone is not None and not _ZONE.fullmatch(request.time_zone):
         raise Invalid("/time_zone", "expected the name of a time zone such as Europe/Berlin")
@@ -157,7 +135,7 @@ def read(
     submission = Submission(
         channel=request.channel,
         to=to,
-        content=_ENCODER.encode(content),
+        content=content,
         host=host,
         subject=to,
         idempotency_key=_key(request.idempotency_key, idempotency_key),
@@ -192,7 +170,7 @@ def _beyond(request: MessageRequest) -> dict[str, object]:
     """What a submission holds of such a request beyond that."""
     metadata = None if request.metadata is None else _metadata(request.metadata)
     failover = _lanes(request)
-    fallbacks = tuple(_alternative(wanted, f"/fallback/{n}") for n, wanted in enumerate(request.fallback or ()))
+    fallbacks = tuple(alternative_of(wanted, f"/fallback/{n}") for n, wanted in enumerate(request.fallback or ()))
     if request.fallback_by is not None and not fallbacks:
         raise Invalid("/fallback_by", "expected a fallback that could begin then")
     return {
@@ -216,16 +194,6 @@ def shape_of(content: bytes) -> Shape:
     """The shape of an encoded WhatsApp content."""
     whatsapp = _WHATSAPP_DECODER.decode(content)
     return Shape(has_template=whatsapp.fallback_template is not None, marketing=whatsapp.marketing)
-
-
-def sealed_fallbacks(fallbacks: tuple[Alternative, ...]) -> bytes | None:
-    """How the vault keeps the fallbacks of a message."""
-    return _PACKER.encode(fallbacks) if fallbacks else None
-
-
-def unsealed_fallbacks(kept: bytes | None) -> tuple[Alternative, ...]:
-    """The fallbacks again."""
-    return () if kept is None else _UNPACKER.decode(kept)
 
 
 def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Submission:
@@ -264,19 +232,11 @@ def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Subm
 _ENCODER: Final = msgspec.json.Encoder()
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _REQUEST_DECODER: Final = msgspec.json.Decoder(MessageRequest)
-_CONTENT_DECODERS: Final = {channel: msgspec.json.Decoder(kind) for channel, kind in CONTENTS.items()}
 _WHATSAPP_DECODER: Final = msgspec.json.Decoder(WhatsAppContent)
-_PACKER: Final = msgspec.msgpack.Encoder()
-_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[Alternative, ...])
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LAST_MOMENT_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_ADDRESSES: Final[dict[str, Callable[[str], str]]] = {
-    "email": addresses.email,
-    "whatsapp": addresses.whatsapp,
-    "push": addresses.push_user,
-}
 
 
 def _request_of(body: bytes) -> MessageRequest:
@@ -289,16 +249,6 @@ def _request_of(body: bytes) -> MessageRequest:
     return decoded(_REQUEST_DECODER, body)
 
 
-def address_of(channel: str, to: str, at: str = "/to") -> tuple[str, str | None]:
-    """The normal form of a channel's address, and a webhook's host; raises Invalid where it is none."""
-    try:
-        if channel == "webhook":
-            return addresses.endpoint(to)
-        return _ADDRESSES[channel](to), None
-    except addresses.Unfit as unfit:
-        raise Invalid(at, str(unfit)) from None
-
-
 def _lanes(request: MessageRequest) -> tuple[str, ...]:
     lanes = request.failover or ()
     if len(set(lanes)) != len(lanes):
@@ -306,13 +256,6 @@ def _lanes(request: MessageRequest) -> tuple[str, ...]:
     if lanes and request.lane is not None and request.lane != lanes[0]:
         raise Invalid("/lane", f"expected the first lane of failover, {lanes[0]!r}, or no lane")
     return lanes
-
-
-def _alternative(wanted: FallbackRequest, at: str) -> Alternative:
-    content = decoded(_CONTENT_DECODERS[wanted.channel], wanted.content, at=f"{at}/content")
-    check_content(content, f"{at}/content")
-    to, host = address_of(wanted.channel, wanted.to, f"{at}/to")
-    return Alternative(channel=wanted.channel, to=to, content=_ENCODER.encode(content), host=host, lane=wanted.lane)
 
 
 def _cause(text: str | None) -> tuple[int, CausedBy]:

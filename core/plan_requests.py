@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Meta
 
 from core.addresses import URL_CHARS_MAX
-from core.content_rules import check_content
-from core.content_shapes import CONTENTS, ChannelName
-from core.contents import FALLBACKS_MAX, Moment, Name, address_of, not_blank
+from core.alternatives import FALLBACKS_MAX
+from core.content_rules import address_of, check_content
+from core.content_shapes import CONTENTS, ChannelName, Name
+from core.contents import Moment, not_blank
 from core.errors import Invalid, Malformed
 from core.plan_texts import VALUE_NAME, Text
 from core.plan_times import Anchor, Span, Timing, span_of, timing_of

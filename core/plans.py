@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
+from core.alternatives import FallbackRequest
 from core.content_shapes import ChannelName
-from core.contents import FallbackRequest, MessageRequest, Submission, read
+from core.contents import MessageRequest, Submission, read
 from core.errors import Invalid
 from core.plan_requests import Participant, PlanRequest, Reminder, texts_of
 from core.plan_times import Timing, instant_of, moment_of, shifted, span_of

@@ -14,8 +14,9 @@ from aiohttp import web
 from adapters.web.auth import Caller
 from adapters.web.front import Front, Route
 from adapters.web.problems import MEDIA_TYPE, Problem
+from core.alternatives import FallbackRequest
 from core.content_shapes import CONTENTS
-from core.contents import FallbackRequest, MessageRequest
+from core.contents import MessageRequest
 from core.plan_requests import Reminder
 
 _REF: Final = "#/components/schemas/{name}"

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from core.contents import unsealed_fallbacks
+from core.alternatives import unsealed_fallbacks
 from core.ids import encode
 from core.records import Private, Sealed
 

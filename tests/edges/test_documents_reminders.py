@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from core.contents import FALLBACKS_MAX
+from core.alternatives import FALLBACKS_MAX
 from core.plan_requests import PARTICIPANTS_MAX, REFERENCE_CHARS_MAX, REMINDERS_MAX
 from core.plan_times import KNOWN, SPAN_DAYS_MAX, Timing, span_of
 from tests.edges.documents.pages import ROOT, codes_in, table_under
