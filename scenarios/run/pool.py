@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import active_children, get_context
@@ -27,7 +28,10 @@ _COLLECT_ALL_AFTER: Final = (5, 3)
 
 
 def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: int | None = None) -> Iterator[Result]:
-    """What `task` makes of each piece of work, in whatever order they are done. It must be a function of a module."""
+    """What `task` makes of each piece of work, in whatever order they are done. It must be a function of a module.
+
+    Raises ChildProcessError where a process was killed: what it was at is not known.
+    """
     count, rest = processes or processors(), iter(work)
     # Fresh processes: what a fork would bring along (threads, open files) has no business in a simulated run.
     context = get_context("spawn")
@@ -39,6 +43,8 @@ def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: i
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 under_way |= {pool.submit(task, piece) for piece in islice(rest, len(done))}
                 yield from (future.result() for future in done)
+        except BrokenProcessPool:
+            raise ChildProcessError("a process of this run was killed, perhaps for its memory") from None
         except KeyboardInterrupt:
             # Nobody waits for what they are at. What is ahead of them fails with them: were it cancelled as well,
             # the pool would tell of an error of its own.
