@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
@@ -21,6 +21,7 @@ from core.message import ALLOWED
 from core.records import Append, Draft, HeadChange, Snapshot
 from eventstore.audit.mirrors import PLAIN, begun
 from eventstore.marking import EVENTS_A_MARK
+from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.opening import open_to_read
@@ -134,11 +135,22 @@ async def test_lives_are_looked_at_to_their_ends(
     await lived(log, Scribe())
     await log.close()
     damaged(path, harm)
-    monkeypatch.setattr("eventstore.audit.chains.EVENTS_A_PAGE", 2)
+    monkeypatch.setattr("eventstore.audit.stretches.EVENTS_A_PAGE", 2)
     monkeypatch.setattr("eventstore.audit.beginnings.EVENTS_AT_ONCE", 2)
     found = whole(path)
     assert (found is not None) == is_sound
     assert found is None or found.report() == verify(path)
+
+
+async def test_a_walk_that_is_broken_off_ends_quietly(path: Path) -> None:
+    """Whoever interrupts a check hears nothing of rows that nobody reads any more."""
+    connection = open_to_read(path)
+    rows = SqliteBook(connection).arrivals(0, None)
+    assert isinstance(rows, Generator)
+    assert next(rows)[0] == 1
+    connection.close()
+    rows.close()
+    assert next(rows, None) is None
 
 
 async def test_a_wrong_snapshot_is_found(tmp_path: Path) -> None:
