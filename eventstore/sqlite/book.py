@@ -7,6 +7,7 @@ length passes through little memory. It must never write.
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 
 from core.records import Alias, Head, Sealed, Snapshot
@@ -116,7 +117,8 @@ class SqliteBook:
 
     def _rows(self, statement: str, *values: int) -> Iterator[Any]:
         try:
-            yield from self._connection.execute(statement, values)
+            # Through `chain`, which has nothing to close: a walk may be broken off after its connection is gone.
+            yield from chain(self._connection.execute(statement, values))
         except sqlite3.Error as error:
             raise _unreadable(error) from error
 
