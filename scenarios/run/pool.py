@@ -13,7 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from typing import Final, TypeVar
 
 Work = TypeVar("Work")
@@ -35,21 +36,22 @@ def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: i
     count, rest = processes or processors(), iter(work)
     # Fresh processes: what a fork would bring along (threads, open files) has no business in a simulated run.
     context = get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_settle, initargs=(task.__module__,)) as pool:
+    is_over = context.Event()
+    given = (task.__module__, is_over)
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_settle, initargs=given) as pool:
         with _deaf():
-            under_way: set[Future[Result]] = {pool.submit(task, piece) for piece in islice(rest, _AHEAD * count)}
+            under_way: set[Future[Result]] = {pool.submit(_done, task, piece) for piece in islice(rest, _AHEAD * count)}
         try:
             while under_way:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                under_way |= {pool.submit(task, piece) for piece in islice(rest, len(done))}
+                under_way |= {pool.submit(_done, task, piece) for piece in islice(rest, len(done))}
                 yield from (future.result() for future in done)
         except BrokenProcessPool:
             raise ChildProcessError("a process of this run was killed, perhaps for its memory") from None
         except KeyboardInterrupt:
-            # Nobody waits for what they are at. What is ahead of them fails with them: were it cancelled as well,
-            # the pool would tell of an error of its own.
-            for child in active_children():
-                child.terminate()
+            # They end what they are at, and begin nothing more. One that was killed could leave half an answer in the
+            # pipe, for whose rest the pool would wait for ever.
+            is_over.set()
             raise
         except GeneratorExit:
             for future in under_way:
@@ -72,7 +74,18 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _settle(module: str) -> None:
+# Whether what is ahead is still wanted, in a process of a pool: its one entry.
+_over: Final[list[Event]] = []
+
+
+def _done(task: Callable[[Work], Result], piece: Work) -> Result:
+    if _over[0].is_set():
+        raise InterruptedError("nobody wants it any more")
+    return task(piece)
+
+
+def _settle(module: str, is_over: Event) -> None:
+    _over.append(is_over)
     importlib.import_module(module)
     gc.collect()
     gc.freeze()

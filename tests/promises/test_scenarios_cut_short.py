@@ -43,7 +43,7 @@ def test_what_came_before_is_kept() -> None:
 
 @pytest.mark.slow
 def test_no_process_is_left_behind() -> None:
-    """What others are at is given up at once, and nobody waits for it."""
+    """Others end what they are at and begin nothing more, and nobody waits for what was ahead."""
     chunks = swarm([(_FILE, 1)], 1_000_000, processes=1)
     assert len(next(chunks)) == 10
     assert len(active_children()) == 1
