@@ -17,10 +17,12 @@ from scenarios.run.swarming import swarm
 
 _FILE = str(Path(__file__).parents[2] / "scenarios" / "dead_tokens.toml")
 # The same signal as of Ctrl-C, at some instant while the command runs.
-# Python loses an interrupt that falls into a finalizer, so whoever waits half a minute presses again.
+# Python loses an interrupt that falls into a finalizer, so whoever waits half a minute presses again; and it keeps
+# ignoring one where its parent does, as a shell has it for what runs in the background.
 _INTERRUPTED = """
 import signal, sys
 from scenarios.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 signal.setitimer(signal.ITIMER_REAL, 3, 30)
 sys.argv = ["tidings", "simulate", "--runs", "1000000", sys.argv[1]]
