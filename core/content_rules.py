@@ -33,11 +33,16 @@ _MEDIA_TYPE: Final = re.compile(rf'{_WORD}/{_WORD}(?:\s*;\s*{_WORD}=(?:{_WORD}|"
 _NOT_ATTACHED: Final = ("multipart/", "message/")
 
 
-def content_of(channel: ChannelName, content: msgspec.Raw, at: str) -> bytes:
-    """A content as JSON with its fields in order; raises Invalid for the first mistake, `at` being where it stands."""
+def read_content(channel: ChannelName, content: bytes | msgspec.Raw, at: str) -> Content:
+    """A content that can be sent; raises Invalid for the first mistake in it, `at` being where it stands."""
     read = decoded(_DECODERS[channel], content, at=at)
     check_content(read, at)
-    return _ENCODER.encode(read)
+    return read
+
+
+def content_of(channel: ChannelName, content: msgspec.Raw, at: str) -> bytes:
+    """The same as JSON with its fields in order, as the vault keeps it."""
+    return _ENCODER.encode(read_content(channel, content, at))
 
 
 def address_of(channel: str, to: str, at: str = "/to") -> tuple[str, str | None]:

@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from core.addresses import URL_CHARS_MAX
 from core.alternatives import FALLBACKS_MAX
-from core.content_rules import address_of, check_content
-from core.content_shapes import CONTENTS, ChannelName, Name
+from core.content_rules import address_of, read_content
+from core.content_shapes import ChannelName, Name
 from core.contents import Moment, not_blank
 from core.errors import Invalid, Malformed
 from core.plan_texts import VALUE_NAME, Text
@@ -118,7 +118,6 @@ def check_reference(reference: str) -> None:
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]*")
 _DECODER: Final = msgspec.json.Decoder(PlanRequest)
-_CONTENT_DECODERS: Final = {channel: msgspec.json.Decoder(kind) for channel, kind in CONTENTS.items()}
 
 
 def _request_of(body: bytes) -> PlanRequest:
@@ -225,4 +224,4 @@ def _check_filled(who: Participant, texts: list[dict[ChannelName, Text]]) -> Non
     for number, text in enumerate(texts):
         for channel in who.channels:
             at = f"/reminders/{number}/content/{channel}"
-            check_content(decoded(_CONTENT_DECODERS[channel], text[channel].filled(who.values), at=at), at)
+            read_content(channel, text[channel].filled(who.values), at)

@@ -86,7 +86,7 @@ class OwnDatabase:
             await self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # A name of ours.
         await self._connection.execute(_UNOWNED)
 
-    async def used_by(self, guest: "Guest") -> None:
+    async def used_by(self, guest: Guest) -> None:
         """Leaves a log without events to somebody else, whose it is until it is emptied again.
 
         It is as it was at first: a run in which nobody has to make a month has other turns.

@@ -48,14 +48,10 @@ def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: i
                 yield from (future.result() for future in done)
         except BrokenProcessPool:
             raise ChildProcessError("a process of this run was killed, perhaps for its memory") from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             # They end what they are at, and begin nothing more. One that was killed could leave half an answer in the
             # pipe, for whose rest the pool would wait for ever.
             is_over.set()
-            raise
-        except GeneratorExit:
-            for future in under_way:
-                future.cancel()
             raise
 
 

@@ -7,7 +7,7 @@ of its own, and must never do anything for the world outside: that goes on when 
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -30,8 +30,11 @@ from scenarios.world.link import Cut, Link
 from scenarios.world.looking import look_into
 from scenarios.world.meeting import Meeting
 from scenarios.world.orders import Orders
-from scenarios.world.shared import Arrived, Shared
+from scenarios.world.shared import Shared
 from scenarios.world.troubles import TROUBLES, ended_by
+
+if TYPE_CHECKING:
+    from adapters.starting import Node
 
 # How long whoever passes on a request waits for its answer.
 _WITHIN_S: Final = 10.0
@@ -64,7 +67,7 @@ class Member:
         self._cuts = cuts
         self._loop = running_loop()
         self._stop = asyncio.Event()
-        self._node: Arrived | None = None
+        self._node: Node | None = None
         self._mint: Mint | None = None
         # Nobody knows yet how far the log is.
         self.timepiece = self._timepiece(0)
@@ -137,7 +140,7 @@ class Member:
         await node.close()
         return "stop"
 
-    async def _stand_by(self, node: Arrived) -> bool:
+    async def _stand_by(self, node: "Node") -> bool:
         """Takes in for whoever acts. Answers whether its own turn has come, rather than its end."""
         clock = self._clock(node.newest()[1])
         world = replace(world_of(self._ground, node.log_for_reading, clock, self._around.zones), slot=node.slot)
@@ -156,11 +159,11 @@ class Member:
         return not self._stop.is_set()
 
     @staticmethod
-    async def _turn_comes(node: Arrived, race: TaskGroup) -> None:
+    async def _turn_comes(node: "Node", race: TaskGroup) -> None:
         await node.acted()
         race.cancel_scope.cancel()
 
-    async def _act(self, node: Arrived) -> None:
+    async def _act(self, node: "Node") -> None:
         ground, log = self._ground, self._ground.parts.acting(await node.acted())
         clock = self._clock(log.newest()[1])
         outside(lambda: self._around.acts(self))

@@ -1,17 +1,13 @@
 """Several daemons of a world on the real PostgreSQL: every law holds there too, and one seed gives one log."""
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 
 import pytest
 from msgspec.structs import replace
 
 from core.ports import Log
-from eventstore.codec import EventRow
-from eventstore.postgres.connection import connect
 from eventstore.postgres.log import PostgresLog
-from eventstore.postgres.rows import event_row
-from eventstore.rows import EVENT_COLUMNS
 from scenarios.file.loading import load
 from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
@@ -20,11 +16,11 @@ from scenarios.run.on_postgres import parts_on
 from scenarios.run.own_database import OwnDatabase, own_database
 from scenarios.run.running import run_once
 from tests.postgres_server import Server
+from tests.promises.on_a_database import written_in
 from tests.promises.on_a_store import ROOT, sound
 
 pytestmark = pytest.mark.slow
 
-_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event ORDER BY pos"  # noqa: S608  # Columns of ours.
 _SEVERAL = {file.stem: load(file) for file in sorted(ROOT.glob("*.toml")) if "\ndaemons = " in file.read_text()}
 
 
@@ -35,16 +31,9 @@ def database(postgres_server: Server) -> Iterator[OwnDatabase]:
         yield made
 
 
-async def _written(url: str) -> list[EventRow]:
-    connection = await connect(url)
-    rows = await connection.fetch(_EVENTS)
-    await connection.close()
-    return list(map(event_row, rows))
-
-
 def _run(world: Scenario, database: OwnDatabase, crash_at: tuple[int, ...] = ()) -> Evidence:
     evidence = sound(world, parts_on(database), crash_at)
-    assert database.real.at_once(partial(_written, database.url)) == evidence.durable.rows
+    assert written_in(database) == evidence.durable.rows
     return evidence
 
 

@@ -12,13 +12,9 @@ from typer.testing import CliRunner
 from adapters.cli.ending import Ended
 from core.errors import StoreRefused
 from core.ports import Log
-from eventstore.codec import EventRow
 from eventstore.durable import Durable
 from eventstore.memory import MemoryLog
-from eventstore.postgres.connection import connect
 from eventstore.postgres.opening import open_log
-from eventstore.postgres.rows import event_row
-from eventstore.rows import EVENT_COLUMNS
 from scenarios.console import whole
 from scenarios.file.scenario import Scenario
 from scenarios.laws.evidence import Evidence
@@ -29,13 +25,13 @@ from scenarios.run.own_database import OwnDatabase, begun_in, own_database
 from scenarios.run.running import run_once
 from scenarios.world.ground import Parts
 from tests.postgres_server import Server
+from tests.promises.on_a_database import written_in
 from tests.promises.on_a_store import FIT, ROOT, UNLIKE, alike, loaded, sound
 from tests.promises.simulated import scenario
 
 pytestmark = pytest.mark.slow
 
 _DATABASES = "SELECT count(*) FROM pg_database WHERE datname LIKE 'tidings_simulated_%'"
-_EVENTS = f"SELECT {EVENT_COLUMNS} FROM event ORDER BY pos"  # noqa: S608  # Columns of ours.
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +64,9 @@ def _in_memory(real: RealLoop) -> Parts:
     return followed.parts_with(partial(_Memory, real))
 
 
-async def _written(url: str) -> list[EventRow]:
-    connection = await connect(url)
-    rows = await connection.fetch(_EVENTS)
-    await connection.close()
-    return list(map(event_row, rows))
-
-
 def _run(world: Scenario, database: OwnDatabase, crash_at: tuple[int, ...] = ()) -> Evidence:
     evidence = sound(world, parts_on(database), crash_at)
-    assert database.real.at_once(partial(_written, database.url)) == evidence.durable.rows
+    assert written_in(database) == evidence.durable.rows
     reference = run_once(world, world.seed, parts=_in_memory(database.real), crash_at=crash_at)
     assert evidence.digest == reference.digest
     return evidence
