@@ -14,11 +14,9 @@ FIRST_LINK: Final = bytes(32)
 # shard, seq, stream, version, type, schema version, at, tenant, cause, body: as in codec.EventRow between pos and link.
 Content = tuple[int, int, int, int, str, int, int, str, int, bytes]
 _Numbers = Sequence[int]
-_Texts = Sequence[str]
-# The same of many events, a column for each.
-Columns = tuple[
-    _Numbers, _Numbers, _Numbers, _Numbers, _Texts, _Numbers, _Numbers, _Texts, _Numbers, Sequence[bytes]
-]  # fmt: skip  # In one row, as Content is.
+_Bytes = Sequence[bytes]
+# The same of many events, a column for each, and the texts as bytes.
+Columns = tuple[_Numbers, _Numbers, _Numbers, _Numbers, _Bytes, _Numbers, _Numbers, _Bytes, _Numbers, _Bytes]
 
 # Numbers first and each in its own width, then the three lengths, then the three texts: no two contents give the same
 # bytes. Big-endian, and signed as a store's 64-bit integers are.
@@ -45,11 +43,10 @@ def linked_bytes(before: Sequence[bytes], columns: Columns) -> Iterator[bytes]:
 
     Raises OverflowError as `link_of` does.
     """
-    shards, seqs, streams, versions, names, schema_versions, instants, tenants, causes, bodies = columns
-    types, owners = list(map(str.encode, names)), list(map(str.encode, tenants))
+    shards, seqs, streams, versions, types, schema_versions, instants, tenants, causes, bodies = columns
     numbers = shards, seqs, streams, versions, schema_versions, instants, causes
     try:
-        fixed = list(map(_FIXED.pack, *numbers, map(len, types), map(len, owners), map(len, bodies)))
+        fixed = list(map(_FIXED.pack, *numbers, map(len, types), map(len, tenants), map(len, bodies)))
     except error as too_large:
         raise OverflowError(f"events {seqs[0]} and on of shard {shards[0]}: {too_large}") from too_large
-    return map(b"".join, zip(before, fixed, types, owners, bodies, strict=True))
+    return map(b"".join, zip(before, fixed, types, tenants, bodies, strict=True))

@@ -16,8 +16,8 @@ from core.records import Recorded
 # pos, shard, seq, stream, version, type, schema version, at, tenant, cause, body, link. `pos` is the store's own
 # order of arrival and part of no promise; the ten between pos and link are what the link is made over, in this order.
 EventRow = tuple[int, int, int, int, int, str, int, int, str, int, bytes, bytes]
-# The same without `pos`.
-LinkedRow = tuple[int, int, int, int, str, int, int, str, int, bytes, bytes]
+# The same without `pos`, and with the texts as the bytes that a link is made over.
+LinkedRow = tuple[int, int, int, int, bytes, int, int, bytes, int, bytes, bytes]
 
 
 class UnknownEvent(Event, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -34,6 +34,8 @@ _NAMES: Final = {kind: (name, SCHEMA_VERSIONS[name]) for name, kind in EVENT_TYP
 _KNOWN: Final[dict[str, tuple[int, Callable[[bytes], Event]]]] = {
     name: (SCHEMA_VERSIONS[name], msgspec.msgpack.Decoder(kind).decode) for name, kind in EVENT_TYPES.items()
 }
+# The same by the type's name in bytes, for whoever reads many and makes no text of it.
+READERS: Final = {name.encode(): known for name, known in _KNOWN.items()}
 
 
 def encode(event: Event) -> tuple[str, int, bytes]:
@@ -53,6 +55,12 @@ def decode(name: str, schema_version: int, body: bytes) -> Event:
     if known is None or schema_version > known[0]:
         return UnknownEvent(type=name, schema_version=schema_version, body=body)
     return known[1](body)
+
+
+def linked(row: EventRow) -> LinkedRow:
+    """An event as its link is made over it."""
+    _, shard, seq, stream, version, name, schema_version, at_us, tenant, cause, body, link = row
+    return shard, seq, stream, version, name.encode(), schema_version, at_us, tenant.encode(), cause, body, link
 
 
 def type_of(event: Event) -> str:

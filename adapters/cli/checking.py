@@ -107,11 +107,13 @@ def _report(place: "Place", hear: "Progress") -> "Report":
 
 def _sealed(place: "Place", seals: Path | None, given: str | None) -> "tuple[int, list[Fault]]":
     """How many checkpoints there are, and what does not hold of them."""
-    if seals is None and not isinstance(place, Path):
+    from eventstore.sqlite.files import seals_path
+
+    if seals is None and not (isinstance(place, Path) and seals_path(place).is_file()):
+        # What reads them takes longer to import than a short log to check.
         return 0, []
     from adapters.sealing import public_key
-    from eventstore.sqlite.checking import verify_sealed
-    from eventstore.sqlite.sealing import read_seals, seals_path
+    from eventstore.sqlite.sealing import read_seals, verify_sealed
 
     file = file_of(place)
     checkpoints = read_seals(seals or seals_path(file))

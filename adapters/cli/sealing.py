@@ -58,8 +58,9 @@ def _seal(
 def _sealed(file: Path, *, json_: bool) -> None:
     from adapters.clock import SystemClock
     from adapters.sealing import public_path, sealing_seed
+    from eventstore.sqlite.files import seals_path
     from eventstore.sqlite.opening import open_to_read
-    from eventstore.sqlite.sealing import read_seals, seal, seals_path
+    from eventstore.sqlite.sealing import read_seals, seal
 
     with refusals_told(), heard("sealing") as hear:
         open_to_read(file).close()  # No key is made for a log that is not there.
@@ -83,7 +84,8 @@ def _export(file: Path, message: str) -> None:
 
     from adapters.sealing import public_key
     from core.ids import decode
-    from eventstore.sqlite.sealing import excerpt, read_seals, seals_path
+    from eventstore.sqlite.files import seals_path
+    from eventstore.sqlite.sealing import excerpt, read_seals
 
     stream = decode("msg", message) or decode("hook", message)
     if stream is None:

@@ -16,7 +16,7 @@ from core.message import Growing, begun, grow, head_row_of
 from core.sealing import commitment_of
 from eventstore.audit.findings import Fault, Findings, InFlight
 from eventstore.audit.streams import NONSENSE, Addresses, Kept, StreamCheck
-from eventstore.codec import EventRow, LinkedRow, decode
+from eventstore.codec import READERS, EventRow, LinkedRow, linked
 from eventstore.rows import HEAD_COLUMNS
 from eventstore.tallying import add
 
@@ -38,7 +38,9 @@ _FOLDED: Final = HEAD_COLUMNS.split(", ").index("version")
 FOLDED_COLUMNS: Final = HEAD_COLUMNS.split(", ", _FOLDED)[_FOLDED]
 _BEHIND: Final = 3
 
-_ACCEPTED: Final = e.MessageAccepted.__name__
+_ACCEPTED: Final = e.MessageAccepted.__name__.encode()
+# Of a type that is not known every schema version is a newer release's.
+_NEWER: Final = 0, READERS[_ACCEPTED][1]
 _COUNTED: Final = attrgetter("tenant", "channel", "lane", "status", "attempt")
 
 
@@ -95,14 +97,17 @@ class Beginnings:
         """Takes messages further by their next events. What does not follow on the one before is looked at closely."""
         for row in rows:
             shard, _, stream, version, name, schema_version, at_us, _, _, body, _ = row
+            newest, read = READERS.get(name, _NEWER)
             life = lives.get(stream)
             try:
                 if version == 1:
                     self._begin(lives, row)
-                elif life is not None and (version, shard) != (life[0].version + 1, life[1]):
+                elif life is None:
+                    continue
+                elif version != life[0].version + 1 or shard != life[1] or schema_version > newest:
                     lives[stream] = None
-                elif life is not None:
-                    grow(life[0], decode(name, schema_version, body), at_us)
+                else:
+                    grow(life[0], read(body), at_us)
             except NONSENSE:
                 lives[stream] = None
 
@@ -111,9 +116,9 @@ class Beginnings:
         if stream in lives:
             self._findings.fault(Fault(what="it begins twice", stream=stream))
         lives[stream] = None
-        if name == _ACCEPTED:
-            event = decode(name, schema_version, body)
-            lives[stream] = begun(stream, at_us, tenant, event, cause=cause), shard
+        newest, read = READERS[_ACCEPTED]
+        if name == _ACCEPTED and schema_version <= newest:
+            lives[stream] = begun(stream, at_us, tenant.decode(), read(body), cause=cause), shard
 
     def _is_sound(self, life: Life, beside: Beside) -> bool:
         message, shard = life
@@ -131,7 +136,10 @@ class Beginnings:
     def _came_to_its_end(self, life: Life) -> bool:
         message, _ = life
         lives: Lives = {message.id: life}
-        self._go_on(lives, (row[1:] for row in self._book.rest(message.id, message.version)))
+        try:
+            self._go_on(lives, map(linked, self._book.rest(message.id, message.version)))
+        except AttributeError:
+            return False  # What stands there is no text any more.
         return lives[message.id] is not None
 
     def _look_closely(self, stream: int) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from eventstore.audit.findings import Fault, Findings
 from eventstore.book import Beside, Book, Unreadable
 from eventstore.chain import FIRST_LINK, Content, link_of, linked_bytes
-from eventstore.codec import EventRow, LinkedRow
+from eventstore.codec import EventRow, LinkedRow, linked
 from eventstore.numbering import Numbering
 
 # Events that are looked at together, about as many as between two marks.
@@ -143,9 +143,12 @@ _NONSENSE: Final = (TypeError, AttributeError, IndexError, OverflowError, ValueE
 def follow(page: list[EventRow], numbering: Numbering) -> bool:
     """Whether events follow on each other, the first on where `numbering` is; then that is moved on, else it is not."""
     places = [row[0] for row in page]
-    return places == list(range(numbering.pos + 1, numbering.pos + 1 + len(page))) and follow_linked(
-        [row[1:] for row in page], numbering
-    )
+    try:
+        as_linked = list(map(linked, page))
+    except _NONSENSE:
+        return False
+    expected = list(range(numbering.pos + 1, numbering.pos + 1 + len(page)))
+    return places == expected and follow_linked(as_linked, numbering)
 
 
 def follow_linked(page: list[LinkedRow], numbering: Numbering) -> bool:
@@ -153,7 +156,7 @@ def follow_linked(page: list[LinkedRow], numbering: Numbering) -> bool:
     seqs, links = numbering.seqs.copy(), numbering.links.copy()
     before: list[bytes] = []
     try:
-        shards, numbers, streams, versions, names, schemas, instants, *rest, found = zip(*page, strict=True)
+        shards, numbers, streams, versions, types, schemas, instants, *rest, found = zip(*page, strict=True)
         if instants[0] < numbering.at_us or any(map(gt, instants, instants[1:])):
             return False
         for shard, seq, link in zip(shards, numbers, found, strict=True):
@@ -161,8 +164,8 @@ def follow_linked(page: list[LinkedRow], numbering: Numbering) -> bool:
                 return False
             before.append(links[shard])
             seqs[shard], links[shard] = seq, link
-        columns = shards, numbers, streams, versions, names, schemas, instants, rest[0], rest[1], rest[2]
-        if found != tuple([sha256(linked).digest() for linked in linked_bytes(before, columns)]):
+        columns = shards, numbers, streams, versions, types, schemas, instants, rest[0], rest[1], rest[2]
+        if found != tuple([sha256(content).digest() for content in linked_bytes(before, columns)]):
             return False
     except _NONSENSE:
         return False

@@ -29,8 +29,10 @@ SELECT head.kind = 'msg' AND head.shard = event.shard AND head.tenant = event.te
       AND address.tenant = event.tenant AND address.channel = head.channel AND address.subject = vault.subject
     LEFT JOIN snapshot ON snapshot.stream = event.stream
   WHERE event.pos > ? AND event.pos <= ? AND event.version = 1 ORDER BY event.pos"""
-_LINKED: Final = f"""
-SELECT {EVENT_COLUMNS.removeprefix("pos, ")} FROM event WHERE pos > ? AND pos <= ? ORDER BY pos"""
+# Of each text a link takes the bytes alone. That they are texts in the file is for the engine's own check.
+_LINKED: Final = """
+SELECT shard, seq, stream, version, CAST(type AS BLOB), schema_version, at_us, CAST(tenant AS BLOB), cause, body, link
+  FROM event WHERE pos > ? AND pos <= ? ORDER BY pos"""
 _REST: Final = f"""
 SELECT {EVENT_COLUMNS} FROM event INDEXED BY event_of_stream WHERE stream = ? AND version > ? ORDER BY version"""
 _KEPT: Final = "SELECT (SELECT count(*) FROM head), (SELECT count(*) FROM vault)"

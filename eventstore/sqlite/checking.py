@@ -9,22 +9,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from eventstore.audit.checkpoints import Checkpoint, wrong_in
-from eventstore.audit.findings import Fault, Report
+from eventstore.audit.findings import Report
 from eventstore.integrity import Progress, check
 from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.opening import open_to_read
-from eventstore.sqlite.sealing import compare
+from eventstore.sqlite.parts import last_of
 from eventstore.sqlite.sharing import shared_check
 
 # A shorter log is checked before another process has started.
 SHARED_FROM: Final = 100_000
-
-
-def verify_sealed(path: Path, checkpoints: list[Checkpoint], public_key: bytes) -> list[Fault]:
-    """What does not hold of checkpoints, and of the log as they sealed it. Raises StoreRefused or CorruptLog."""
-    wrong = wrong_in(checkpoints, public_key) or compare(path, checkpoints)
-    return [Fault(what=what) for what in wrong]
 
 
 def verify(path: Path, progress: Progress | None = None, *, processes: int | None = None) -> Report:
@@ -38,7 +31,7 @@ def verify(path: Path, progress: Progress | None = None, *, processes: int | Non
         connection.execute("BEGIN")
         book = SqliteBook(connection)
         if processes is None:
-            processes = len(os.sched_getaffinity(0)) if book.size() >= SHARED_FROM else 1
+            processes = len(os.sched_getaffinity(0)) if last_of(connection) >= SHARED_FROM else 1
         if processes > 1:
             findings = shared_check(path, connection, processes, progress)
             if findings is not None:

@@ -19,6 +19,11 @@ def make_durable(place: Path) -> None:
         os.close(descriptor)
 
 
+def seals_path(path: Path) -> Path:
+    """Where the checkpoints of a log lie, unless somebody says otherwise."""
+    return path.with_name(f"{path.name}.seals")
+
+
 def beside(path: Path, ending: str) -> Path:
     """A file that SQLite keeps beside a database."""
     return path.with_name(f"{path.name}{ending}")

@@ -18,7 +18,7 @@ from eventstore.audit import checkpoints as c
 from eventstore.audit.chains import ChainWalk
 from eventstore.audit.checkpoints import Checkpoint
 from eventstore.audit.excerpts import Excerpt, Proved, proved
-from eventstore.audit.findings import EnoughFound, Findings
+from eventstore.audit.findings import EnoughFound, Fault, Findings
 from eventstore.audit.merkle import Tree
 from eventstore.chain import FIRST_LINK
 from eventstore.codec import EventRow
@@ -26,6 +26,7 @@ from eventstore.integrity import Progress, Steps
 from eventstore.numbering import Numbering
 from eventstore.rows import EVENT_COLUMNS
 from eventstore.sqlite.book import SqliteBook
+from eventstore.sqlite.files import seals_path
 from eventstore.sqlite.opening import open_to_read
 
 _LAST: Final = "SELECT ifnull(max(pos), 0), ifnull((SELECT at_us FROM event ORDER BY pos DESC LIMIT 1), 0) FROM event"
@@ -33,11 +34,6 @@ _LINKS: Final = "SELECT pos, shard, seq, link FROM event WHERE pos > ? AND pos <
 _EVENTS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = ? ORDER BY version"
 # There is no index on a shard's numbers, so the event before is looked for backwards from its follower.
 _BEFORE: Final = "SELECT link FROM event WHERE pos < ? AND shard = ? ORDER BY pos DESC LIMIT 1"
-
-
-def seals_path(path: Path) -> Path:
-    """Where the checkpoints of a log lie, unless somebody says otherwise."""
-    return path.with_name(f"{path.name}.seals")
 
 
 def read_seals(place: Path) -> list[Checkpoint]:
@@ -74,7 +70,13 @@ def seal(path: Path, seed: bytes, now_us: int, progress: Progress | None = None)
     return checkpoint
 
 
-def compare(path: Path, checkpoints: list[Checkpoint]) -> list[str]:
+def verify_sealed(path: Path, checkpoints: list[Checkpoint], public_key: bytes) -> list[Fault]:
+    """What does not hold of checkpoints, and of the log as they sealed it. Raises StoreRefused or CorruptLog."""
+    wrong = c.wrong_in(checkpoints, public_key) or _compare(path, checkpoints)
+    return [Fault(what=what) for what in wrong]
+
+
+def _compare(path: Path, checkpoints: list[Checkpoint]) -> list[str]:
     """What of a log is not as it was sealed, by the first checkpoint that does not hold."""
     with closing(open_to_read(path)) as connection:
         connection.execute("BEGIN")

@@ -14,9 +14,10 @@ from eventstore.audit.checkpoints import Checkpoint, public_key_of
 from eventstore.audit.checkpoints import decoded as known
 from eventstore.audit.excerpts import Excerpt, decoded, encoded, wrong_in
 from eventstore.chain import FIRST_LINK, link_of
-from eventstore.sqlite.checking import verify, verify_sealed
+from eventstore.sqlite.checking import verify
+from eventstore.sqlite.files import seals_path
 from eventstore.sqlite.log import SqliteLog
-from eventstore.sqlite.sealing import excerpt, read_seals, seal, seals_path
+from eventstore.sqlite.sealing import excerpt, read_seals, seal, verify_sealed
 from tests.contracts.scribe import Scribe
 from tests.contracts.test_log_integrity import damaged, lived
 

@@ -103,7 +103,8 @@ def test_links_of_many_events_are_those_of_each() -> None:
         (255, 2, -1, 1, "a", 1, 0, "bc", -4, b"d"),
     ]
     shards, seqs, streams, versions, names, schemas, instants, tenants, causes, bodies = zip(*contents, strict=True)
-    columns = shards, seqs, streams, versions, names, schemas, instants, tenants, causes, bodies
+    types, owners = tuple(map(str.encode, names)), tuple(map(str.encode, tenants))
+    columns = shards, seqs, streams, versions, types, schemas, instants, owners, causes, bodies
     before = [FIRST_LINK, bytes(range(32)), FIRST_LINK]
     links = [sha256(linked).digest() for linked in linked_bytes(before, columns)]
     assert links == list(map(link_of, before, contents))

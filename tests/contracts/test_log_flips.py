@@ -104,6 +104,21 @@ async def test_no_changed_byte_passes_the_parts(path: Path) -> None:
         assert whole(changed) is None, f"byte {at}, {content[at]:#04x} -> {harmed[at]:#04x}"
 
 
+@pytest.mark.parametrize("text", [b"AttemptStarted", b"MessageAccepted"])
+async def test_bytes_in_the_place_of_a_text_are_noticed(path: Path, text: bytes) -> None:
+    """A type that is marked as bytes in the file has the bytes that its link was made over, and is found even so."""
+    content = bytearray(path.read_bytes())
+    # How long a value is and whether it is a text is one number in the head of its row (fileformat2.html, section 2.1).
+    as_text, as_bytes = 2 * len(text) + 13, 2 * len(text) + 12
+    cell = next(cell for cell in cells_of(path, "event") if text in content[cell.start : cell.stop])
+    at = content.index(as_text, cell.start, cell.stop)
+    assert at < content.index(text, cell.start)
+    content[at] = as_bytes
+    path.write_bytes(content)
+    assert whole(path) is None
+    assert verify(path).faults
+
+
 def whole(path: Path, *, a_part: int = 1) -> Findings | None:
     """What the parts of a check come to together, one after the other."""
     try:
