@@ -19,6 +19,7 @@ from scenarios.capsules.takeovers import LISTENS_US
 
 TEXT: Final = "See you tomorrow, number {n}"
 HOOK_TYPE: Final = "something.happened"
+_LEAST_US: Final = 1_000
 TEMPLATE: Final = {"name": "reminder", "language": "en"}
 
 
@@ -57,8 +58,15 @@ def _message(tale: Tale, name: str, at_us: int, around: _Around) -> dict[str, ob
     fallbacks = list(_fallbacks(tale, around))
     if accepted.fallbacks > len(fallbacks):
         around.cast.left_out["fallbacks that were not begun"] += 1
+    expires_us = _left(accepted.expires_us, since_us + at_us)
+    gives_way_us = _left(accepted.fallback_by_us, since_us + at_us) if fallbacks else None
     due_us = tale.due_us - since_us
     is_dated = due_us > max(at_us, tale.asked_us - since_us)
+    ends_us = at_us + min((left_us for left_us in (expires_us, gives_way_us) if left_us is not None), default=1 << 62)
+    if is_dated and due_us >= ends_us:
+        # A retry or a person may move a message beyond its end; nobody may ask for one there.
+        around.cast.left_out["messages whose time was over before they were due: they are due right before"] += 1
+        due_us = ends_us - 1
     return {
         "name": name,
         "at": span(at_us),
@@ -69,7 +77,7 @@ def _message(tale: Tale, name: str, at_us: int, around: _Around) -> dict[str, ob
         "lane": lanes[0] if lanes else accepted.lane,
         "idempotency_key": name,
         "send_at": span(due_us) if is_dated else None,
-        "expires_after": _left(accepted.expires_us, since_us + at_us),
+        "expires_after": None if expires_us is None else span(expires_us),
         "order": accepted.order if accepted.order != policy.order else None,
         "priority": accepted.priority if accepted.priority != 5 else None,
         "on_ambiguous": accepted.on_ambiguous,
@@ -77,7 +85,7 @@ def _message(tale: Tale, name: str, at_us: int, around: _Around) -> dict[str, ob
         "time_zone": accepted.zone,
         "failover": None if is_own or not lanes else list(lanes),
         "fallback": fallbacks or None,
-        "fallback_by": _left(accepted.fallback_by_us, since_us + at_us) if fallbacks else None,
+        "fallback_by": None if gives_way_us is None else span(gives_way_us),
     }
 
 
@@ -110,9 +118,9 @@ def _content(accepted: e.MessageAccepted) -> dict[str, object] | None:
     return {"text": TEXT, "marketing": accepted.marketing or None, "fallback_template": template}
 
 
-def _left(until_us: int | None, at_us: int) -> str | None:
+def _left(until_us: int | None, at_us: int) -> int | None:
     """How long it is from an arrival until an instant; what is over by then ends as soon as it can."""
-    return None if until_us is None else span(max(1_000, until_us - at_us))
+    return None if until_us is None else max(_LEAST_US, until_us - at_us)
 
 
 def _rotated(lanes: tuple[str, ...], first: str) -> tuple[str, ...]:

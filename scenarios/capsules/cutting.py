@@ -68,7 +68,7 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
         "peer": list(people(stretch, cast)),
         "operator": orders(stretch, cast, lanes),
         "answered": answers,
-        "expect": [{"that": "accepted", "count": len(cast.tales)}],
+        "expect": _expected(cast),
     }
     body = text_of({key: value for key, value in tree.items() if value not in ([], {})})
     headings = [line for line in body.splitlines() if line.startswith("[")]
@@ -101,6 +101,17 @@ def _head(stretch: Stretch, several: Several | None) -> dict[str, object]:
         "rests_within": "30d",
         "daemons": None if several is None else several.daemons,
     }
+
+
+def _expected(cast: Cast) -> list[dict[str, object]]:
+    """What holds in every run of the file: all that is asked for is taken.
+
+    Whether a fallback begins follows from how the message before it ends, which may be otherwise: under another policy,
+    such as the first of several, or where a schedule begins anew.
+    """
+    least, most = len(cast.asked), len(cast.tales)
+    accepted = {"count": most} if least == most else {"at_least": least, "at_most": most}
+    return [{"that": "accepted", **accepted}, {"that": "rejected", "count": 0}]
 
 
 def _left_out(stretch: Stretch, cast: Cast, lanes: Lanes, several: Several | None) -> Iterator[str]:

@@ -47,8 +47,7 @@ def lanes_in(stretch: Stretch, cast: Cast) -> Lanes:
         lane = known.get(name)
         used |= set(lane.policy.failover) & known.keys() if lane is not None and lane.policy is not None else set()
     lanes = {name: lane for name, lane in known.items() if name in used}
-    asked = {tale.accepted.policy for tale in cast.tales.values()}
-    policies = {name: policy for name, policy in stretch.named.items() if name in asked}
+    policies = _named_in(stretch, cast)
     named: dict[str, str] = {}
     for name, lane in lanes.items():
         policy = lane.policy or PRESETS[lane.channel]
@@ -61,6 +60,16 @@ def lanes_in(stretch: Stretch, cast: Cast) -> Lanes:
         if lane.changes:
             cast.left_out[f"changes of the policy of lane {name}: its first one stands throughout"] += lane.changes
     return Lanes(lanes=lanes, policies=policies, named=named)
+
+
+def _named_in(stretch: Stretch, cast: Cast) -> dict[str, Policy]:
+    """The policies that messages name: as the log tells them first, else as they are built in."""
+    asked = {tale.accepted.policy for tale in cast.tales.values()}
+    for name, changes in stretch.named_changes.items():
+        if name in asked:
+            sentence = f"changes of the policy {name}, which messages name: its first one stands throughout"
+            cast.left_out[sentence] += changes
+    return {name: policy for name, policy in {**PRESETS, **stretch.named}.items() if name in asked}
 
 
 def tables_of(lanes: Lanes, tenant_of: Mapping[str, str]) -> dict[str, object]:

@@ -4,7 +4,8 @@ This file answers for what belongs to a stretch: messages that came in it, and t
 must never read the vault: what is not in an event is not in a capsule.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -103,8 +104,9 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, from `since_us` to before `until_us`. `seed` is that of every chance in this log.
 
     `diary` are starts and stops of daemons, `ran_us` the last instants before each start; `others` are the events of
-    everything else, by stream. `named` are the policies that messages may name, as they stood at first. `slots` are
-    those under which messages were taken in, from the life on that the stretch begins in.
+    everything else, by stream. `named` are the policies that messages may name, as they stood at first, and
+    `named_changes` says how often each was changed meanwhile. `slots` are those under which messages were taken in,
+    from the life on that the stretch begins in.
     """
 
     since_us: int
@@ -116,6 +118,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     ran_us: dict[int, int]
     others: dict[int, list[Recorded]]
     named: dict[str, Policy]
+    named_changes: Mapping[str, int]
     slots: frozenset[int]
 
     def ends(self) -> Iterator[End]:
@@ -156,6 +159,7 @@ class Gathering:
         self._ran_us: dict[int, int] = {}
         self._others: dict[int, list[Recorded]] = {}
         self._named: dict[str, Policy] = {}
+        self._named_changes: Counter[str] = Counter()
         self._slots: set[int] = set()
 
     def take(self, entries: Iterable[Recorded]) -> bool:
@@ -186,6 +190,7 @@ class Gathering:
             ran_us=self._ran_us,
             others=self._others,
             named=self._named,
+            named_changes=self._named_changes,
             slots=frozenset(self._slots),
         )
 
@@ -203,6 +208,8 @@ class Gathering:
         elif isinstance(event, e.PolicySet):
             if entry.at_us <= self._since_us or event.name not in self._named:
                 self._named[event.name] = _POLICY.decode(event.body)
+            else:
+                self._named_changes[event.name] += 1
         elif isinstance(event, _DIARY):
             if isinstance(event, e.DaemonStarted):
                 self._seed = self._seed or event.seed
