@@ -12,6 +12,8 @@ import msgspec
 from adapters.config.providers import CHANNELS
 from adapters.moments import moment
 from core.events import OnAmbiguous, Order
+from core.policies import DAY_US
+from core.settings import Bounds
 from scenarios.capsules.answers import answered
 from scenarios.capsules.arrivals import HOOK_TYPE, TEMPLATE, TEXT, arrivals, policy_unknown
 from scenarios.capsules.lives import account_troubles, ends_of_lives, orders, people
@@ -27,6 +29,8 @@ from scenarios.file.tables import ACTIONS
 from scenarios.file.writing import text_of
 
 _WIDTH: Final = 118
+# How long after its last message is due a capsule may take to come to rest.
+_RESTS_US: Final = 30 * DAY_US
 _WHY: Final = "What happened in this stretch of the log happens again."
 # What every capsule says, whatever its log.
 _OURS: Final = (
@@ -60,7 +64,7 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
     answers, several = list(answered(stretch, cast)), several_in(stretch)
     ends = ends_of_lives(stretch) if several is None else faults_of_several(stretch, several)
     tree = {
-        **_head(stretch, several),
+        **_head(stretch, cast, several),
         **tables_of(lanes, tenant_of),
         "arrive": list(arrivals(stretch, cast, pseudonyms, lanes, several=several)),
         "provider": list(providers(cast)),
@@ -79,7 +83,7 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
         text="\n".join([*comment, "", body]),
         ours="\n".join(
             [
-                *(*_OURS, *comment, text_of(_head(stretch, several)), *lanes.lanes, *lanes.policies, *zones),
+                *(*_OURS, *comment, text_of(_head(stretch, cast, several)), *lanes.lanes, *lanes.policies, *zones),
                 *(*headings, *_keys(tree)),
             ]
         ),
@@ -92,15 +96,30 @@ def capsule_of(stretch: Stretch, key: bytes) -> Capsule:
     )
 
 
-def _head(stretch: Stretch, several: Several | None) -> dict[str, object]:
+def _head(stretch: Stretch, cast: Cast, several: Several | None) -> dict[str, object]:
+    due_us = max((tale.due_us for tale in cast.asked), default=0)
+    rests_us = _RESTS_US + max(0, due_us - stretch.until_us)
     return {
         "name": f"A capsule of {moment(stretch.since_us):%Y-%m-%d %H:%M} UTC",
         "why": _WHY,
         "start": moment(stretch.since_us),
         "runs_for": span(stretch.until_us - stretch.since_us),
-        "rests_within": "30d",
+        "rests_within": _days(rests_us),
         "daemons": None if several is None else several.daemons,
+        "bounds": _bounds(cast),
     }
+
+
+def _bounds(cast: Cast) -> dict[str, object]:
+    """The bound of instants to come, where the log shows that its own was wider than the usual one."""
+    ends = [(tale, max(tale.due_us, tale.accepted.fallback_by_us or 0)) for tale in cast.asked]
+    # Some may be asked for a little earlier than they were accepted.
+    ahead_us = max((at_us - tale.asked_us for tale, at_us in ends), default=0) + DAY_US
+    return {"send_at_max": _days(ahead_us)} if ahead_us > Bounds().send_at_max_us else {}
+
+
+def _days(span_us: int) -> str:
+    return f"{-(-span_us // DAY_US)}d"
 
 
 def _expected(cast: Cast) -> list[dict[str, object]]:

@@ -141,3 +141,19 @@ def test_a_built_in_policy_that_a_message_names_is_not_that_of_a_lane() -> None:
     assert again.scenario.settings.policies["email"].retry == PRESETS["email"].retry
     assert again.scenario.policy_of("post", None).retry == Schedule(after_us=(420 * SECOND_US,), jitter=0)
     assert (fidelity.alike, fidelity.messages) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'rests_within = "100d"\n[[arrive]]\nsend_at = "60d"\n',
+        'rests_within = "500d"\nbounds = { send_at_max = "460d" }\n[[arrive]]\nsend_at = "450d"\n',
+    ],
+    ids=["within the usual bound", "beyond it"],
+)
+def test_a_message_due_long_after_the_stretch_is_taken_and_sent(head: str) -> None:
+    """A capsule lasts until its last message is due, and takes what the log took under a wider bound."""
+    again, _ = retold(run(f'{head}channel = "email"\nto = "reader@example.com"\n'))
+    assert unmet(again) == []
+    assert breaches(again) == []
+    assert len(again.deliveries) == 1
