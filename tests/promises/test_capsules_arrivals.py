@@ -21,8 +21,6 @@ from tests.promises.house import PLAIN, mail, under
 from tests.promises.other_side import START_US
 from tests.promises.simulated import run
 
-pytestmark = pytest.mark.slow
-
 RELOADS: Final = 8
 _PATIENT: Final = under(PLAIN, name="patient", breaker=BreakerRule(of=10_000))
 _ONCE: Final = under(_PATIENT, retry=Schedule(after_us=()))
