@@ -115,11 +115,12 @@ class FirstCommits:
             purpose = f"{submission.key_of}_key"
         # What comes again under a hook's key is the same event, whatever else has changed: its request never differs.
         is_constant = submission.channel == "hook"
-        request = submission.request
+        request, before = submission.request, submission.request_before
         return Dedup(
             key_hash=self._secrets.keyed_hash(purpose, tenant, key),
             request_hash=request if is_constant else self._secrets.keyed_hash("request", tenant, request.decode()),
             expires_us=now_us + self.dedup_for_us,
+            request_hash_before=self._secrets.keyed_hash("request", tenant, before.decode()) if before else None,
         )
 
 

@@ -209,7 +209,7 @@ class Intake:
         if dedup is None or known is None:
             return None
         stream, request_hash = known
-        return Repeated(stream=stream, same=request_hash == dedup.request_hash)
+        return Repeated(stream=stream, same=dedup.is_of(request_hash))
 
     async def _repeated(self, answer: Repeated) -> Acknowledgement:
         if not answer.same:

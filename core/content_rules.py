@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from core import addresses
 from core.content_shapes import (
@@ -19,6 +20,7 @@ from core.content_shapes import (
     PushContent,
     WebhookContent,
     WhatsAppContent,
+    WhatsAppTemplate,
 )
 from core.errors import Invalid
 from core.mail_headers import check_headers
@@ -43,6 +45,34 @@ def read_content(channel: ChannelName, content: bytes | msgspec.Raw, at: str) ->
 def content_of(channel: ChannelName, content: msgspec.Raw, at: str) -> bytes:
     """The same as JSON with its fields in order, as the vault keeps it."""
     return _ENCODER.encode(read_content(channel, content, at))
+
+
+def settled(channel: str, content: bytes) -> bytes:
+    """The same bytes for the same content, as `content_of` made it: only the order and spaces of nested JSON go."""
+    read = _DECODERS[channel].decode(content)
+    match read:
+        case WebhookContent(data=msgspec.Raw() as data):
+            read = replace(read, data=ordered(data))
+        case WhatsAppContent(template=template, fallback_template=other):
+            read = replace(read, template=_settled_template(template), fallback_template=_settled_template(other))
+        case _:
+            pass
+    return _DETERMINISTIC.encode(read)
+
+
+def _settled_template(template: WhatsAppTemplate | None) -> WhatsAppTemplate | None:
+    if template is None or template.components is msgspec.UNSET:
+        return template
+    return replace(template, components=ordered(template.components))
+
+
+def ordered(encoded: bytes | msgspec.Raw) -> msgspec.Raw:
+    """The same JSON with the keys of every object in order and no spaces."""
+    try:
+        return msgspec.Raw(_SORTED.encode(msgspec.json.decode(encoded)))
+    except msgspec.DecodeError:
+        # A number beyond any float is valid JSON: such a content is the same only if its bytes are.
+        return msgspec.Raw(encoded)
 
 
 def address_of(channel: str, to: str, at: str = "/to") -> tuple[str, str | None]:
@@ -165,3 +195,6 @@ _ADDRESSES: Final[dict[str, Callable[[str], str]]] = {
 }
 _DECODERS: Final = {channel: msgspec.json.Decoder(kind) for channel, kind in CONTENTS.items()}
 _ENCODER: Final = msgspec.json.Encoder()
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+# Objects by key, structs as they are: so what an earlier release kept is the same wherever nothing was out of order.
+_DETERMINISTIC: Final = msgspec.json.Encoder(order="deterministic")

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from core import addresses, ids
 from core.alternatives import FALLBACKS_MAX, Alternative, FallbackRequest, alternative_of
-from core.content_rules import address_of, content_of
+from core.content_rules import address_of, content_of, ordered, settled
 from core.content_shapes import ChannelName, Name, Short, WhatsAppContent
 from core.errors import Invalid, Malformed
 from core.events import CausedBy, OnAmbiguous, Order
@@ -72,9 +72,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
     `content` is the JSON of the channel's content struct; `host` the lower-case host of a webhook's URL, else None;
     `subject` the normal form of the address, by which the peer is known. `request` is everything that was asked for
-    but the key itself, in one canonical order, empty where there is no key that it could be compared under. `cause` is
-    the stream that led to it, 0 where none did, and `caused_by` what that is. `key_of` says whose key it is: the client
-    chose it, or it is one of our own, which no client's ever equals.
+    but the key itself, in one canonical order, empty where there is no key that it could be compared under;
+    `request_before` the same as an earlier release had it, empty where that is no other. `cause` is the stream that led
+    to it, 0 where none did, and `caused_by` what that is. `key_of` says whose key it is: the client chose it, or it is
+    one of our own, which no client's ever equals.
     """
 
     channel: str
@@ -96,6 +97,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     metadata: bytes | None = None
     request: bytes = b""
+    request_before: bytes = b""
     failover: tuple[str, ...] = ()
     fallbacks: tuple[Alternative, ...] = ()
     fallback_by_us: int | None = None
@@ -151,7 +153,7 @@ def read(
     )
     if cause or not _is_plain(request):
         submission = replace(submission, cause=cause, caused_by=caused_by, **_beyond(request))
-    return submission if submission.idempotency_key is None else replace(submission, request=_canonical(submission))
+    return submission if submission.idempotency_key is None else _comparable(submission)
 
 
 def _is_plain(request: MessageRequest) -> bool:
@@ -230,7 +232,6 @@ def in_time(submission: Submission, *, now_us: int, send_at_max_us: int) -> Subm
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_SORTED: Final = msgspec.json.Encoder(order="sorted")
 _REQUEST_DECODER: Final = msgspec.json.Decoder(MessageRequest)
 _WHATSAPP_DECODER: Final = msgspec.json.Decoder(WhatsAppContent)
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}")
@@ -297,21 +298,24 @@ def _metadata(metadata: Metadata) -> bytes:
     return encoded
 
 
+def _comparable(asked: Submission) -> Submission:
+    request = _canonical(asked)
+    if not asked.fallbacks:
+        return replace(asked, request=request)
+    # An earlier release compared the contents of fallbacks as they were written, and logs keep hashes of that.
+    fallbacks = tuple(replace(other, content=settled(other.channel, other.content)) for other in asked.fallbacks)
+    if fallbacks == asked.fallbacks:
+        return replace(asked, request=request)
+    return replace(asked, request=_canonical(replace(asked, fallbacks=fallbacks)), request_before=request)
+
+
 def _canonical(asked: Submission) -> bytes:
     """The same bytes for the same request, in whatever order its fields came and however its strings were escaped."""
     parts = (
-        asked.channel, asked.to, _ordered(asked.content), asked.reference, asked.send_at_us, asked.expires_at_us,
+        asked.channel, asked.to, ordered(asked.content), asked.reference, asked.send_at_us, asked.expires_at_us,
         asked.lane, asked.order, asked.priority, asked.on_ambiguous, asked.policy, asked.zone,
-        None if asked.metadata is None else _ordered(asked.metadata),
+        None if asked.metadata is None else ordered(asked.metadata),
     )  # fmt: skip  # One row of values; a line each would hide that their order is what counts.
     later = (asked.failover, asked.fallbacks, asked.fallback_by_us, asked.cause)
     # What came later counts only where it is asked for, so that requests from before compare as they did.
     return _ENCODER.encode(parts if later == ((), (), None, 0) else (*parts, later))
-
-
-def _ordered(encoded: bytes) -> msgspec.Raw:
-    try:
-        return msgspec.Raw(_SORTED.encode(msgspec.json.decode(encoded)))
-    except msgspec.DecodeError:
-        # A number beyond any float is valid JSON: such a content is the same only if its bytes are.
-        return msgspec.Raw(encoded)

@@ -167,11 +167,19 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Dedup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A client's idempotency key, as HMACs: the same key with the same request is the same message."""
+    """A client's idempotency key, as HMACs: the same key with the same request is the same message.
+
+    `request_hash_before` is what an earlier release kept for the same bytes, None where that is no other.
+    """
 
     key_hash: bytes
     request_hash: bytes
     expires_us: int
+    request_hash_before: bytes | None = None
+
+    def is_of(self, known: bytes) -> bool:
+        """Whether the hash that is kept under the key is that of this request."""
+        return known in (self.request_hash, self.request_hash_before)
 
 
 class Private(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -109,7 +109,7 @@ class Durable:
         known = self.keys.get((acceptance.append.tenant, dedup.key_hash))
         if known is None or known[2] <= at_us:
             return None
-        return Repeated(stream=known[0], same=known[1] == dedup.request_hash)
+        return Repeated(stream=known[0], same=dedup.is_of(known[1]))
 
     def _check_vault(self, acceptance: Acceptance) -> None:
         sealed, tenant = acceptance.sealed, acceptance.append.tenant

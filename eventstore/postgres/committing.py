@@ -189,7 +189,7 @@ def _claimed(entry: Entry, known: dict[Key, Known], claims: dict[Key, Claim]) ->
     key = acceptance.append.tenant, dedup.key_hash
     before = known.get(key)
     if before is not None and before[2] > entry.at_us:
-        return Repeated(stream=before[0], same=before[1] == dedup.request_hash)
+        return Repeated(stream=before[0], same=dedup.is_of(before[1]))
     known[key] = stream, dedup.request_hash, dedup.expires_us
     claims[key] = *key, dedup.request_hash, stream, dedup.expires_us, entry.at_us
     return None

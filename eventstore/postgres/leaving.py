@@ -176,7 +176,7 @@ class Leaving(Trip):
             assert loser.dedup is not None, "only a key keeps a message out"
             row = known.get((loser.append.tenant, loser.dedup.key_hash))
             if row is not None:
-                answers[_stream(loser)] = Repeated(stream=row[0], same=row[1] == loser.dedup.request_hash)
+                answers[_stream(loser)] = Repeated(stream=row[0], same=loser.dedup.is_of(row[1]))
         return answers
 
 

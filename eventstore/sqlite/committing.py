@@ -182,7 +182,7 @@ def _claim_keys(connection: sqlite3.Connection, batch: list[Entry]) -> dict[int,
     if len(claims) > 1 and _claim_all(connection, [row for _, row in claims]):
         return {}
     # Where some key is there already, one after another tells which call lost to which.
-    return {id(entry): repeated for entry, row in claims if (repeated := _claim(connection, row, entry.at_us))}
+    return {id(entry): repeated for entry, row in claims if (repeated := _claim(connection, entry, row))}
 
 
 def _claim_all(connection: sqlite3.Connection, rows: list[KeyRow]) -> bool:
@@ -194,14 +194,16 @@ def _claim_all(connection: sqlite3.Connection, rows: list[KeyRow]) -> bool:
     return claimed == len(rows)
 
 
-def _claim(connection: sqlite3.Connection, row: KeyRow, at_us: int) -> Repeated | None:
+def _claim(connection: sqlite3.Connection, entry: Entry, row: KeyRow) -> Repeated | None:
     """Inserts one dedup row; the answer to its call where an earlier one has the key."""
     if connection.execute(_NEW_KEY, row).rowcount:
         return None
-    tenant, key_hash, request_hash, _, _ = row
+    tenant, key_hash, _, _, _ = row
     stream, known_request, expires_us = connection.execute(_KNOWN_KEY, (tenant, key_hash)).fetchone()
-    if expires_us > at_us:
-        return Repeated(stream=stream, same=known_request == request_hash)
+    if expires_us > entry.at_us:
+        dedup = None if entry.acceptance is None else entry.acceptance.dedup
+        assert dedup is not None, "its row was made of it"
+        return Repeated(stream=stream, same=dedup.is_of(known_request))
     # Forgotten, but not yet dropped. The new row goes to the end, where the order of expiry wants it.
     connection.execute(_DROP_KEY, (tenant, key_hash))
     connection.execute(_KEY, row)

@@ -180,6 +180,18 @@ async def test_the_same_key_is_the_same_message(log: Log, scribe: Scribe) -> Non
     assert len(await everything(log)) == 1
 
 
+async def test_a_request_is_known_by_the_hash_of_an_earlier_release(log: Log, scribe: Scribe) -> None:
+    """A key whose row holds what was once kept for the same bytes is the same request's; any other hash is not."""
+    first = scribe.acceptance(key="k", request="before")
+    await log.accept(first)
+    assert first.dedup is not None
+    for request_hash, same in ((first.dedup.request_hash, True), (b"other", False)):
+        again = scribe.acceptance(key="k", request="now")
+        assert again.dedup is not None
+        dedup = replace(again.dedup, request_hash_before=request_hash)
+        assert await log.accept(replace(again, dedup=dedup)) == Repeated(stream=first.sealed.stream, same=same)
+
+
 async def test_of_the_same_key_in_one_commit_the_first_wins(log: Log, scribe: Scribe) -> None:
     """Requests that race with one key come to one message, and all are told which."""
     calls = [scribe.acceptance(key="k") for _ in range(20)]

@@ -190,6 +190,43 @@ def test_the_same_wish_in_other_words_is_the_same_request() -> None:
     assert submission(one, idempotency_key="k").request == submission(two, idempotency_key="other").request
 
 
+_SPELLED = [
+    ("webhook", "https://x.example/", b'{"type":"t","data":{"a":1,"b":[{"c":1,"d":2}]}}',
+     b'{ "data": {"b":[ {"d":2, "c":1} ], "a": 1}, "type": "t" }'),
+    ("whatsapp", "+14155550123", b'{"template":{"name":"n","language":"en","components":[{"a":1,"b":2}]}}',
+     b'{"template":{"components":[ {"b":2,"a":1} ],"language":"en","name":"n"}}'),
+    ("push", "user-1", b'{"title":"t","body":"b","data":{"a":"1","b":"2"}}',
+     b'{"data":{"b":"2","a":"1"}, "body":"b","title":"t"}'),
+    ("email", "a@example.com", b'{"subject":"s","text":"t","headers":{"X-A":"1","X-B":"2"}}',
+     b'{"headers":{"X-B":"2", "X-A":"1"},"text":"t","subject":"s"}'),
+]  # fmt: skip  # One row a channel: its address, and one content in two spellings.
+
+
+def _with_fallback(channel: str, to: str, content: bytes) -> Submission:
+    other = {"channel": channel, "to": to, "content": msgspec.Raw(content)}
+    return submission(MAIL | KEY | {"fallback": [other]})
+
+
+@pytest.mark.parametrize(("channel", "to", "one", "two"), _SPELLED)
+def test_a_fallback_in_other_words_is_the_same_request(channel: str, to: str, one: bytes, two: bytes) -> None:
+    """Spaces and the order of keys inside a fallback's content make no new request, and are kept."""
+    plain, spaced = _with_fallback(channel, to, one), _with_fallback(channel, to, two)
+    assert plain.request == spaced.request
+    assert plain.fallbacks != spaced.fallbacks
+    assert _with_fallback(channel, to, one.replace(b"1", b"7")).request != plain.request
+
+
+@pytest.mark.parametrize(("channel", "to", "one", "two"), _SPELLED)
+def test_a_fallback_from_before_is_known_again(channel: str, to: str, one: bytes, two: bytes) -> None:
+    """What an earlier release kept of a request with a fallback, as it was written, is still compared with."""
+    plain, spaced = _with_fallback(channel, to, one), _with_fallback(channel, to, two)
+    assert plain.request_before == b""
+    assert spaced.request_before != spaced.request
+    for made in (plain, spaced):
+        kept = made.request_before or made.request
+        assert msgspec.json.decode(kept)[-1][1] == msgspec.json.decode(msgspec.json.encode(made.fallbacks))
+
+
 @pytest.mark.parametrize(
     "change",
     [

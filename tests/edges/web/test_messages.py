@@ -49,6 +49,17 @@ async def test_a_repeated_request_is_the_same_message(house: House) -> None:
     assert await house.count() == 1
 
 
+async def test_a_fallback_is_compared_by_what_it_says(house: House) -> None:
+    """The same key with a fallback whose data is spaced and ordered otherwise answers 200 with the first id."""
+    fallback = '"fallback":[{"channel":"webhook","to":"https://x.example/","content":{"type":"t","data":%s}}]'
+    body = '{"channel":"email","to":"ann@example.com","content":{"subject":"s","text":"t"},"idempotency_key":"one",%s}'
+    first = await house.ask("POST /v1/messages", raw=(body % (fallback % '{"a":1,"b":2}')).encode())
+    again = await house.ask("POST /v1/messages", raw=(body % (fallback % '{ "b": 2, "a": 1 }')).encode())
+    other = await house.ask("POST /v1/messages", raw=(body % (fallback % '{"a":1,"b":3}')).encode())
+    assert (first.status, again.status, again.json["id"]) == (202, 200, first.json["id"])
+    assert (other.status, other.kind) == (409, "key-reused")
+
+
 async def test_a_key_cannot_stand_for_another_request(house: House) -> None:
     """The same key with another content is refused with the id that it belongs to, and nothing is accepted."""
     first = await house.accepted(idempotency_key="one")
