@@ -24,6 +24,11 @@ def wall_us() -> int:
     return time.time_ns() // 1_000
 
 
+def monotonic_s() -> float:
+    """Seconds by the machine's monotonic clock, which never steps: for how long something took."""
+    return time.monotonic()
+
+
 def _monotonic_us() -> int:
     return time.monotonic_ns() // 1_000
 

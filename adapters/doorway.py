@@ -12,6 +12,7 @@ import anyio
 from aiohttp import web
 
 from adapters.acting import Ground
+from adapters.clock import monotonic_s
 from adapters.config.loading import Config
 from adapters.starting import CONNECTIONS_WAITING_MAX
 from adapters.web.app import app_of, runner_of
@@ -83,7 +84,7 @@ class Doorway:
             registry=ground.telemetry.registry,
             sources=config.sources,
         )
-        self._runner = runner_of(app_of(front, ground.release), answers_end_s=_ANSWERS_END_S)
+        self._runner = runner_of(app_of(front, ground.release, monotonic_s), answers_end_s=_ANSWERS_END_S)
         await self._runner.setup()
         await web.SockSite(self._runner, self._door, backlog=CONNECTIONS_WAITING_MAX).start()
         self._front = front

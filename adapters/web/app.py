@@ -4,8 +4,7 @@ This file answers for what every call has in common: who may make it, what becom
 go back. It must never hold what a single call does.
 """
 
-import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -39,10 +38,14 @@ def create_app(
     *,
     settings: Settings,
     registry: CollectorRegistry,
+    now_s: Callable[[], float],
     bounds: WebBounds = WebBounds(),  # noqa: B008  # A frozen value.
     sources: Iterable[Source] = (),
 ) -> web.Application:
-    """The HTTP API over a running system, and the door for hooks of these sources. `runner_of` runs it."""
+    """The HTTP API over a running system, and the door for hooks of these sources. `runner_of` runs it.
+
+    `now_s` is a clock that never steps, in seconds: by it answers are measured.
+    """
     front = Front(
         acting(system, world),
         secrets=world.secrets,
@@ -52,10 +55,10 @@ def create_app(
         registry=registry,
         sources=sources,
     )
-    return app_of(front, world.release)
+    return app_of(front, world.release, now_s)
 
 
-def app_of(front: Front, release: str) -> web.Application:
+def app_of(front: Front, release: str, now_s: Callable[[], float]) -> web.Application:
     """The HTTP API of a daemon, whichever side it is on; `Front.go_on` exchanges that under the calls to come."""
     bounds, registry = front.bounds, front.registry
     traffic = Traffic()
@@ -66,7 +69,7 @@ def app_of(front: Front, release: str) -> web.Application:
     fixed = app[_FIXED] = {}
     methods: dict[str, list[str]] = {}
     for route in (*ROUTES, openapi.route(ROUTES, release)):
-        answer = _answering(front, traffic, route)
+        answer = _answering(front, traffic, route, now_s)
         taken = [route.method]
         if route.method == "GET" and route.gives not in _NOT_HEADED:
             taken.append("HEAD")
@@ -129,12 +132,11 @@ class _Runner(web.AppRunner):
         server.request_handler = answered
 
 
-def _answering(front: Front, traffic: Traffic, route: Route) -> WebHandler:
+def _answering(front: Front, traffic: Traffic, route: Route, now_s: Callable[[], float]) -> WebHandler:
     """The route's handler behind its door: whatever it raises becomes a problem, and it is counted."""
     call, handler, role = route.call, route.handler, route.role
     # Hooks and probes may say more than they have to; whoever asks with a key asks for something.
     takes_no_query = role is not None and route.query is None
-    now_s = asyncio.get_running_loop().time
 
     async def answer(request: web.Request) -> web.StreamResponse:
         began_s = now_s()

@@ -72,6 +72,7 @@ class Door:
             world,
             settings=ground.settings,
             registry=CollectorRegistry(),
+            now_s=self._loop.time,
             bounds=_BOUNDS,
             sources=sources,
         )

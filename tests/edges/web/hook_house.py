@@ -22,7 +22,7 @@ from stripe import WebhookSignature
 from actors.system import System, World
 from adapters.chance import KeyedChance, SystemSecrets
 from adapters.channels.building import build
-from adapters.clock import SystemClock
+from adapters.clock import SystemClock, monotonic_s
 from adapters.config.loading import Config, load
 from adapters.telemetry import Telemetry
 from adapters.web.app import FRONT, create_app, runner_of
@@ -132,6 +132,7 @@ async def taking_hooks(
         world,
         settings=config.settings,
         registry=telemetry.registry,
+        now_s=monotonic_s,
         bounds=door if door is not None else WebBounds(),
         sources=config.sources,
     )

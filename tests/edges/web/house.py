@@ -21,7 +21,7 @@ from yarl import URL
 from actors.hooks import Brought
 from actors.system import System, World
 from adapters.chance import KeyedChance, SystemSecrets
-from adapters.clock import SystemClock
+from adapters.clock import SystemClock, monotonic_s
 from adapters.telemetry import Telemetry
 from adapters.web.app import create_app, runner_of
 from adapters.web.front import WebBounds
@@ -252,7 +252,8 @@ async def running(
     channels: dict[str, Channel] = {lane.name: provider for lane in lanes}
     system = await System.open(world, settings, channels)
     door = door if door is not None else WebBounds()
-    app = create_app(system, world, settings=settings, registry=telemetry.registry, bounds=door)
+    registry = telemetry.registry
+    app = create_app(system, world, settings=settings, registry=registry, now_s=monotonic_s, bounds=door)
     async with anyio.create_task_group() as group:
         await group.start(system.run)
         house = House(system, log, provider=provider, telemetry=telemetry, said=said)

@@ -162,6 +162,18 @@ async def test_figures_are_counted_by_call_and_status(house: House) -> None:
     assert 'tidings_http_answers_total{call="POST /v1/messages",status="422"} 1.0' in text
 
 
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
+async def test_time_counts_where_a_call_is_answered_at_once(house: House) -> None:
+    """Calls that wait for nothing take time in the figures too, though the loop keeps one time for all of a turn."""
+    for _ in range(3):
+        await house.ask("GET /health/live", role=None)
+    text = (await house.ask("GET /metrics", role="read")).body.decode()
+    (took,) = [
+        line for line in text.splitlines() if line.startswith('tidings_http_seconds_total{call="GET /health/live"')
+    ]
+    assert 0 < float(took.split()[-1]) < 60
+
+
 @pytest.mark.slow
 async def test_the_description_is_valid_and_complete(house: House) -> None:
     """/openapi.json is a valid OpenAPI 3.1 document that has every call of the table, and needs no key."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from adapters.chance import SystemSecrets
-from adapters.clock import SystemClock
+from adapters.clock import SystemClock, monotonic_s
 from adapters.web.answering import Answering
 from adapters.web.app import app_of, runner_of
 from adapters.web.desks import Side
@@ -76,7 +76,7 @@ async def beside(
         registry=CollectorRegistry(),
         sources=(),
     )
-    runner = runner_of(app_of(front, "test"), answers_end_s=1)
+    runner = runner_of(app_of(front, "test", monotonic_s), answers_end_s=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     annex = House(house.system, house.log, provider=house.provider, telemetry=house.telemetry, said=house.said)
