@@ -22,6 +22,7 @@ from adapters.web.problems import problem, response
 from adapters.web.reading import decline_query, given_back
 from adapters.web.routes import ROUTES
 from adapters.web.traffic import Traffic
+from adapters.web.unreadable import ProblemServer
 from core.errors import AppendUnknown
 from core.settings import Settings
 from core.views import Role
@@ -130,6 +131,9 @@ class _Runner(web.AppRunner):
             return answer(request)
 
         server.request_handler = answered
+
+    async def _make_server(self) -> web.Server:
+        return ProblemServer.like(await super()._make_server())
 
 
 def _answering(front: Front, traffic: Traffic, route: Route, now_s: Callable[[], float]) -> WebHandler:

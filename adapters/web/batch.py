@@ -18,7 +18,7 @@ from adapters.web.auth import Caller
 from adapters.web.front import Front
 from adapters.web.lines import Lines
 from adapters.web.messages import accepted
-from adapters.web.problems import Problem, invalid, too_large, too_slow
+from adapters.web.problems import Problem, badly_framed, invalid, too_large, too_slow
 from adapters.web.problems import encoded as problem_bytes
 from adapters.web.reading import (
     IDEMPOTENCY_KEY,
@@ -86,6 +86,8 @@ class _Batch:
             self._take(lines.ended(), group)
         except TimeoutError:
             self._refuse(too_slow(bounds.silence_s))
+        except web.RequestPayloadError:
+            self._refuse(badly_framed().problem)
         except ConnectionError:
             self._is_left = True
         self._ended = True

@@ -10,7 +10,7 @@ from typing import Self
 
 from aiohttp import web
 
-from adapters.web.problems import Declined, problem, too_large, too_slow
+from adapters.web.problems import Declined, badly_framed, too_large, too_slow
 from core.errors import Overloaded
 
 
@@ -64,7 +64,7 @@ def body_at_hand(request: web.Request, share: Share, *, bytes_max: int) -> bytes
     try:
         body = request.content.read_nowait()
     except web.RequestPayloadError:
-        raise _badly_framed() from None
+        raise badly_framed() from None
     share.grow(len(body))
     if len(body) > bytes_max:
         raise too_large(bytes_max)
@@ -83,11 +83,7 @@ async def hook_body(request: web.Request, share: Share, *, bytes_max: int, silen
     except TimeoutError:
         raise Declined(too_slow(silence_s)) from None
     except web.RequestPayloadError:
-        raise _badly_framed() from None
-
-
-def _badly_framed() -> Declined:
-    return Declined(problem("malformed", "the body is not framed as HTTP asks"))
+        raise badly_framed() from None
 
 
 async def _read(request: web.Request, share: Share, bytes_max: int) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from core import errors, ids
 
@@ -101,6 +101,11 @@ def too_large(bytes_max: int) -> Declined:
     return Declined(problem("too-large", f"at most {bytes_max} bytes are taken"))
 
 
+def badly_framed() -> Declined:
+    """What a client is told whose body breaks off the rules of HTTP: where the next request begins, nobody knows."""
+    return Declined(problem("malformed", "the body is not framed as HTTP asks"), {hdrs.CONNECTION: "close"})
+
+
 def too_slow(silence_s: float) -> Problem:
     """What a client is told whose body does not come."""
     return problem("timeout", f"the rest of the body did not come within {silence_s:g} seconds")
@@ -137,8 +142,11 @@ def encoded(told: Problem) -> bytes:
 
 
 def response(told: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
-    """The problem as an answer, with Retry-After where it says how long to wait."""
+    """The problem as an answer, with Retry-After where it says how long to wait; `Connection: close` is also done."""
     given = dict(headers or {})
     if told.retry_after_s is not None:
         given["Retry-After"] = str(told.retry_after_s)
-    return web.Response(body=encoded(told), status=told.status, content_type=MEDIA_TYPE, headers=given)
+    made = web.Response(body=encoded(told), status=told.status, content_type=MEDIA_TYPE, headers=given)
+    if hdrs.CONNECTION in given:
+        made.force_close()
+    return made

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from adapters.web.front import Front
 from adapters.web.percent_codes import check_query
-from adapters.web.problems import Declined, invalid, problem, too_large, too_slow
+from adapters.web.problems import Declined, badly_framed, invalid, problem, too_large, too_slow
 from adapters.zones import zone_named
 from core import ids
 from core.contents import Submission, read
@@ -134,6 +134,8 @@ async def whole_body(front: Front, request: web.Request) -> bytes:
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise too_large(bytes_max) from None
+    except web.RequestPayloadError:
+        raise badly_framed() from None
     except TimeoutError:
         raise Declined(too_slow(front.bounds.silence_s)) from None
 
