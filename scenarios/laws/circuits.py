@@ -35,7 +35,7 @@ class _Circuit:
         self._openings = 0
         self._faults = 0
         self._flying: dict[int, bool] = {}
-        self._last_rule = CircuitRule()
+        self._last_rule = self._counted_by = CircuitRule()
 
     def judge(self) -> Iterator[Finding]:
         for entry in self._entries:
@@ -64,7 +64,7 @@ class _Circuit:
                 yield self._finding(entry, "is open, and what was started is not its probe")
             if any(self._flying.values()):
                 yield self._finding(entry, "is half open, and has a probe in flight already")
-        elif self._faults >= self._rule(entry).failures:
+        elif self._faults >= self._counted_by.failures:
             yield self._finding(entry, f"has failed {self._faults} times in a row, and its circuit is closed")
         self._flying[entry.stream] = event.probe
 
@@ -77,6 +77,8 @@ class _Circuit:
             self._faults = 0
         elif self._until_us is None or was_probe:
             self._faults += 1
+            # Whoever failed decides by its own policy whether the circuit opens; the next may go by another.
+            self._counted_by = self._last_rule
 
     def _opens(self, entry: Recorded, event: e.CircuitOpened) -> Iterator[Finding]:
         rule = self._rule(entry)

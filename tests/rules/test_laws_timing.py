@@ -176,6 +176,29 @@ def test_five_failures_open_a_circuit_for_a_minute() -> None:
     assert log.findings(open_circuits_only_probe) == []
 
 
+_TWO_POLICIES = f"""{_FIVE}
+[policies.brisk]
+extends = "email"
+circuit = {{ failures = 2 }}
+"""
+
+
+def test_a_failure_counts_by_the_policy_of_what_failed() -> None:
+    """Three failures under a rule of five leave the circuit closed for one that goes by two; one more of that opens it."""
+    log = Doctored(_TWO_POLICIES)
+    log.accept(1, 0)
+    _fails(log, 3)
+    log.accept(2, 3, policy="brisk")
+    log.start(2, 3, attempt=1)
+    failed = e.AttemptFailed(
+        attempt=1, outcome=Transient(), used=True, due_us=log.us(4), sent_at_us=log.us(3), took_us=0
+    )
+    log.add(2, 3, failed)
+    assert log.findings(open_circuits_only_probe) == []
+    log.start(1, 4, attempt=4)
+    assert "4 times in a row, and its circuit is closed" in log.words(open_circuits_only_probe)
+
+
 def _circuit(*, failures: int, opens: bool, starts_s: float, probe: bool) -> Doctored:
     log = Doctored(_FIVE)
     log.accept(1, 0)
