@@ -1,7 +1,8 @@
 """Work for several processes, and its results as they come.
 
 This file answers for each piece of work being done once, in a process that has nothing from ours, and for none of them
-being left behind when it is cut short. A process does its pieces one after another.
+being left behind when it is cut short, or when the one that spreads it is killed. A process does its pieces one after
+another.
 """
 
 import gc
@@ -12,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
-from multiprocessing import get_context
+from itertools import chain, islice
+from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
+from threading import Thread
 from typing import Final, TypeVar
 
 Work = TypeVar("Work")
@@ -22,6 +24,10 @@ Result = TypeVar("Result")
 
 # Pieces that are handed out ahead, for each process: enough that none waits for us.
 _AHEAD: Final = 4
+# Pieces that a process does, on average, before others take over. What a few large worlds leave in pieces its memory
+# keeps to its end; a start takes as long as some worlds. The executor's own `max_tasks_per_child` hangs on Python 3.11
+# (gh-115634).
+A_PROCESS_DOES: Final = 100
 # A world is some ten thousand objects that live until it ends: looking for cycles more often finds none.
 _COLLECT_AFTER: Final = 50_000
 # What is left of large worlds would lie about until a hundred such looks had been taken, for a gigabyte a process.
@@ -34,6 +40,12 @@ def spread(task: Callable[[Work], Result], work: Iterable[Work], *, processes: i
     Raises ChildProcessError where a process was killed: what it was at is not known.
     """
     count, rest = processes or processors(), iter(work)
+    for piece in rest:
+        yield from _spread(task, chain((piece,), islice(rest, A_PROCESS_DOES * count - 1)), count)
+
+
+def _spread(task: Callable[[Work], Result], rest: Iterator[Work], count: int) -> Iterator[Result]:
+    """The same for as much as one pool of processes does."""
     # Fresh processes: what a fork would bring along (threads, open files) has no business in a simulated run.
     context = get_context("spawn")
     is_over = context.Event()
@@ -81,8 +93,18 @@ def _done(task: Callable[[Work], Result], piece: Work) -> Result:
 
 
 def _settle(module: str, is_over: Event) -> None:
+    # It sleeps in the kernel until then, so no world sees anything of it.
+    Thread(target=_end_with_parent, daemon=True).start()
     _over.append(is_over)
     importlib.import_module(module)
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, *_COLLECT_ALL_AFTER)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None, "a process of a pool was begun by another"
+    parent.join()
+    # Killed, it told nobody: whoever waits for work would wait for ever, and what is being done nobody will hear of.
+    os._exit(1)
