@@ -5,14 +5,14 @@ not, 2 for a file or an option with a mistake. What each way of exploring prints
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters.cli.ending import Ended, misused, sentence
+from adapters.cli.ending import Ended, Unread, misused, sentence
 from adapters.cli.options import Json
 from adapters.cli.printing import as_json, aside
 
@@ -120,7 +120,8 @@ def _simulate(
     if json_:
         from msgspec import to_builtins
 
-        as_json({"ok": is_sound, "runs": to_builtins(outcomes)})
+        with suppress(Unread):
+            as_json({"ok": is_sound, "runs": to_builtins(outcomes)})
     if not is_sound:
         raise Ended
 

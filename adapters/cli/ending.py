@@ -20,6 +20,13 @@ class Ended(Exception):
         self.status = status
 
 
+class Unread(Ended):
+    """Whoever read the result has seen enough, which ends a command with 0; one that judges goes on instead."""
+
+    def __init__(self) -> None:
+        super().__init__(status=DONE)
+
+
 def misused(words: str) -> Ended:
     """The command was called in a way that cannot be meant."""
     return Ended(words, status=MISUSE)

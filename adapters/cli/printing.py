@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from adapters.cli.ending import DONE, Ended
+from adapters.cli.ending import Unread
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -86,7 +86,7 @@ def _as_long_as_it_is_read() -> Iterator[None]:
         yield
     except BrokenPipeError:
         # Whoever read it has seen enough. The error itself would end the command with 1, by what typer does with it.
-        raise Ended(status=DONE) from None
+        raise Unread from None
 
 
 def _plain(value: object) -> str:

@@ -1,15 +1,17 @@
 """What each way of exploring prints: one run in full, or a line a file and then the failures that differ.
 
-This file answers for words, and for telling how far things have got. With `quiet` nothing is printed.
+This file answers for words, and for telling how far things have got. With `quiet` nothing is printed. It must never end
+a command since nobody reads it any more: the status says what came of all runs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from adapters.cli.ending import Ended
+from adapters.cli.ending import Ended, Unread
 from adapters.cli.printing import line, progress
 from scenarios.explore.swarming import parts_of, swarm_around, world_around
 from scenarios.explore.sweeping import places_of, sweep
@@ -67,10 +69,11 @@ def one(scenario: Scenario, seed: int, shown: Shown, *, quiet: bool) -> list[Out
     if shown.plot is not None:
         writing.write([(f"{scenario.name} (seed {seed})", found[place])], shown.plot)
     if not quiet:
-        line(f"{scenario.name} (seed {seed})")
-        for row in timeline_text(found[place]):
-            line(f"  {row}")
-        _verdict(outcomes, outcomes[place])
+        with suppress(Unread):
+            line(f"{scenario.name} (seed {seed})")
+            for row in timeline_text(found[place]):
+                line(f"  {row}")
+            _verdict(outcomes, outcomes[place])
     return outcomes
 
 
@@ -106,9 +109,10 @@ def missed(outcomes: Iterable[Outcome], *, quiet: bool) -> list[str]:
     reached = {mark for outcome in outcomes for mark in outcome.marks}
     found = [mark for mark in MARKS if mark not in reached]
     if not quiet:
-        line(f"{len(MARKS) - len(found)} of {len(MARKS)} marks reached")
-        for mark in found:
-            line(f"  never reached: {mark}")
+        with suppress(Unread):
+            line(f"{len(MARKS) - len(found)} of {len(MARKS)} marks reached")
+            for mark in found:
+                line(f"  never reached: {mark}")
     return found
 
 
@@ -152,14 +156,19 @@ def _told(starts: Sequence[Start], found: Gathered, *, quiet: bool) -> list[Outc
     """Tells what was found. Where it was cut short that is all that comes of it."""
     outcomes = sorted(found.outcomes, key=lambda outcome: (outcome.file, outcome.seed, outcome.crash_at))
     if not quiet:
-        for scenario, _ in starts:
-            own = [outcome for outcome in outcomes if outcome.file == scenario.file]
-            if own:
-                _summary(scenario, own)
-        _differing([outcome for outcome in outcomes if not outcome.is_sound])
+        with suppress(Unread):
+            _told_in_short(starts, outcomes)
     if found.cut:
         raise Ended(found.cut, status=_CUT_SHORT)
     return outcomes
+
+
+def _told_in_short(starts: Sequence[Start], outcomes: Sequence[Outcome]) -> None:
+    for scenario, _ in starts:
+        own = [outcome for outcome in outcomes if outcome.file == scenario.file]
+        if own:
+            _summary(scenario, own)
+    _differing([outcome for outcome in outcomes if not outcome.is_sound])
 
 
 def _summary(scenario: Scenario, outcomes: Sequence[Outcome]) -> None:

@@ -4,8 +4,10 @@ This file answers for the file saying where it comes from, and for printing the 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from adapters.cli.ending import Unread
 from adapters.cli.printing import aside, line, progress
 from adapters.config.loading import parsed, text_of
 from scenarios.explore.materialising import materialised
@@ -26,7 +28,8 @@ def write_down(outcomes: Sequence[Outcome], out: Path, *, quiet: bool) -> None:
     tree, evidence = _again(outcome)
     out.write_text(writing.text_of(materialised(tree, evidence)), encoding="utf-8")
     if not quiet:
-        line(f"Written down in {out}. Run it with: tidings simulate {out}")
+        with suppress(Unread):
+            line(f"Written down in {out}. Run it with: tidings simulate {out}")
 
 
 def shrink(outcomes: Sequence[Outcome], out: Path, *, quiet: bool) -> None:
@@ -46,7 +49,8 @@ def shrink(outcomes: Sequence[Outcome], out: Path, *, quiet: bool) -> None:
         return
     out.write_text(writing.text_of(_named(found, failing, outcome)), encoding="utf-8")
     if not quiet:
-        line(f"Shrunk to {_size(found)} in {shrinker.tried} runs. Run it with: tidings simulate {out}")
+        with suppress(Unread):
+            line(f"Shrunk to {_size(found)} in {shrinker.tried} runs. Run it with: tidings simulate {out}")
 
 
 def _again(outcome: Outcome) -> tuple[Tree, Evidence]:

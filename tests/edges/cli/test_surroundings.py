@@ -12,6 +12,22 @@ from tests.edges.cli.processes import PATIENCE_S, clean, tidings
 from tests.forking.programs import Program
 
 FULL = Path("/dev/full")
+# Its name is longer than what is held back for a pipe, so whoever prints it hears that nobody reads.
+_A_WORLD = f"""
+name = "NAME {"x" * 10_000}"
+why = "Two letters arrive."
+start = 2026-01-30T08:00:00Z
+runs_for = "1m"
+
+[[arrive]]
+channel = "email"
+to = "reader{{n}}@example.com"
+count = 2
+
+[[expect]]
+that = "delivered"
+count = EXPECTED
+"""
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("check", "--json"), ("simulate", "{quiet_day}")])
@@ -57,6 +73,24 @@ async def test_a_fault_is_one_though_nobody_reads_of_it(started: int, tmp_path: 
         words = ["verify", "--store", str(tmp_path / "tidings.db")]
         program = Program(words, environ=clean(), output=output, errors=said, cwd=tmp_path)
         assert program.wait(PATIENCE_S) == 1
+    assert (tmp_path / "said").read_text() == ""
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize(("expected", "status"), [(2, 0), (3, 1)])
+def test_what_fails_has_failed_though_nobody_reads_of_it(
+    form: tuple[str, ...], expected: int, status: int, tmp_path: Path
+) -> None:
+    """`simulate` runs all of its files where its reader leaves early: 0 still says that all of it held."""
+    for name, count in (("first", 2), ("last", expected)):
+        text = _A_WORLD.replace("NAME", name).replace("EXPECTED", str(count))
+        (tmp_path / f"{name}.toml").write_text(text)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output, (tmp_path / "said").open("w") as said:
+        words = ["simulate", *["first.toml"] * 30, "last.toml", *form]
+        program = Program(words, environ=clean(), output=output, errors=said, cwd=tmp_path)
+        assert program.wait(PATIENCE_S) == status
     assert (tmp_path / "said").read_text() == ""
 
 
