@@ -184,7 +184,7 @@ circuit = {{ failures = 2 }}
 
 
 def test_a_failure_counts_by_the_policy_of_what_failed() -> None:
-    """Three failures under a rule of five leave the circuit closed for one that goes by two; one more of that opens it."""
+    """Three failures under a rule of five leave a circuit closed for one that goes by two; one of that one opens it."""
     log = Doctored(_TWO_POLICIES)
     log.accept(1, 0)
     _fails(log, 3)
