@@ -25,9 +25,9 @@ Result = TypeVar("Result")
 # Pieces that are handed out ahead, for each process: enough that none waits for us.
 _AHEAD: Final = 4
 # Pieces that a process does, on average, before others take over. What a few large worlds leave in pieces its memory
-# keeps to its end; a start takes as long as some worlds. The executor's own `max_tasks_per_child` hangs on Python 3.11
-# (gh-115634).
-A_PROCESS_DOES: Final = 100
+# keeps to its end; a start takes as long as twenty worlds. The executor's own `max_tasks_per_child` hangs on Python
+# 3.11 (gh-115634).
+A_PROCESS_DOES: Final = 500
 # A world is some ten thousand objects that live until it ends: looking for cycles more often finds none.
 _COLLECT_AFTER: Final = 50_000
 # What is left of large worlds would lie about until a hundred such looks had been taken, for a gigabyte a process.
