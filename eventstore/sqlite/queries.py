@@ -104,8 +104,8 @@ def aliased(connection: sqlite3.Connection, name: tuple[str, str, bytes]) -> lis
 
 def conversation_at(connection: sqlite3.Connection, address: tuple[str, str, bytes]) -> int | None:
     """The conversation at a (tenant, channel, subject)."""
-    row = connection.execute(_CONVERSATION, address).fetchone()
-    return None if row is None else int(row[0])
+    row: tuple[int] | None = connection.execute(_CONVERSATION, address).fetchone()
+    return None if row is None else row[0]
 
 
 def peer_of(connection: sqlite3.Connection, conversation: int) -> tuple[str, str] | None:

@@ -17,7 +17,8 @@ SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x54494447
 
 _ROOM: Final = Path(__file__).parent.parent / "schema"
-_VERSION: Final = "SELECT ifnull(max(value), 0) FROM meta WHERE name = 'schema_version'"
+_VERSION: Final = """
+SELECT ifnull(max(value), 0) FROM meta WHERE name = 'schema_version' AND typeof(value) = 'integer'"""
 
 
 def create(connection: sqlite3.Connection) -> None:

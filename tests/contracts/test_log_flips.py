@@ -145,3 +145,29 @@ async def test_the_places_are_those_of_the_rows(path: Path) -> None:
     assert all(entry.link in within for entry in page)
     cells = [cell for table in TABLES for cell in cells_of(path, table)]
     assert len({at for cell in cells for at in cell}) == sum(map(len, cells))
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("tally", "tenant"), ("tally", "messages"), ("address", "conversation"), ("meta", "value")],
+)
+async def test_a_cell_of_another_type_is_told(path: Path, table: str, column: str) -> None:
+    """A cell beside the events that became bytes is told like any other damage: a finding, or a refusal to open."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        (schema,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+    declare(path, table, schema.replace("STRICT, ", "").replace(f"{column} INTEGER", column))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = CAST({column} || 'x' AS BLOB)")  # noqa: S608
+    declare(path, table, schema)
+    if table == "meta":
+        with pytest.raises(StoreRefused, match="schema version 0"):
+            verify(path)
+    else:
+        assert verify(path).faults
+
+
+def declare(path: Path, table: str, schema: str) -> None:
+    """Has SQLite take a table for what this says, whatever lies in it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (schema, table))
