@@ -1,9 +1,11 @@
 """One SQLite connection on a thread of its own, asked by whole functions: one hop to the thread for each.
 
-This file answers for that hop. It must never let a function that runs on the thread wait for anything but SQLite.
+This file answers for that hop, and for nothing of SQLite leaving the thread by it, in an error either: it goes without
+its locks. It must never let a function that runs on the thread wait for anything but SQLite.
 """
 
 import sqlite3
+import traceback
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -37,4 +39,20 @@ class Connection(aiosqlite.Connection):
 
     async def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """What `work` gives, run on the connection's thread. A caller that is cancelled does not stop it."""
-        return cast("Result", await self._execute(work, self._conn))  # type: ignore[no-untyped-call]  # Not annotated there.
+        return cast("Result", await self._execute(_done, work, self._conn))  # type: ignore[no-untyped-call]  # Not annotated there.
+
+
+def left_behind(error: BaseException) -> None:
+    """Lets go of what the frames hold that an error passed through: a cursor there would end on another thread."""
+    at: BaseException | None = error
+    while at is not None:
+        traceback.clear_frames(at.__traceback__)
+        at = at.__cause__ or at.__context__
+
+
+def _done(work: Callable[[sqlite3.Connection], Result], connection: sqlite3.Connection) -> Result:
+    try:
+        return work(connection)
+    except (TidingsError, OSError, sqlite3.Error) as error:
+        left_behind(error)
+        raise

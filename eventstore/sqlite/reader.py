@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from core.errors import StoreUnavailable, TidingsError
 from eventstore.sqlite.connecting import read_fault
-from eventstore.sqlite.connection import Connection
+from eventstore.sqlite.connection import Connection, left_behind
 
 Result = TypeVar("Result")
 Question = Callable[[sqlite3.Connection], Result]
@@ -83,6 +83,7 @@ def _answer(connection: sqlite3.Connection, question: Question[object]) -> objec
     except sqlite3.Error as error:
         return read_fault(error)
     except TidingsError as error:
+        left_behind(error)
         return error
 
 

@@ -1,12 +1,21 @@
 """Answers for SQLite doing without locks wherever it can be asked to, and for nothing else depending on that."""
 
 import ctypes
+import sqlite3
 import subprocess
 import sys
+import traceback
+from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from core.errors import CorruptLog
+from eventstore.sqlite.connecting import writing
+from eventstore.sqlite.connection import Connection
+from eventstore.sqlite.reader import Reader
 
 LOG = """
 import threading
@@ -53,3 +62,32 @@ def test_sqlite_does_without_locks(tmp_path: Path) -> None:
 def test_sqlite_that_began_is_left_alone(tmp_path: Path) -> None:
     """Where somebody used SQLite before us its locks stay, and a log is written all the same."""
     assert told(f"import sqlite3\n{LOG}", tmp_path) == "False 124750 124750"
+
+
+@pytest.mark.anyio
+async def test_an_error_brings_no_cursor_along(tmp_path: Path) -> None:
+    """What an error was in the middle of reading ends on the connection's thread, however the question was asked."""
+    connection = await Connection.start(partial(writing, tmp_path / "a.db"))
+    reader = Reader(connection)
+    with pytest.raises(CorruptLog) as asked:
+        await reader.ask(refused)
+    with pytest.raises(CorruptLog) as run:
+        await connection.run(refused)
+    await reader.close()
+    assert [*cursors_in(asked.value), *cursors_in(run.value)] == []
+
+
+def refused(connection: sqlite3.Connection) -> list[int]:
+    """A question whose first row of two is one too many."""
+    return [judged(number) for (number,) in connection.execute("SELECT 1 UNION ALL SELECT 2")]
+
+
+def judged(number: int) -> int:
+    """Never anything."""
+    raise CorruptLog(f"{number} is none of ours")
+
+
+def cursors_in(error: BaseException) -> Iterator[sqlite3.Cursor]:
+    """Those that the frames of an error hold."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        yield from (value for value in frame.f_locals.values() if isinstance(value, sqlite3.Cursor))
