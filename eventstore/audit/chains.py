@@ -108,11 +108,18 @@ class ChainWalk:
         except _NONSENSE:
             wrong = [f"the event at position {pos} is damaged: {row[:6]}"]
         numbering.pos = pos
-        if are_numbers(shard, seq, at_us) and 0 <= shard < len(numbering.seqs):
-            numbering.at_us, numbering.seqs[shard] = at_us, seq
-            numbering.links[shard] = link if _is_link(link) else FIRST_LINK
+        if are_numbers(at_us) and self._goes_on_from(shard, seq, link):
+            numbering.at_us = at_us
         for what in wrong:
             self._findings.fault(_fault(what, shard, seq, stream, version))
+
+    def _goes_on_from(self, shard: int, seq: int, link: bytes) -> bool:
+        """Whether what is written there is a place in a shard, from which its next event may follow."""
+        numbering = self._numbering
+        if not are_numbers(shard, seq) or not 0 <= shard < len(numbering.seqs):
+            return False
+        numbering.seqs[shard], numbering.links[shard] = seq, link if _is_link(link) else FIRST_LINK
+        return True
 
     def _compare_mark(self) -> None:
         pos = self._numbering.pos
@@ -129,9 +136,8 @@ class ChainWalk:
             self._findings.fault(Fault(what=str(error)))
             return True
         pos, shard, seq, stream, version, link = place
-        numbering = self._numbering
-        numbering.pos = pos
-        numbering.seqs[shard], numbering.links[shard] = seq, link
+        self._numbering.pos = pos
+        self._goes_on_from(shard, seq, link)
         self._findings.fault(_fault(f"the event at position {pos} is damaged: {error}", shard, seq, stream, version))
         return False
 

@@ -166,6 +166,20 @@ async def test_a_cell_of_another_type_is_told(path: Path, table: str, column: st
         assert verify(path).faults
 
 
+async def test_an_event_with_nothing_in_its_place_is_told(path: Path) -> None:
+    """Where a type is no text and its shard no number, as one wrong length leaves them, the check goes on behind it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        (schema,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'event'").fetchone()
+    declare(path, "event", schema.replace("STRICT", "").replace("shard INTEGER", "shard"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE event SET shard = 'x', type = CAST(x'ff' AS TEXT) WHERE pos = 7")
+    declare(path, "event", schema)
+    assert whole(path) is None
+    report = verify(path)
+    assert "the event at position 7 is damaged" in report.faults[0].what
+    assert report.events > 40
+
+
 def declare(path: Path, table: str, schema: str) -> None:
     """Has SQLite take a table for what this says, whatever lies in it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
