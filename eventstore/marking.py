@@ -33,11 +33,16 @@ def unpacked(row: tuple[int, bytes, bytes] | None) -> Numbering:
     numbering = Numbering()
     if row is not None:
         numbering.pos, seqs, links = row
-        if (len(seqs), len(links)) != (_SEQS.size, SHARDS * _LINK_BYTES):
+        if len(together(seqs, links)) != _SEQS.size + SHARDS * _LINK_BYTES or len(seqs) != _SEQS.size:
             raise CorruptLog(f"the mark at position {numbering.pos} is damaged; run `tidings verify`")
         numbering.seqs = list(_SEQS.unpack(seqs))
         numbering.links = [links[at : at + _LINK_BYTES] for at in range(0, SHARDS * _LINK_BYTES, _LINK_BYTES)]
     return numbering
+
+
+def together(seqs: object, links: object) -> bytes:
+    """A mark's numbers and links, as a check compares them; nothing where what stands there is no bytes any more."""
+    return seqs + links if isinstance(seqs, bytes) and isinstance(links, bytes) else b""
 
 
 def seqs_of(packed_seqs: bytes) -> dict[int, int]:

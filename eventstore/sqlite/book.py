@@ -14,7 +14,7 @@ from core.records import Alias, Head, Sealed, Snapshot
 from eventstore import rows
 from eventstore.book import Place, Span, Unreadable
 from eventstore.codec import EventRow
-from eventstore.marking import packed
+from eventstore.marking import packed, together
 from eventstore.numbering import Numbering
 from eventstore.rows import EVENT_COLUMNS, HEAD_COLUMNS, SEALED_COLUMNS
 from eventstore.sqlite.queries import conversation_at
@@ -72,7 +72,7 @@ class SqliteBook:
     def marks(self, after: int, up_to: int | None) -> Iterator[tuple[int, bytes]]:
         """Where all shards were noted to stand."""
         found = self._rows(_MARKS, after, _END if up_to is None else up_to)
-        return ((pos, seqs + links) for pos, seqs, links in found)
+        return ((pos, together(seqs, links)) for pos, seqs, links in found)
 
     def noted(self, numbering: Numbering) -> bytes:
         """What a mark here would say."""

@@ -5,6 +5,7 @@ as on many. It must never mend anything.
 """
 
 import os
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -31,9 +32,17 @@ def verify(path: Path, progress: Progress | None = None, *, processes: int | Non
         connection.execute("BEGIN")
         book = SqliteBook(connection)
         if processes is None:
-            processes = len(os.sched_getaffinity(0)) if last_of(connection) >= SHARED_FROM else 1
+            processes = len(os.sched_getaffinity(0)) if _is_long(connection) else 1
         if processes > 1:
             findings = shared_check(path, connection, processes, progress)
             if findings is not None:
                 return findings.report()
         return check(book, progress)
+
+
+def _is_long(connection: sqlite3.Connection) -> bool:
+    try:
+        return last_of(connection) >= SHARED_FROM
+    except sqlite3.Error:
+        # One process names what cannot be read.
+        return False

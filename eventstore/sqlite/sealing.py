@@ -29,6 +29,8 @@ from eventstore.sqlite.book import SqliteBook
 from eventstore.sqlite.files import seals_path
 from eventstore.sqlite.opening import open_to_read
 
+# What comes of pages that are damaged, and of rows whose cells are no numbers or bytes any more.
+_NONSENSE: Final = (sqlite3.Error, TypeError, AttributeError, IndexError, OverflowError)
 _LAST: Final = "SELECT ifnull(max(pos), 0), ifnull((SELECT at_us FROM event ORDER BY pos DESC LIMIT 1), 0) FROM event"
 _LINKS: Final = "SELECT pos, shard, seq, link FROM event WHERE pos > ? AND pos <= ? ORDER BY pos"
 _EVENTS: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE stream = ? ORDER BY version"
@@ -72,7 +74,12 @@ def seal(path: Path, seed: bytes, now_us: int, progress: Progress | None = None)
 
 def verify_sealed(path: Path, checkpoints: list[Checkpoint], public_key: bytes) -> list[Fault]:
     """What does not hold of checkpoints, and of the log as they sealed it. Raises StoreRefused or CorruptLog."""
-    wrong = c.wrong_in(checkpoints, public_key) or _compare(path, checkpoints)
+    wrong = c.wrong_in(checkpoints, public_key)
+    if not wrong:
+        try:
+            wrong = _compare(path, checkpoints)
+        except _NONSENSE as error:
+            wrong = [f"the events that were sealed cannot be read any more: {error}"]
     return [Fault(what=what) for what in wrong]
 
 

@@ -19,6 +19,7 @@ from eventstore.sqlite.files import seals_path
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.sealing import excerpt, read_seals, seal, verify_sealed
 from tests.contracts.scribe import Scribe
+from tests.contracts.sqlite_cells import cells_of
 from tests.contracts.test_log_integrity import damaged, lived
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -89,6 +90,20 @@ async def test_a_log_cut_short_is_found(path: Path) -> None:
     assert wrong(path) == [f"checkpoint 2 seals {sealed} events, and the log ends at event {sealed - 1}"]
     with pytest.raises(CorruptLog, match="nothing was sealed"):
         seal(path, SEED, NOW_US)
+
+
+async def test_events_that_cannot_be_read_are_found(path: Path) -> None:
+    """Whatever becomes of how a sealed event's row begins, a check of the seals tells it and never breaks on it."""
+    content, found = path.read_bytes(), []
+    for cell in cells_of(path, "event")[:4]:
+        for at in cell[:16]:
+            for mask in (1, 2, 128):
+                path.write_bytes(content[:at] + bytes([content[at] ^ mask]) + content[at + 1 :])
+                found += wrong(path)
+    assert {what.split(":")[0] for what in found} == {
+        "checkpoint 1",
+        "the events that were sealed cannot be read any more",
+    }
 
 
 async def test_changed_checkpoints_are_found(path: Path) -> None:

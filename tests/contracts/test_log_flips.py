@@ -180,6 +180,29 @@ async def test_an_event_with_nothing_in_its_place_is_told(path: Path) -> None:
     assert report.events > 40
 
 
+async def test_a_mark_that_is_no_bytes_is_told(path: Path) -> None:
+    """Where the numbers and links of a mark are none, the check says so, also from there on."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        (schema,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'mark'").fetchone()
+    declare(path, "mark", schema.replace("STRICT", "").replace("BLOB", ""))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO mark VALUES (3, 'x', 1)")
+    declare(path, "mark", schema)
+    assert whole(path) is None
+    assert "the mark at position 3" in verify(path).faults[0].what
+
+
+async def test_a_log_whose_end_cannot_be_found_is_told(path: Path) -> None:
+    """Where the page that leads to the last event is none any more nobody knows how long the log is, and it is told."""
+    content = bytearray(path.read_bytes())
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'event'").fetchone()
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    content[(root - 1) * page_bytes] ^= 1
+    path.write_bytes(content)
+    assert "cannot be read to its end" in verify(path).faults[0].what
+
+
 def declare(path: Path, table: str, schema: str) -> None:
     """Has SQLite take a table for what this says, whatever lies in it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
