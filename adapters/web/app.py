@@ -124,10 +124,14 @@ class _Runner(web.AppRunner):
         fixed, routed = self.app[_FIXED], server.request_handler
 
         def answered(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
-            answer = fixed.get((request.method, request.rel_url.raw_path))
+            path = request.rel_url.raw_path
+            answer = fixed.get((request.method, path))
+            assert isinstance(request, web.Request), "an application makes its requests itself"
+            if answer is None and not path.startswith("/"):
+                # OPTIONS may ask for "*", and CONNECT for a host: no route is found for either, and no problem made.
+                return _nothing_here(request)
             if answer is None or hdrs.EXPECT in request.headers:
                 return routed(request)
-            assert isinstance(request, web.Request), "an application makes its requests itself"
             return answer(request)
 
         server.request_handler = answered

@@ -51,6 +51,16 @@ async def test_an_unknown_path_is_nothing(house: House, path: str) -> None:
         assert (given.status, given.kind) == (404, "not-found")
 
 
+@pytest.mark.parametrize("line", [b"OPTIONS * HTTP/1.1", b"CONNECT example.com:443 HTTP/1.1"])
+async def test_what_is_no_path_is_nothing(house: House, line: bytes) -> None:
+    """The other forms that a target may have (RFC 9112 section 3.2) get the same problem, not the library's words."""
+    async with bare_line(house) as connection:
+        await connection.send(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+        given = await connection.all()
+    assert given.startswith(b"HTTP/1.1 404 ")
+    assert b"urn:tidings:problem:not-found" in given
+
+
 @pytest.mark.parametrize(
     ("call", "allowed"),
     [
