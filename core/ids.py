@@ -20,7 +20,7 @@ INSTALLATION: Final = 1
 # Not a stream: the name under which the governor's long windows are kept as a snapshot.
 GOVERNOR: Final = 2
 
-Prefix = Literal["msg", "hook", "conv", "lane", "key", "redrive", "device", "plan", "sys"]
+Prefix = Literal["msg", "hook", "conv", "lane", "key", "redrive", "device", "plan", "erasure", "sys"]
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE_OF: Final = {letter: value for value, letter in enumerate(_ALPHABET)} | {"o": 0, "i": 1, "l": 1}

@@ -131,13 +131,27 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key_id: int = 0
 
 
+class AddressChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What becomes of the row that leads from an address to a conversation, for whose peer asked to be forgotten.
+
+    "closed": from here on it leads to the negative of its conversation, so that whoever would write there conflicts,
+    and asks again. "gone": there is none any more, closed or not. Where the row is not there, or leads to another
+    conversation, nothing changes.
+    """
+
+    channel: str
+    subject: bytes
+    conversation: int
+    becomes: Literal["closed", "gone"]
+
+
 class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Events of one shard, and all that follows from them: all of it becomes durable, or none.
 
     First the aliases in `dropped` go, then those in `aliases` come: to drop what is not there, or to add what is,
-    changes nothing. Each row in `sealed` takes the place of the one that its stream had in the vault. `inbox` is the
-    inbox row that this append takes in, 0 for none: it goes away in the same commit, and where it is gone already
-    nothing is written (StreamConflict).
+    changes nothing. Each row in `sealed` takes the place of the one that its stream had in the vault, and the vault
+    rows of the streams in `erased` go for good, if they are there. `inbox` is the inbox row that this append takes in,
+    0 for none: it goes away in the same commit, and where it is gone already nothing is written (StreamConflict).
     """
 
     shard: int
@@ -149,6 +163,8 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dropped: tuple[Alias, ...] = ()
     sealed: tuple[Sealed, ...] = ()
     inbox: int = 0
+    erased: tuple[int, ...] = ()
+    addresses: tuple[AddressChange, ...] = ()
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, gc=False):

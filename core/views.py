@@ -1,4 +1,4 @@
-"""What people are shown: the present state of a message, a conversation, a lane, a redrive and a key.
+"""What people are shown: the present state of a message, a conversation, a lane, a redrive, an erasure and a key.
 
 This file answers for the shape of those states and for the one translation that needs more than the log's own word
 for it: a message's status depends on the instant and on what its lane is allowed. It must never decide anything, and
@@ -152,6 +152,26 @@ class RedriveState(msgspec.Struct, frozen=True, kw_only=True):
     per_s: float | None
     count: int
     moved: int
+    started_us: int
+    ended_us: int | None
+
+
+class ErasureState(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody being forgotten, or forgotten: what went so far. `conversation` None: nobody ever wrote to them.
+
+    `messages` are all whose private parts went, `cancelled` those of them that were open. Devices and plans are counted
+    once all is over.
+    """
+
+    id: int
+    tenant: str
+    status: Literal["erasing", "erased"]
+    channel: str
+    conversation: int | None
+    messages: int
+    cancelled: int
+    devices: int
+    plans: int
     started_us: int
     ended_us: int | None
 

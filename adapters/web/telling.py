@@ -47,6 +47,7 @@ _KINDS: Final[dict[Prefix, tuple[type[e.Event], ...]]] = {
     "sys": (e.StrayKept, e.StrayClaimed, e.StrayDropped, e.DaemonStarted, e.DaemonStopped, e.PolicySet),
     "key": (e.KeyAdded, e.KeyRevoked),
     "redrive": (e.RedriveStarted, e.RedriveAdvanced, e.RedriveEnded),
+    "erasure": (e.ErasureStarted, e.ErasureAdvanced, e.SubjectErased),
 }
 _PREFIX_OF: Final[dict[type[e.Event], Prefix]] = {kind: prefix for prefix, kinds in _KINDS.items() for kind in kinds}
 
@@ -115,7 +116,7 @@ def _hexadecimal(value: bytes | int) -> str:
 
 
 _FORMS: Final[dict[str, Callable[..., object]]] = {
-    "conversation": lambda number: ids.encode("conv", number),
+    "conversation": lambda number: ids.encode("conv", number) if number else None,
     "job": lambda number: ids.encode("redrive", number) if number else None,
     "after": lambda number: ids.encode("msg", number) if number else None,
     "message": lambda number: ids.encode("msg", number),

@@ -38,12 +38,15 @@ from core.events.directory import (
 from core.events.installation import (
     DaemonStarted,
     DaemonStopped,
+    ErasureAdvanced,
+    ErasureStarted,
     KeyAdded,
     KeyRevoked,
     PolicySet,
     RedriveAdvanced,
     RedriveEnded,
     RedriveStarted,
+    SubjectErased,
 )
 from core.events.lane import (
     BreakerClosed,
@@ -113,6 +116,8 @@ __all__ = [
     "DeviceSeen",
     "DeviceStaled",
     "EndTold",
+    "ErasureAdvanced",
+    "ErasureStarted",
     "Event",
     "FailureCounted",
     "FailuresCleared",
@@ -159,6 +164,7 @@ __all__ = [
     "StrayClaimed",
     "StrayDropped",
     "StrayKept",
+    "SubjectErased",
     "WindowClosed",
     "WindowOpened",
 ]  # fmt: skip  # What other rooms know as `events`, in one block.
@@ -177,6 +183,7 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
         DeviceRegistered, DeviceSeen, DeviceStaled, DeviceInvalidated, DeviceRemoved,
         PlanSet, PlanApplied, StrayKept, StrayClaimed, StrayDropped,
         DaemonStarted, DaemonStopped, PolicySet, KeyAdded, KeyRevoked, RedriveStarted, RedriveAdvanced, RedriveEnded,
+        ErasureStarted, ErasureAdvanced, SubjectErased,
     )
 }  # fmt: skip  # One table of names; a line each would hide its order.
 

@@ -1,4 +1,4 @@
-"""sys: the installation, its keys and its bulk redrives."""
+"""sys: the installation, its keys, its bulk redrives and its erasures."""
 
 from typing import Literal
 
@@ -67,3 +67,30 @@ class RedriveEnded(Event, frozen=True, kw_only=True):
 
     moved: int
     reason: Literal["done", "cancelled"]
+
+
+class ErasureStarted(Event, frozen=True, kw_only=True):
+    """Somebody is to be forgotten: what is kept of one address goes. The vault holds which, under `commitment`.
+
+    `conversation` is the one with them, 0 where nobody ever wrote there.
+    """
+
+    channel: str
+    conversation: int
+    commitment: bytes
+
+
+class ErasureAdvanced(Event, frozen=True, kw_only=True):
+    """So far the private parts of `messages` went, and `cancelled` of those messages were open."""
+
+    messages: int
+    cancelled: int
+
+
+class SubjectErased(Event, frozen=True, kw_only=True):
+    """Nothing private is kept of them any more, nor does their address lead anywhere: what went with it."""
+
+    messages: int
+    cancelled: int
+    devices: int = 0
+    plans: int = 0

@@ -95,6 +95,9 @@ _KEY: Final[Mapping[type[e.Event], str]] = {e.KeyAdded: "active", e.KeyRevoked: 
 _REDRIVE: Final[Mapping[type[e.Event], str]] = {
     e.RedriveStarted: "running", e.RedriveAdvanced: "running", e.RedriveEnded: "ended"
 }  # fmt: skip  # A table of three.
+_ERASURE: Final[Mapping[type[e.Event], str]] = {
+    e.ErasureStarted: "erasing", e.ErasureAdvanced: "erasing", e.SubjectErased: "erased"
+}  # fmt: skip  # A table of three.
 _DIARY: Final[Mapping[type[e.Event], str]] = dict.fromkeys((e.DaemonStarted, e.DaemonStopped, e.PolicySet), "diary")
 PLAIN: Final[Mapping[type[e.Event], tuple[StreamKind, Mapping[type[e.Event], str]]]] = {
     e.LaneOpened: ("lane", _LANE),
@@ -102,12 +105,13 @@ PLAIN: Final[Mapping[type[e.Event], tuple[StreamKind, Mapping[type[e.Event], str
     e.StrayKept: ("stray", _STRAY),
     e.KeyAdded: ("sys", _KEY),
     e.RedriveStarted: ("sys", _REDRIVE),
+    e.ErasureStarted: ("sys", _ERASURE),
     e.DaemonStarted: ("sys", _DIARY),
 }
 
 
 class PlainMirror:
-    """A lane, a plan, a stray, a key, a redrive or the installation's diary."""
+    """A lane, a plan, a stray, a key, a redrive, an erasure or the installation's diary."""
 
     __slots__ = ("_at_us", "_first", "_status", "_stream", "_tenant", "_version", "last")
 

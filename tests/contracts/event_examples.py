@@ -216,4 +216,8 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.PolicySet(name="patient", version=2, body=b'{"name":"patient"}'),
     e.DaemonStarted(boot=3, seed=7, release="0.2.0", key_check=bytes(range(16))),
     e.AttemptAborted(attempt=1, reason="lease", due_us=1_767_225_600_000_000),
+    # -- somebody is forgotten
+    e.ErasureStarted(channel="email", conversation=81, commitment=bytes(range(32))),
+    e.ErasureAdvanced(messages=500, cancelled=3),
+    e.SubjectErased(messages=512, cancelled=3, devices=2, plans=1),
 )
