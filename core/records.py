@@ -135,8 +135,8 @@ class AddressChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What becomes of the row that leads from an address to a conversation, for whose peer asked to be forgotten.
 
     "closed": from here on it leads to the negative of its conversation, so that whoever would write there conflicts,
-    and asks again. "gone": there is none any more, closed or not. Where the row is not there, or leads to another
-    conversation, nothing changes.
+    and asks again; where there is no row, one is made that does. "gone": there is none any more, closed or not. Where
+    the row leads to another conversation, nothing changes.
     """
 
     channel: str

@@ -81,10 +81,11 @@ class ErasureStarted(Event, frozen=True, kw_only=True):
 
 
 class ErasureAdvanced(Event, frozen=True, kw_only=True):
-    """So far the private parts of `messages` went, and `cancelled` of those messages were open."""
+    """So far the private parts of `messages` went, `cancelled` of those were open, and so many plans changed."""
 
     messages: int
     cancelled: int
+    plans: int = 0
 
 
 class SubjectErased(Event, frozen=True, kw_only=True):

@@ -218,6 +218,6 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.AttemptAborted(attempt=1, reason="lease", due_us=1_767_225_600_000_000),
     # -- somebody is forgotten
     e.ErasureStarted(channel="email", conversation=81, commitment=bytes(range(32))),
-    e.ErasureAdvanced(messages=500, cancelled=3),
+    e.ErasureAdvanced(messages=500, cancelled=3, plans=1),
     e.SubjectErased(messages=512, cancelled=3, devices=2, plans=1),
 )
