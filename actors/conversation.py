@@ -5,7 +5,7 @@ the conversation's open messages; the rest is in the log. It must never carry on
 forgets what it knew and reads the log again.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from itertools import islice
 from typing import Final
 
@@ -262,6 +262,12 @@ class ConversationActor(Recording):
             if message.in_flight and stream not in self._flying:
                 await self._interrupted(message)
             return (await self._lines.read(stream)).changed_us
+
+    async def hold(self, act: Callable[[c.Conversation], Awaitable[None]]) -> None:
+        """Does something on its present state, in its turn: until that is over nothing more is recorded of it."""
+        async with self.turn:
+            await self._recall()
+            await act(self.state)
 
     async def look(self) -> c.Conversation:
         """Its state, read from the log where it was not awake."""

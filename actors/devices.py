@@ -103,6 +103,22 @@ class Devices:
             found = [await self._read(stream) for stream in streams]
         return [one for one in found if one.private is not None] if streams else None
 
+    async def forget(self, tenant: str, user: str) -> None:
+        """Removes all devices of a user, and no name leads to one of them any more but that of their user."""
+        user_name = self._user_name(tenant, user)
+        async with self._turns.of(user_name):
+            for stream in await self._log.aliased(USER, tenant, user_name):
+                known = await self._read(stream)
+                if known.private is not None:
+                    name = self._device_name(tenant, known.private.name)
+                    await self._remove(known, "requested", Alias(space=DEVICE, tenant=tenant, name=name, stream=stream))
+
+    async def names_of(self, tenant: str, user: str) -> tuple[Alias, ...]:
+        """What still leads from a user to their devices, be they removed."""
+        name = self._user_name(tenant, user)
+        streams = await self._log.aliased(USER, tenant, name)
+        return tuple(Alias(space=USER, tenant=tenant, name=name, stream=stream) for stream in streams)
+
     # -- what providers say
 
     async def refuse(self, tenant: str, name: DeviceName, tried: Token, code: str) -> None:
@@ -193,14 +209,14 @@ class Devices:
             if head.status == "removed" or head is displaced
         ]
 
-    async def _remove(self, known: Registered, reason: d.RemovedBy) -> None:
-        """Records a removal, and takes the names out of the vault with it."""
+    async def _remove(self, known: Registered, reason: d.RemovedBy, *names: Alias) -> None:
+        """Records a removal, and takes the names out of the vault with it; `names` lead to it no more."""
         event, state = d.removed(known.state, reason), known.state
         if event is None:
             return
         held = () if known.held is None else (self._token_alias(state, known.held),)
         blank = Sealed(stream=state.id, tenant=state.tenant, subject=b"", salt=b"", private=b"")
-        await self._change(state, event, sealed=blank, dropped=held)
+        await self._change(state, event, sealed=blank, dropped=(*held, *names))
         self._witness.note("device_removed", device=state.id, reason=reason)
 
     # -- the log

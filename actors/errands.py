@@ -88,7 +88,10 @@ class Errands:
                 raise Forbidden(why_not)
             return (e.MessageRedriven(due_us=max(now_us, due_us), job=job),)
 
-        return await self._change(await self._head(tenant, stream), decide)
+        head = await self._head(tenant, stream)
+        if head.status == "dead" and await self._log.sealed_of(stream) is None:
+            raise Forbidden("the message's content was erased: nothing is left that could be sent")
+        return await self._change(head, decide)
 
     async def reschedule(self, tenant: str | None, stream: int, send_at_us: int) -> Message:
         """Moves a message that has not been tried yet."""

@@ -35,6 +35,12 @@ class Parcels:
             _, oldest = self._fresh.popitem(last=False)
             self._bytes -= _size(oldest)
 
+    def forget(self, stream: int) -> None:
+        """Nothing is remembered of a message any more."""
+        private = self._fresh.pop(stream, None)
+        if private is not None:
+            self._bytes -= _size(private)
+
     async def of(self, message: Message, attempt: int) -> Parcel | None:
         """What a channel needs for one attempt; None where the vault holds nothing of the message any more."""
         private = self._fresh.pop(message.id, None)

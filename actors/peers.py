@@ -11,6 +11,7 @@ import anyio
 import msgspec
 from msgspec.structs import replace
 
+from core.errors import Overloaded
 from core.ids import Mint
 from core.message import Message
 from core.ports import Clock, Log, Secrets
@@ -88,13 +89,15 @@ class Peers:
     async def _looked_up(self, key: Key) -> Peer:
         tenant, channel, address = key
         person: bytes | None = None
-        subject = self._secrets.keyed_hash("address", *key)
+        subject = self.name(*key)
         found = await self._log.conversation_at(tenant, channel, subject)
         if found is None and channel in _ACT_FIRST:
-            found = next(iter(await self._log.aliased(SPACE, tenant, subject)), None)
+            found = await self._before_any_message(tenant, subject)
             person = self._person(channel, address)
             if found is not None:
                 return Peer(subject=subject, conversation=found, person=person)
+        if found is not None and found < 0:
+            raise Overloaded("whoever has this address is just being forgotten")
         if found is not None:
             return Peer(subject=subject, conversation=found)
         minted = self._mint.next(self._clock.now_us())
@@ -102,6 +105,13 @@ class Peers:
             self._unborn.clear()
         self._unborn[minted] = 0
         return Peer(subject=subject, conversation=minted, person=person)
+
+    async def _before_any_message(self, tenant: str, subject: bytes) -> int | None:
+        return next(iter(await self._log.aliased(SPACE, tenant, subject)), None)
+
+    def name(self, tenant: str, channel: str, address: str) -> bytes:
+        """The keyed hash by which a peer is found."""
+        return self._secrets.keyed_hash("address", tenant, channel, address)
 
     def _person(self, channel: str, address: str) -> bytes:
         return self._secrets.keyed_hash("person", channel, address)
@@ -137,6 +147,36 @@ class Peers:
         if await self._log.conversation_at(tenant, channel, peer.subject) is not None:
             return None
         return Alias(space=SPACE, tenant=tenant, name=peer.subject, stream=peer.conversation)
+
+    # -- somebody is forgotten
+
+    async def conversation_of(self, tenant: str, channel: str, subject: bytes) -> int | None:
+        """The conversation with a peer, be the way there closed already; None where the log knows of none."""
+        found = await self._log.conversation_at(tenant, channel, subject)
+        return await self._before_any_message(tenant, subject) if found is None else abs(found)
+
+    async def names_of(self, channel: str, address: str, conversation: int) -> tuple[Alias, ...]:
+        """What the person is called over all tenants, as far as that leads to this conversation."""
+        name = self._person(channel, address)
+        streams = await self._log.aliased(EVERYWHERE, NO_TENANT, name)
+        heads = await self._log.heads_by(streams) if streams else {}
+        return tuple(
+            Alias(space=EVERYWHERE, tenant=NO_TENANT, name=name, stream=stream)
+            for stream, head in heads.items()
+            if head.conversation == conversation
+        )
+
+    def last_name(self, tenant: str, channel: str, subject: bytes, conversation: int) -> Alias | None:
+        """The name that still leads to a conversation whose address leads nowhere; None where nobody would look."""
+        if channel not in _ACT_FIRST:
+            return None
+        return Alias(space=SPACE, tenant=tenant, name=subject, stream=conversation)
+
+    def drop(self, tenant: str, channel: str, address: str) -> None:
+        """Nothing is remembered of an address."""
+        self._known.pop((tenant, channel, address), None)
+
+    # -- first words
 
     def writes(self, message: Message) -> None:
         """A message is about to be written."""

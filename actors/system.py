@@ -15,6 +15,7 @@ from actors.taking_in import Answer
 from actors.wiring import Wired
 from actors.world import World as World
 from core import events as e
+from core.erasures import STATUSES
 from core.ids import INSTALLATION
 from core.policies import Policy
 from core.ports import Channel
@@ -75,6 +76,7 @@ class System(Wired):
             group.start_soon(self.plans.run)
             group.start_soon(self._stale_devices.run)
             group.start_soon(self.shadows.run)
+            group.start_soon(self.erasures.run)
             if self._taking_in is not None:
                 group.start_soon(self._taking_in.run)
             self.intake.is_open = True
@@ -164,9 +166,9 @@ class System(Wired):
         return fresh
 
     async def _read_sys(self) -> None:
-        """Keys and redrive jobs: few streams, each read whole."""
+        """Keys and redrive jobs: few streams, each read whole. Erasures are gone on with by themselves."""
         for head in await self._world.log.heads_of_kind("sys"):
-            if head.stream == INSTALLATION:
+            if head.stream == INSTALLATION or head.status in STATUSES:
                 continue
             recorded = await self._world.log.events_of(head.stream)
             if isinstance(recorded[0].event, e.KeyAdded):

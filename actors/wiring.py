@@ -11,10 +11,14 @@ from actors.chains import Chains
 from actors.devices import Devices
 from actors.diary import Diary
 from actors.endings import Endings
+from actors.erasing import Sweeper
+from actors.erasure_streams import ErasureStreams
+from actors.erasures import Erasures
 from actors.errands import Errands
 from actors.explaining import Explainer
 from actors.failover import Failover
 from actors.fallbacks import Fallbacks
+from actors.forgetting import Forgetting
 from actors.governor import Governor
 from actors.hooks import Hooks, LeftNews
 from actors.intake import Intake
@@ -72,6 +76,7 @@ class Wired:
         self._open_doors()
         self._keep_devices()
         self._keep_plans()
+        self._forget()
         chains = Chains(world.log, self.plans.of_message)
         lanes = self._lanes.actors
         self.explainer = Explainer(self._surroundings, chains, governor=self._governor, lanes=lanes, roster=self.roster)
@@ -215,6 +220,26 @@ class Wired:
         )
         self._stale_devices = StaleDevices(log=log, clock=clock, devices=self.devices, witness=witness)
         self.pushes = Pushes(log=log, devices=self.devices, errands=self.errands, intake=self.intake)
+
+    def _forget(self) -> None:
+        """Who sees to it that nothing private is kept of somebody."""
+        world = self._world
+        log, clock, peers = world.log, world.clock, self.intake.peers
+        streams = ErasureStreams(log=log, clock=clock, secrets=world.secrets, mint=self._mint)
+        sweeper = Sweeper(log=log, clock=clock, errands=self.errands, parcels=self._parcels, witness=world.witness)
+        forgetting = Forgetting(
+            log=log,
+            streams=streams,
+            sweeper=sweeper,
+            peers=peers,
+            roster=self.roster,
+            devices=self.devices,
+            plans=self.plans,
+            in_step=None if log.inbox is None else self._in_step,
+        )
+        self.erasures = Erasures(
+            log=log, clock=clock, streams=streams, forgetting=forgetting, peers=peers, witness=world.witness
+        )
 
     # -- what follows from a message
 

@@ -65,6 +65,8 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "request_failed": "error",
     "call_unread": "warning",
     "send_withheld": "warning",
+    "erasure_parked": "error",
+    "erasures_refused": "warning",
     "inbox_refused": "warning",
     "inbox_parked": "error",
     "interrupted_refused": "warning",
@@ -76,6 +78,7 @@ _ID_OF: Final[Mapping[str, Prefix]] = {
     "conversation": "conv",
     "key": "key",
     "job": "redrive",
+    "erasure": "erasure",
     "plan": "plan",
     "device": "device",
 }
