@@ -5,6 +5,7 @@ token at any instant, whatever is killed in between: it is taken from the one be
 remembers nothing: names lead through the log's aliases to streams, and the log says what those are.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -113,11 +114,14 @@ class Devices:
                     name = self._device_name(tenant, known.private.name)
                     await self._remove(known, "requested", Alias(space=DEVICE, tenant=tenant, name=name, stream=stream))
 
-    async def names_of(self, tenant: str, user: str) -> tuple[Alias, ...]:
-        """What still leads from a user to their devices, be they removed."""
+    async def hold(self, tenant: str, user: str, act: Callable[[tuple[Alias, ...]], Awaitable[None]]) -> None:
+        """Does something with the names that still lead from a user to removed devices, in the user's turn."""
         name = self._user_name(tenant, user)
-        streams = await self._log.aliased(USER, tenant, name)
-        return tuple(Alias(space=USER, tenant=tenant, name=name, stream=stream) for stream in streams)
+        async with self._turns.of(name):
+            streams = await self._log.aliased(USER, tenant, name)
+            heads = await self._log.heads_by(streams) if streams else {}
+            removed = [stream for stream, head in heads.items() if head.status == "removed"]
+            await act(tuple(Alias(space=USER, tenant=tenant, name=name, stream=stream) for stream in removed))
 
     # -- what providers say
 

@@ -140,7 +140,8 @@ class Erasures:
             while not await self._is_through(stream):
                 await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
         finally:
-            del self._about[name]
+            if self._about.get(name) == stream:
+                del self._about[name]
             self._over.pop(stream).set()
 
     async def _is_through(self, stream: int) -> bool:

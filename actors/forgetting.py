@@ -8,6 +8,8 @@ must never go on where the log did not take what was done before.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from actors.devices import Devices
 from actors.erasing import Sweeper
 from actors.erasure_streams import ErasureStreams, Gone, Subject
@@ -99,25 +101,32 @@ class Forgetting:
 
     async def _end(self, account: "_Account", subject: Subject, state: Conversation | None) -> None:
         """Records that it is over; with that the address leads nowhere, and nothing tells who it was about."""
-        tenant, channel, conversation = subject.tenant, subject.channel, subject.conversation
-        dropped: list[Alias] = []
-        kept: tuple[Alias, ...] = ()
-        if state is not None:
-            dropped += await self._peers.names_of(channel, subject.address, conversation)
-            name = self._peers.last_name(tenant, channel, subject.name, conversation)
-            if name is not None and state.suppressed is not None:
-                # That they want to hear nothing outlives all the rest.
-                kept = (name,)
-            elif name is not None:
-                dropped.append(name)
-        devices = await self._devices.names_of(tenant, subject.address) if _has_devices(subject) else ()
-        gone = Gone(
-            erased=(account.erasure.state.id, *(name.stream for name in devices)),
-            addresses=(_change(subject, "gone"),) if conversation else (),
-            aliases=kept,
-            dropped=(*dropped, *devices),
+        gone = await self._last_of(account.erasure.state.id, subject, state)
+        if not _has_devices(subject):
+            await account.end(0, gone)
+            return
+
+        async def with_devices(names: tuple[Alias, ...]) -> None:
+            erased = (*gone.erased, *(name.stream for name in names))
+            await account.end(len(names), replace(gone, erased=erased, dropped=(*gone.dropped, *names)))
+
+        await self._devices.hold(subject.tenant, subject.address, with_devices)
+
+    async def _last_of(self, erasure: int, subject: Subject, state: Conversation | None) -> Gone:
+        """What goes with the end: the way to the conversation, and who it was about."""
+        if state is None:
+            return Gone(erased=(erasure,))
+        tenant, channel = subject.tenant, subject.channel
+        name = self._peers.last_name(tenant, channel, subject.name, state.id)
+        names = () if name is None else (name,)
+        # That they want to hear nothing outlives all the rest.
+        is_kept = state.suppressed is not None
+        return Gone(
+            erased=(erasure,),
+            addresses=(_change(subject, "gone"),),
+            aliases=names if is_kept else (),
+            dropped=(*await self._peers.names_of(channel, subject.address, state.id), *(() if is_kept else names)),
         )
-        await account.end(len(devices), gone)
 
 
 class _Account:
