@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from core.errors import StreamConflict
 from core.ids import SHARDS
-from core.records import Acceptance, Alias, Append, Head, Recorded, Repeated, Sealed, Snapshot, Stored
+from core.records import Acceptance, AddressChange, Alias, Append, Head, Recorded, Repeated, Sealed, Snapshot, Stored
 from eventstore.batches import Entry, check_versions
 from eventstore.codec import EventRow, recorded
 from eventstore.numbering import Numbering
@@ -144,12 +144,26 @@ class Durable:
     def _write_beside(self, append: Append) -> None:
         for sealed in append.sealed:
             self.seal(sealed)
+        for stream in append.erased:
+            self.unseal(stream)
+        for change in append.addresses:
+            self._change_address(append.tenant, change)
         for alias in append.dropped:
             if alias.stream in self.aliases.get(_name(alias), ()):
                 _leave(self.aliases, _name(alias), alias.stream)
         for alias in append.aliases:
             if alias.stream not in self.aliases.get(_name(alias), ()):
                 insort(self.aliases.setdefault(_name(alias), []), alias.stream)
+
+    def _change_address(self, tenant: str, change: AddressChange) -> None:
+        address, conversation = (tenant, change.channel, change.subject), change.conversation
+        if abs(self.addresses.get(address, conversation)) != conversation:
+            return
+        self.peers.pop(conversation, None)
+        if change.becomes == "closed":
+            self.addresses[address] = -conversation
+        else:
+            self.addresses.pop(address, None)
 
     # -- one row, as a call of ours or another store has it
 
@@ -192,6 +206,12 @@ class Durable:
         self.sealed[sealed.stream] = sealed
         if sealed.reference is not None:
             insort(self.referenced.setdefault(sealed.reference, []), sealed.stream)
+
+    def unseal(self, stream: int) -> None:
+        """A vault row goes, if it is there."""
+        before = self.sealed.pop(stream, None)
+        if before is not None and before.reference is not None:
+            _leave(self.referenced, before.reference, stream)
 
     def _put_message(self, head: Head, before: Head | None) -> None:
         if before is None:
