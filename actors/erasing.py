@@ -4,7 +4,7 @@ This file answers for no private row going while its message may still be sent, 
 often as it takes. It must never decide who is to be forgotten, nor remember anything from one sweep to the next.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import anyio
@@ -54,14 +54,14 @@ class Sweeper:
         in_flight: list[int] = []
         while True:
             heads = await self._log.heads(wanted, limit=_PAGE, oldest_first=True)
-            in_flight += await self._clear(heads, swept)
+            in_flight += await self._clear(heads, {head.stream for head in heads if head.status in OPEN}, swept)
             if len(heads) < _PAGE:
                 break
             wanted = MessageFilter(conversation=conversation, after=heads[-1].stream)
         while in_flight:
             await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
             found = await self._log.heads_by(in_flight[:_PAGE])
-            in_flight = await self._clear(list(found.values()), swept) + in_flight[_PAGE:]
+            in_flight = await self._clear(list(found.values()), set(in_flight), swept) + in_flight[_PAGE:]
 
     async def addresses_of_parts(self, conversation: int) -> set[str]:
         """Where the messages went that pushes of a conversation came to, as far as their private rows are there."""
@@ -77,14 +77,14 @@ class Sweeper:
                 return found
             after = heads[-1].stream
 
-    async def _clear(self, heads: Sequence[Head], swept: Swept) -> list[int]:
+    async def _clear(self, heads: Sequence[Head], were_open: Collection[int], swept: Swept) -> list[int]:
         """Has the private rows of all go but those in flight, which it answers with."""
         is_out = {head.stream: await self._is_out(head) for head in heads}
         ready = [stream for stream, out in is_out.items() if not out]
         kept = await self._kept(ready)
         if kept:
-            ended = await self._log.heads_by(kept)
-            await swept(kept, sum(_was_open(head, ended[head.stream]) for head in heads if head.stream in ended))
+            ended = await self._log.heads_by([stream for stream in kept if stream in were_open])
+            await swept(kept, sum(head.status == "cancelled" for head in ended.values()))
         for stream in ready:
             self._parcels.forget(stream)
         return [stream for stream, out in is_out.items() if out]
@@ -132,8 +132,3 @@ class Sweeper:
         except NONSENSE as error:
             self._witness.note("erasure_parked", message=stream, error=str(error))
             return None
-
-
-def _was_open(seen: Head, now: Head) -> bool:
-    """Whether a message ended by being cancelled between two looks."""
-    return seen.status in OPEN and now.status == "cancelled"
