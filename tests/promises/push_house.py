@@ -94,8 +94,10 @@ class PushHouse(House):
         for stream, head in self.durable.heads.items():
             if head.kind == "device":
                 state = d.fold(self.durable.streams[stream])
-                sealed = self.durable.sealed[stream]
-                found[stream] = state, unsealed(sealed, state.commitment) if sealed.private else None
+                sealed = self.durable.sealed.get(stream)
+                # A removed one has an empty row, one whose user was forgotten has none.
+                is_kept = sealed is not None and sealed.private
+                found[stream] = state, unsealed(sealed, state.commitment) if sealed and is_kept else None
         return found
 
     def status(self, user: str, device: str, *, tenant: str = "org1") -> d.DeviceStatus:
