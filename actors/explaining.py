@@ -75,7 +75,7 @@ class Explainer:
             conclusion=conclusion_of(
                 entries,
                 has_receipts=lane is not None and lane.lane.has_receipts,
-                may_redrive=redrive_refused(message) is None,
+                may_redrive=redrive_refused(message) is None and await world.log.sealed_of(stream) is not None,
             ),
         )
 

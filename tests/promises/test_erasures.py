@@ -135,7 +135,7 @@ def test_a_doubt_ends_with_the_erasure() -> None:
 
 
 def test_a_dead_letter_without_content_is_not_redriven() -> None:
-    """It is refused with the reason, alone and in bulk."""
+    """It is refused with the reason, and nobody is told that they might."""
 
     async def main() -> None:
         provider = Provider()
@@ -146,6 +146,9 @@ def test_a_dead_letter_without_content_is_not_redriven() -> None:
             await forgotten(house)
             with pytest.raises(Forbidden, match="was erased"):
                 await house.system.errands.redrive("org1", stream)
+            conclusion = (await house.system.explainer.explain("org1", stream)).conclusion
+            assert conclusion is not None
+            assert conclusion.may_still == ()
             assert provider.numbers(ANN) == [1]
 
     run_virtual(main)
