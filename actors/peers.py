@@ -11,7 +11,7 @@ import anyio
 import msgspec
 from msgspec.structs import replace
 
-from core.errors import Overloaded
+from core.errors import BeingForgotten
 from core.ids import Mint
 from core.message import Message
 from core.ports import Clock, Log, Secrets
@@ -97,7 +97,7 @@ class Peers:
             if found is not None:
                 return Peer(subject=subject, conversation=found, person=person)
         if found is not None and found < 0:
-            raise Overloaded("whoever has this address is just being forgotten")
+            raise BeingForgotten("whoever has this address is just being forgotten")
         if found is not None:
             return Peer(subject=subject, conversation=found)
         minted = self._mint.next(self._clock.now_us())

@@ -63,6 +63,13 @@ class PlanStreams:
         found = await self._log.aliased(SPACE, tenant, self.name_of(tenant, reference))
         return await self.read(found[0]) if found else None
 
+    async def name_at(self, stream: int) -> bytes:
+        """The name of the plan of a stream, without looking into it. Raises CorruptLog where it has no vault row."""
+        sealed = await self._log.sealed_of(stream)
+        if sealed is None:
+            raise CorruptLog(f"plan {stream} has no vault row")
+        return sealed.subject
+
     async def read(self, stream: int) -> Revision | None:
         """A plan by its stream; None where nothing of it is in the log."""
         head = await self._log.head_of(stream)

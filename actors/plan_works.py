@@ -14,13 +14,13 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.errands import Errands
-from actors.intake import Intake
+from actors.intake import Acknowledgement, Intake
 from actors.plan_streams import Counts
 from actors.sender import LOG_TROUBLE, NONSENSE
 from actors.surroundings import Decide
 from core import events as e
 from core.contents import Submission
-from core.errors import Invalid, KeyReused, NotFound, TidingsError
+from core.errors import BeingForgotten, Invalid, KeyReused, NotFound, TidingsError
 from core.message import OPEN, Message
 from core.plan_marks import Mark
 from core.plans import Key, Plan, Wanted
@@ -35,12 +35,15 @@ _AT_ONCE: Final = 128
 _LOOKED_AT: Final = 64
 
 _UNTRIED: Final = frozenset({"queued", "scheduled"})
+# Why messages are cancelled that a plan withdrew or replaced, or that went with whom they were for.
+_BY_PLANS: Final = frozenset({"plan", "replaced", "erased"})
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a revision comes to: the plan, what it wants, and its marks with what is to do."""
+    """What a revision comes to: the plan as it was set at `set_us`, what it wants, and its marks with what is to do."""
 
     tenant: str
+    set_us: int
     plan: Plan
     wanted: Mapping[Key, Wanted]
     marks: dict[Key, Mark]
@@ -153,37 +156,72 @@ class PlanWorks:
                 pass
 
     async def _make(self, work: Work, done: Done, key: Key, mark: Mark) -> None:
-        try:
-            submission = work.submission_of(key, mark)
-            if submission.send_at_us is not None and submission.send_at_us <= self._clock.now_us():
-                # Its moment was to come when the plan was set, and passed while nothing could be made.
-                submission = replace(submission, send_at_us=None)
-            acknowledged = await self._intake.accept(work.tenant, submission)
-        except KeyReused as error:
-            # Its key was used before, by somebody who made reminders without a plan: that message gives way if it can.
-            used = replace(mark, message=error.stream, generation=mark.generation + 1)
-            await self._replace(work, done, key, used)
-        except Invalid as invalid:
-            self._refuse(done, key, mark, work.plan.placed(invalid, work.wanted[key]))
+        """Makes the message of a mark, under the first generation from its own on whose key is free for it."""
+        while True:
+            try:
+                acknowledged = await self._accept(work, key, mark)
+            except KeyReused as error:
+                # By somebody who made reminders without a plan, or for somebody forgotten: it gives way if it can.
+                mark = replace(mark, message=error.stream, generation=mark.generation + 1)
+                if not await self._gave_way(work, done, key, mark):
+                    return
+            except BeingForgotten as error:
+                # All others need not wait until that is over.
+                self._refuse(done, key, mark, str(error))
+                return
+            except Invalid as invalid:
+                self._refuse(done, key, mark, str(work.plan.placed(invalid, work.wanted[key])))
+                return
+            else:
+                mark = replace(mark, message=acknowledged.id)
+                if await self._is_theirs(work, done, key, mark, is_found=acknowledged.duplicate):
+                    return
+                mark = replace(mark, generation=mark.generation + 1)
+
+    async def _accept(self, work: Work, key: Key, mark: Mark) -> Acknowledgement:
+        submission = work.submission_of(key, mark)
+        if submission.send_at_us is not None and submission.send_at_us <= self._clock.now_us():
+            # Its moment was to come when the plan was set, and passed while nothing could be made.
+            submission = replace(submission, send_at_us=None)
+        return await self._intake.accept(work.tenant, submission)
+
+    async def _is_theirs(self, work: Work, done: Done, key: Key, mark: Mark, *, is_found: bool) -> bool:
+        """Whether the message of a mark, which was made or found under its key, is the one that the plan has now.
+
+        One of before the plan was set is of somebody whom it forgot, and their generations with them, or was made
+        without a plan: it stays, unless it was cancelled because it was wanted no more.
+        """
+        before = await self._errands.message(work.tenant, mark.message) if is_found else None
+        if before is None or before.accepted_us >= work.set_us:
+            done.created[key] = mark.message
+        elif before.status == "cancelled" and not before.attempt and before.reason in _BY_PLANS:
+            return False
         else:
-            done.created[key] = acknowledged.id
-            done.marks[key] = replace(mark, message=acknowledged.id, todo="")
+            done.stayed += 1
+        done.marks[key] = replace(mark, todo="")
+        return True
 
     async def _replace(self, work: Work, done: Done, key: Key, mark: Mark) -> None:
+        if await self._gave_way(work, done, key, mark):
+            await self._make(work, done, key, mark)
+
+    async def _gave_way(self, work: Work, done: Done, key: Key, mark: Mark) -> bool:
+        """Whether the message before certainly goes nowhere, so that another one may be made."""
         before = await self._errands.change(work.tenant, mark.message, _giving_way)
         if before.status != "cancelled" or before.attempt:
             done.stayed += 1
             done.marks[key] = replace(mark, todo="")
-            return
-        done.cancelled[key] = before.id
-        await self._make(work, done, key, mark)
+            return False
+        if before.reason == "replaced" and before.changed_us >= work.set_us:
+            done.cancelled[key] = before.id
+        return True
 
-    def _refuse(self, done: Done, key: Key, mark: Mark, invalid: Invalid) -> None:
+    def _refuse(self, done: Done, key: Key, mark: Mark, why: str) -> None:
         """There will be no message: it has expired, or what was sound when the plan was set is so no more."""
         del done.marks[key]
         if mark.message:
             done.marks[key] = replace(mark, is_wanted=False, todo="")
-        done.refused[key] = f"refused: {invalid}"
+        done.refused[key] = f"refused: {why}"
 
 
 def _is_untried(message: Message) -> bool:

@@ -17,6 +17,7 @@ from actors.bell import Bell
 from actors.certainty import certain_or
 from actors.errands import Errands
 from actors.intake import Intake
+from actors.plan_forgetting import Sought, ids_of
 from actors.plan_streams import PlanStreams, Revision
 from actors.plan_works import Done, PlanWorks, Work
 from actors.sender import LOG_TROUBLE, NONSENSE
@@ -25,6 +26,7 @@ from core.errors import NotFound, StoreUnavailable
 from core.explain import Link
 from core.ids import Mint
 from core.message import Message
+from core.plan_forgetting import cleared, without
 from core.plan_marks import Changes, Mark, changes, check_bounds, staying
 from core.plan_requests import PlanRequest
 from core.plan_rows import Kept, decoded_request, encoded_request, grouped, marks_of
@@ -39,6 +41,8 @@ from core.settings import Settings
 _CALLERS_MAX: Final = 64
 # After so many messages that were only looked at, others have their turn.
 _LOOKED_AT: Final = 512
+# Plans of which is told in one go where somebody is sought in all of them.
+_PAGE: Final = 256
 # After trouble with the log, what is unfinished is gone on with this much later.
 _AGAIN_US: Final = SECOND_US
 
@@ -62,6 +66,7 @@ class Plans:
         self._log = log
         self._clock = clock
         self._zone_of = zone_of
+        self._peers = intake.peers
         self._witness = witness
         self._streams = PlanStreams(log=log, clock=clock, secrets=secrets, mint=mint, left=self._left)
         self._works = PlanWorks(errands=errands, intake=intake, clock=clock, witness=witness)
@@ -180,6 +185,7 @@ class Plans:
                 await anyio.lowlevel.checkpoint()
         return Work(
             tenant=tenant,
+            set_us=kept.set_us,
             plan=plan,
             wanted=wanted,
             marks=marks_of(kept),
@@ -194,11 +200,51 @@ class Plans:
         """Carries a recorded revision out, and records that it is applied."""
         with certain_or(partial(self._left, pending.stream)):
             done = await self._works.carry_out(work)
-            kept = replace(pending.kept, marks=grouped(done.marks))
+            kept = cleared(replace(pending.kept, marks=grouped(done.marks)))
             counts = done.counts(staying(work.marks))
             applied = await self._streams.record_applied(pending, kept, counts)
         self._witness.note("plan_applied", plan=applied.stream, revision=applied.number, **asdict(counts))
         return applied, done
+
+    # -- somebody is forgotten
+
+    async def forget(self, tenant: str, channel: str, address: str) -> int:
+        """Has every plan go on without whoever has an address, in its normal form, and keep nothing of them.
+
+        Answers how many plans had something of them; done again, it goes on where it was cut short. Raises what the log
+        answers where it is in trouble. A plan that makes no sense is left to a person.
+        """
+        conversation = await self._peers.conversation_of(tenant, channel, self._peers.name(tenant, channel, address))
+        sought = Sought(channel=channel, address=address, conversation=conversation)
+        changed = after = 0
+        while heads := await self._log.heads_of_kind("plan", after=after, limit=_PAGE):
+            for head in heads:
+                changed += head.tenant == tenant and await self._forgets(head.stream, sought)
+            after = heads[-1].stream
+        return changed
+
+    async def _forgets(self, stream: int, sought: Sought) -> bool:
+        """Whether a plan had something of somebody, of whom it has nothing now."""
+        try:
+            async with self._turns.of(await self._streams.name_at(stream)):
+                present = await self._streams.read(stream)
+                return present is not None and await self._goes_on_without(present, sought)
+        except NONSENSE as error:
+            self._witness.note("plan_parked", plan=stream, error=str(error))
+            return False
+
+    async def _goes_on_without(self, present: Revision, sought: Sought) -> bool:
+        had = ids = await ids_of(self._log, present.kept, sought)
+        if present.is_pending and (ids or present.kept.forgotten):
+            present, _ = await self._finish(present, await self._work_of(present.kept, present.tenant))
+            ids = await ids_of(self._log, present.kept, sought)
+        if ids:
+            theirs = [mark.message for (who, _), mark in marks_of(present.kept).items() if who in ids]
+            kept = without(present.kept, ids, await self._log.heads_by(theirs))
+            pending = await self._streams.record_set(present, kept, present.tenant)
+            # As of the instant at which it was set: for all others nothing is decided anew.
+            await self._finish(pending, await self._work_of(kept, present.tenant))
+        return bool(had)
 
     # -- what was cut short
 

@@ -24,6 +24,10 @@ class Overloaded(Refused):
     """A bound of ours is reached (queued bytes, waiting mail); nothing was written."""
 
 
+class BeingForgotten(Overloaded):
+    """Whoever has this address is just being forgotten: nothing is taken for it until that is over."""
+
+
 class AppendUnknown(TidingsError):
     """The store failed while it was committing: the batch may or may not be durable. Only a replay can tell."""
 

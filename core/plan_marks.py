@@ -73,8 +73,14 @@ def changes(wanted: Sequence[Wanted], marks: Mapping[Key, Mark], heads: Mapping[
             skipped.append(Skipped(key=want.key, why=why))
     for key, mark in marks.items():
         if key not in keys:
-            after[key] = _unwanted(mark, heads.get(mark.message))
+            after[key] = unwanted(mark, heads.get(mark.message))
     return Changes(marks=after, skipped=tuple(skipped))
+
+
+def unwanted(mark: Mark, head: Head | None) -> Mark:
+    """The mark of a message that is wanted no more: it is withdrawn where it is open."""
+    is_open = head is not None and head.status in OPEN
+    return replace(mark, is_wanted=False, todo="withdraw" if mark.is_wanted and is_open else "")
 
 
 def staying(marks: Mapping[Key, Mark]) -> int:
@@ -145,8 +151,3 @@ def _made(want: Wanted, before: Mark | None) -> Mark:
         digest=want.digest,
         todo="make",
     )
-
-
-def _unwanted(mark: Mark, head: Head | None) -> Mark:
-    is_open = head is not None and head.status in OPEN
-    return replace(mark, is_wanted=False, todo="withdraw" if mark.is_wanted and is_open else "")

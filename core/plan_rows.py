@@ -19,7 +19,8 @@ from core.sealing import commitment_of
 class Kept(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A plan as it was last set, at `set_us`. `request` is its JSON; `marks` are by participant and kind.
 
-    `trace` and `correlation` came with the request, and go with every message that is made for it.
+    `trace` and `correlation` came with the request, and go with every message made for it. `forgotten` are the ids of
+    people of whom nothing is kept once what was decided has happened.
     """
 
     reference: str
@@ -29,6 +30,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     marks: dict[str, dict[str, Mark]]
     trace: str = ""
     correlation: str | None = None
+    forgotten: tuple[str, ...] = ()
 
 
 def encoded_request(request: PlanRequest) -> bytes:

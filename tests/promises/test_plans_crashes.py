@@ -1,19 +1,19 @@
 """Reminder plans and trouble: whatever is killed or fails while a plan is carried out, it comes to the same end."""
 
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from core import events as e
-from eventstore.disk import Border
 from eventstore.durable import Durable
-from scenarios.loop.run import cut_power, run_virtual
+from scenarios.loop.run import run_virtual
 from scenarios.loop.virtual import PowerCut
+from tests.promises.failing_disk import FailingDisk
 from tests.promises.house import address, living, settings_of
-from tests.promises.other_side import ObedientDisk, Provider
+from tests.promises.other_side import Provider
 from tests.promises.planning import (
     AFTER,
     BEFORE,
@@ -29,25 +29,6 @@ from tests.promises.planning import (
     undisturbed,
     whys,
 )
-
-
-class FailingDisk(ObedientDisk):
-    """A disk on which the power goes out at one border of a commit, counted from when it is armed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._left: int | None = None
-
-    def arm(self, borders: int) -> None:
-        """The power goes out at the border after so many."""
-        self._left = borders
-
-    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
-        """Called at a border of a commit or a read."""
-        if self._left is None or not rows:
-            return super().at(border, rows)
-        self._left -= 1
-        return cut_power() if self._left < 0 else super().at(border, rows)
 
 
 def lives_until_the_power_fails(borders: int, durable: Durable, provider: Provider) -> float | None:
