@@ -116,18 +116,16 @@ class Erasures:
     async def _resume(self) -> None:
         while True:
             try:
-                for stream in await self._streams.under_way():
-                    if stream not in self._over:
-                        self._launch(stream, await self._name_of(stream))
+                return await self._launch_all(await self._streams.under_way())
             except LOG_TROUBLE as error:
                 self._witness.note("erasures_refused", error=type(error).__name__)
-                await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
-            else:
-                return
+            await self._clock.sleep_until(self._clock.now_us() + _AGAIN_US)
 
-    async def _name_of(self, stream: int) -> bytes:
-        sealed = await self._log.sealed_of(stream)
-        return b"" if sealed is None else sealed.subject
+    async def _launch_all(self, streams: list[int]) -> None:
+        for stream in streams:
+            if stream not in self._over:
+                sealed = await self._log.sealed_of(stream)
+                self._launch(stream, b"" if sealed is None else sealed.subject)
 
     def _launch(self, stream: int, name: bytes) -> None:
         if self._group is not None:

@@ -67,9 +67,7 @@ class Forgetting:
         if has_devices:
             await others(await self._addresses_beside(subject))
             await self._devices.forget(subject.tenant, subject.address)
-        plans = await self._plans.forget(subject.tenant, subject.channel, subject.address)
-        if plans:
-            await account.advance(plans=plans)
+        await self._leave_plans(account, subject)
         if conversation:
             await self._sweeper.sweep(conversation, account.swept)
         if has_devices:
@@ -78,12 +76,19 @@ class Forgetting:
             await settled()
         if conversation:
             await self._close(account, subject)
+            # One that was set meanwhile.
+            await self._leave_plans(account, subject)
             await self._sweeper.sweep(conversation, account.swept)
             actor = self._roster.wake(conversation, subject.tenant)
             await actor.hold(lambda state: self._end(account, subject, state))
         else:
             await self._end(account, subject, None)
         self._peers.drop(subject.tenant, subject.channel, subject.address)
+
+    async def _leave_plans(self, account: "_Account", subject: Subject) -> None:
+        plans = await self._plans.forget(subject.tenant, subject.channel, subject.address)
+        if plans:
+            await account.advance(plans=plans)
 
     async def _addresses_beside(self, subject: Subject) -> set[str]:
         """Where pushes to a user go: to their devices, and to those that they had."""
