@@ -4,12 +4,15 @@ This file answers for a batch and its calls one by one coming to the same rows. 
 """
 
 from core.errors import StreamConflict
-from core.records import Acceptance, Append, Head, Snapshot
+from core.records import Acceptance, AddressChange, Append, Head, Snapshot
 from eventstore.batches import Entry, check_versions
 from eventstore.codec import EventRow
 from eventstore.numbering import Numbering
 from eventstore.rows import AliasRow, SealedRow, alias_row, sealed_row
 from eventstore.tallying import Counts, count
+
+# tenant, channel, subject.
+Address = tuple[str, str, bytes]
 
 
 class Sheet:
@@ -24,8 +27,11 @@ class Sheet:
         # New vault rows, and those that take the place of others.
         self.sealed: dict[int, SealedRow] = {}
         self.resealed: dict[int, SealedRow] = {}
-        # The conversation of each (tenant, channel, subject).
-        self.addresses: dict[tuple[str, str, bytes], int] = {}
+        # The streams whose vault rows go.
+        self.erased: set[int] = set()
+        # The conversation of each (tenant, channel, subject), and what becomes of those that are let go of.
+        self.addresses: dict[Address, int] = {}
+        self.changes: dict[Address, AddressChange] = {}
         # Whether a name leads to a stream once all is written.
         self._aliases: dict[AliasRow, bool] = {}
         self.counts: Counts = {}
@@ -69,15 +75,28 @@ class Sheet:
         self.sealed[sealed.stream] = sealed_row(sealed)
         address = acceptance.append.tenant, acceptance.channel, sealed.subject
         known = self.addresses.setdefault(address, acceptance.conversation)
-        if known != acceptance.conversation:
-            raise StreamConflict(f"stream {sealed.stream}: its peer belongs to conversation {known}")
+        if known != acceptance.conversation or address in self.changes:
+            raise StreamConflict(f"stream {sealed.stream}: its peer belongs to conversation {known}, or is let go of")
 
     def _add_beside(self, append: Append) -> None:
         for sealed in append.sealed:
             # One that this batch brings is new to the store, whatever took its place since.
             rows = self.sealed if sealed.stream in self.sealed else self.resealed
             rows[sealed.stream] = sealed_row(sealed)
+            self.erased.discard(sealed.stream)
+        for stream in append.erased:
+            self.resealed.pop(stream, None)
+            if self.sealed.pop(stream, None) is None:
+                self.erased.add(stream)
+        for change in append.addresses:
+            self._let_go((append.tenant, change.channel, change.subject), change)
         for alias in append.dropped:
             self._aliases[alias_row(alias)] = False
         for alias in append.aliases:
             self._aliases[alias_row(alias)] = True
+
+    def _let_go(self, address: Address, change: AddressChange) -> None:
+        # What it comes to beside others of the same address depends on what the store holds: each is written by itself.
+        if address in self.addresses or address in self.changes:
+            raise StreamConflict(f"conversation {change.conversation}: its address is in this batch already")
+        self.changes[address] = change

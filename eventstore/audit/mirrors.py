@@ -113,25 +113,25 @@ PLAIN: Final[Mapping[type[e.Event], tuple[StreamKind, Mapping[type[e.Event], str
 class PlainMirror:
     """A lane, a plan, a stray, a key, a redrive, an erasure or the installation's diary."""
 
-    __slots__ = ("_at_us", "_first", "_status", "_stream", "_tenant", "_version", "last")
+    __slots__ = ("_at_us", "_status", "_stream", "_tenant", "_version", "first", "last")
 
     def __init__(self, stream: int, at_us: int, tenant: str, event: e.Event) -> None:
-        self._stream, self._tenant, self._first, self._version = stream, tenant, event, 0
+        self._stream, self._tenant, self.first, self._version = stream, tenant, event, 0
         self.take(event, at_us)
 
     def take(self, event: e.Event, at_us: int) -> None:
         """One more event."""
-        _, statuses = PLAIN[type(self._first)]
+        _, statuses = PLAIN[type(self.first)]
         status = statuses.get(type(event))
         if status is None:
-            begun = type(self._first).__name__
+            begun = type(self.first).__name__
             raise Impossible(f"{type(event).__name__} cannot stand in a stream that begins with {begun}")
         self._version, self._status, self._at_us, self.last = self._version + 1, status, at_us, event
 
     def head(self, shard: int) -> Head:
         """The head row."""
-        kind, _ = PLAIN[type(self._first)]
-        first = self._first
+        kind, _ = PLAIN[type(self.first)]
+        first = self.first
         return Head(
             stream=self._stream,
             kind=kind,

@@ -189,7 +189,8 @@ class StreamCheck:
         if not _commits(sealed, event.commitment):
             self._fault("its vault row is not the one that its first event committed to", row)
         conversation = self._addresses.conversation_at(row[8], event.channel, sealed.subject)
-        if sealed.tenant != row[8] or conversation != event.conversation:
+        # An address that is closed leads to the negative of its conversation.
+        if sealed.tenant != row[8] or conversation is None or abs(conversation) != event.conversation:
             what = f"its address leads to conversation {conversation}, and it is in {event.conversation}"
             self._fault(what, row)
 
@@ -198,11 +199,22 @@ class StreamCheck:
             # A device that was removed has an empty row, one that was erased has none.
             if sealed is not None and sealed.private and not _commits(sealed, mirror.device.commitment):
                 self._fault("its vault row is not the one that its last registration committed to", last)
+        elif isinstance(mirror, PlainMirror) and isinstance(mirror.first, e.ErasureStarted):
+            self._check_erasure(last, mirror, mirror.first.commitment, sealed)
         elif isinstance(mirror, PlainMirror) and isinstance(mirror.last, e.PlanSet | e.PlanApplied):
             if sealed is None:
                 self._fault("it is a plan and has no vault row", last)
             elif not _commits(sealed, mirror.last.commitment):
                 self._fault("its vault row is not the one that its last event committed to", last)
+
+    def _check_erasure(self, last: EventRow, mirror: PlainMirror, commitment: bytes, sealed: Sealed | None) -> None:
+        is_over = isinstance(mirror.last, e.SubjectErased)
+        if is_over and sealed is not None:
+            self._fault("it is an erasure that is over, and its vault row is still there", last)
+        elif not is_over and sealed is None:
+            self._fault("it is an erasure under way and has no vault row", last)
+        elif sealed is not None and not _commits(sealed, commitment):
+            self._fault("its vault row is not the one that its first event committed to", last)
 
     def _fault(self, what: str, row: EventRow) -> None:
         self._findings.fault(Fault(what=what, shard=row[1], seq=row[2], stream=row[3], version=row[4]))

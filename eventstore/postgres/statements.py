@@ -7,6 +7,7 @@ past the fence. It must never be sent twice with other rows.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -94,6 +95,32 @@ ADDRESSES: Final = Table(
   DO UPDATE SET conversation = NULL WHERE address.conversation <> excluded.conversation""",
     ),
 )
+ERASED: Final = Table(
+    name="erased",
+    columns="stream",
+    types=(_N,),
+    statement="DELETE FROM vault USING ok, {new} WHERE vault.stream = new.stream",
+)
+# Where it leads to the conversation, it leads to its negative from here on; elsewhere it stays as it is.
+CLOSED: Final = Table(
+    name="closed",
+    columns="tenant, channel, subject, conversation",
+    types=(_T, _T, _B, _N),
+    statement=_insert(
+        "address",
+        "tenant, channel, subject, conversation",
+        """ON CONFLICT (tenant, channel, subject)
+  DO UPDATE SET conversation = excluded.conversation WHERE address.conversation = -excluded.conversation""",
+    ),
+)
+GONE: Final = Table(
+    name="gone",
+    columns="tenant, channel, subject, conversation",
+    types=(_T, _T, _B, _N),
+    statement="""
+DELETE FROM address USING ok, {new} WHERE address.tenant = new.tenant AND address.channel = new.channel
+  AND address.subject = new.subject AND abs(address.conversation) = new.conversation""",
+)
 UNNAMED: Final = Table(
     name="unnamed",
     columns=_ALIAS,
@@ -168,12 +195,20 @@ def parts_of(sheet: Sheet, epochs: list[int]) -> Parts:
         (RESEALED, list(sheet.resealed.values())),
         # In one order everywhere, so that daemons which write the same addresses wait for each other in turn.
         (ADDRESSES, [(*address, conversation) for address, conversation in sorted(sheet.addresses.items())]),
+        (ERASED, [(stream,) for stream in sorted(sheet.erased)]),
+        (CLOSED, _changed(sheet, "closed", -1)),
+        (GONE, _changed(sheet, "gone", 1)),
         (UNNAMED, sheet.aliases(leads=False)),
         (NAMED, sheet.aliases(leads=True)),
         (TALLIES, [(*key, *counted) for key, counted in sheet.counts.items()]),
         (SNAPSHOTS, [(kept.stream, kept.version, kept.body) for kept in sheet.snapshots.values()]),
     ]
     return [(table, rows) for table, rows in found if rows]
+
+
+def _changed(sheet: Sheet, becomes: str, sign: int) -> list[tuple[object, ...]]:
+    changes = sorted(sheet.changes.items(), key=itemgetter(0))
+    return [(*address, sign * change.conversation) for address, change in changes if change.becomes == becomes]
 
 
 def values_of(parts: Parts) -> list[list[object]]:

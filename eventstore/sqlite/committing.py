@@ -113,6 +113,10 @@ class Committing:
                 answers.append(Stored() if entry.acceptance is not None else None)
             else:
                 answers.append(repeated)
+        for address in sheet.changes:
+            # Whoever writes there next has to be told, be it in this very commit.
+            self._addresses.pop(address, None)
+            self._addressed.pop(address, None)
         known = self._addresses
         sheet.addresses = {address: peer for address, peer in sheet.addresses.items() if known.get(address) != peer}
         write(connection, sheet)

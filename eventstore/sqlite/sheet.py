@@ -33,6 +33,7 @@ UPDATE head SET kind = ?, shard = ?, tenant = ?, version = ?, status = ?, channe
   cause = ?, owes = ?, ends_us = ? WHERE stream = ? AND version = ?"""
 _SEALED: Final = Bulk("INSERT OR FAIL INTO vault", 7)
 _RESEALED: Final = "REPLACE INTO vault VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ERASED: Final = "DELETE FROM vault WHERE stream = ?"
 _NAMED: Final = "INSERT INTO alias VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _UNNAMED: Final = "DELETE FROM alias WHERE space = ? AND tenant = ? AND name = ? AND stream = ?"
 # A peer has one conversation for ever. Another one under the same address would break its order, so it breaks the
@@ -43,6 +44,11 @@ _ADDRESS: Final = Bulk(
     """ON CONFLICT (tenant, channel, subject)
   DO UPDATE SET conversation = NULL WHERE conversation <> excluded.conversation""",
 )
+# Where it leads to the conversation, it leads to its negative from here on; elsewhere it stays as it is.
+_CLOSED: Final = """
+INSERT INTO address VALUES (?, ?, ?, ?) ON CONFLICT (tenant, channel, subject)
+  DO UPDATE SET conversation = excluded.conversation WHERE conversation = -excluded.conversation"""
+_GONE: Final = "DELETE FROM address WHERE tenant = ? AND channel = ? AND subject = ? AND abs(conversation) = ?"
 _TALLY: Final = Bulk(
     "INSERT OR FAIL INTO tally",
     6,
@@ -64,6 +70,13 @@ def write(connection: sqlite3.Connection, sheet: Sheet) -> None:
         _ADDRESS.run(connection, [(*address, peer) for address, peer in sheet.addresses.items()])
     if sheet.resealed:
         connection.executemany(_RESEALED, sheet.resealed.values())
+    if sheet.erased:
+        connection.executemany(_ERASED, [(stream,) for stream in sorted(sheet.erased)])
+    for address, change in sheet.changes.items():
+        if change.becomes == "closed":
+            connection.execute(_CLOSED, (*address, -change.conversation))
+        else:
+            connection.execute(_GONE, (*address, change.conversation))
     for statement, leads in ((_UNNAMED, False), (_NAMED, True)):
         if rows := sheet.aliases(leads=leads):
             connection.executemany(statement, rows)
