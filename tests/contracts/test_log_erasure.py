@@ -1,0 +1,314 @@
+"""What every log promises of erasing: vault rows go for good, and an address is closed before it leads nowhere."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from anyio import to_thread
+from msgspec.structs import replace
+
+from core import events as e
+from core.erasures import Erasure, Forgotten, begun, evolve, head_of, seal_forgotten
+from core.errors import StreamConflict
+from core.ids import shard_of
+from core.ports import Log
+from core.records import (
+    Acceptance,
+    AddressChange,
+    Append,
+    Draft,
+    HeadChange,
+    MessageFilter,
+    Repeated,
+    Sealed,
+    Stored,
+)
+from eventstore.audit.findings import Report
+from eventstore.integrity import check
+from eventstore.memory_book import MemoryBook
+from eventstore.postgres.checking import verify as verify_server
+from eventstore.sqlite.checking import verify
+from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.rebuilding import rebuild
+from tests.contracts.nodes import Nodes
+from tests.contracts.scribe import Scribe, digest
+from tests.contracts.stores import MemoryStore, PostgresStore, SqliteStore, Store
+
+pytestmark = pytest.mark.anyio
+
+ANN = "ann@example.com"
+
+
+class Eraser:
+    """Writes the calls of one erasure."""
+
+    def __init__(self, scribe: Scribe, conversation: int) -> None:
+        self._scribe = scribe
+        self.conversation = conversation
+        self.stream = scribe.mint.next(scribe.tick())
+        salt = digest("salt", self.stream)
+        body, self._commitment = seal_forgotten(Forgotten(channel="email", address=ANN), salt)
+        self._sealed = Sealed(
+            stream=self.stream, tenant="org1", subject=digest("subject", ANN), salt=salt, private=body
+        )
+        self._erasure: Erasure | None = None
+
+    def start(self) -> Append:
+        """The intent."""
+        event = e.ErasureStarted(channel="email", conversation=self.conversation, commitment=self._commitment)
+        return self._call(event, sealed=(self._sealed,))
+
+    def erase(self, *streams: int) -> Append:
+        """These rows go."""
+        return self._call(e.ErasureAdvanced(messages=len(streams), cancelled=0), erased=streams)
+
+    def close(self) -> Append:
+        """Nobody writes there any more."""
+        return self._call(e.ErasureAdvanced(messages=0, cancelled=0), addresses=(self._change("closed"),))
+
+    def end(self) -> Append:
+        """Nothing leads there any more."""
+        event = e.SubjectErased(messages=0, cancelled=0)
+        return self._call(event, erased=(self.stream,), addresses=(self._change("gone"),))
+
+    def _change(self, becomes: Literal["closed", "gone"]) -> AddressChange:
+        subject = digest("subject", ANN)
+        return AddressChange(channel="email", subject=subject, conversation=self.conversation, becomes=becomes)
+
+    def _call(
+        self,
+        event: e.Event,
+        *,
+        sealed: tuple[Sealed, ...] = (),
+        erased: tuple[int, ...] = (),
+        addresses: tuple[AddressChange, ...] = (),
+    ) -> Append:
+        at_us, before = self._scribe.tick(), self._erasure
+        after = begun(self.stream, "org1", event, at_us) if before is None else evolve(before, event, at_us)
+        self._erasure = after
+        shard = shard_of("org1", self.stream)
+        was = None if before is None else before.state.status
+        return Append(
+            shard=shard,
+            tenant="org1",
+            at_us=at_us,
+            drafts=(Draft(stream=self.stream, version=after.version, event=event),),
+            heads=(HeadChange(head=head_of(after, shard), was=was),),
+            sealed=sealed,
+            erased=erased,
+            addresses=addresses,
+        )
+
+
+async def way_to(log: Log) -> int | None:
+    """Where the address leads."""
+    return await log.conversation_at("org1", "email", digest("subject", ANN))
+
+
+async def checked(store: Store) -> Report:
+    """The whole check, of whatever kind of store."""
+    match store:
+        case MemoryStore():
+            return check(MemoryBook(store.durable))
+        case SqliteStore():
+            return await to_thread.run_sync(verify, store.path)
+        case PostgresStore():
+            return await to_thread.run_sync(verify_server, store.url)
+        case _:
+            raise AssertionError(f"no check for {store}")
+
+
+async def test_vault_rows_go_for_good(log: Log, scribe: Scribe) -> None:
+    """With what is found through them; those of others stay, and one that is not there changes nothing."""
+    first, second = scribe.acceptance(reference="r"), scribe.acceptance(reference="r")
+    for acceptance in (first, second):
+        await log.accept(acceptance)
+    eraser = Eraser(scribe, first.conversation)
+    await log.append(eraser.start())
+    await log.append(eraser.erase(first.sealed.stream, 4711))
+    assert await log.sealed_of(first.sealed.stream) is None
+    assert await log.sealed_of(second.sealed.stream) == second.sealed
+    wanted = MessageFilter(tenant="org1", reference=digest("reference", "r"))
+    assert [head.stream for head in await log.heads(wanted, limit=9)] == [second.sealed.stream]
+    assert len(await log.events_of(first.sealed.stream)) == 1
+
+
+async def test_nobody_writes_to_a_closed_address(log: Log, scribe: Scribe) -> None:
+    """It leads to the negative of its conversation; a message there conflicts, also where one was accepted before."""
+    first = scribe.acceptance()
+    await log.accept(first)
+    eraser = Eraser(scribe, first.conversation)
+    await log.append(eraser.start())
+    await log.append(eraser.close())
+    assert await way_to(log) == -first.conversation
+    assert await log.peer_of(first.conversation) is None
+    with pytest.raises(StreamConflict):
+        await log.accept(scribe.acceptance())
+    assert await log.accept(scribe.acceptance("bob@example.com")) == Stored()
+    await log.append(eraser.erase(first.sealed.stream))
+    await log.append(eraser.end())
+    assert await way_to(log) is None
+    scribe.conversations.clear()
+    anew = scribe.acceptance()
+    assert await log.accept(anew) == Stored()
+    assert await way_to(log) == anew.conversation != first.conversation
+    assert await log.peer_of(anew.conversation) == ("org1", "email")
+
+
+async def test_an_address_that_had_no_row_is_closed_too(log: Log, scribe: Scribe) -> None:
+    """Whoever knows the conversation by another way must not write there either."""
+    eraser = Eraser(scribe, scribe.conversation(ANN))
+    await log.append(eraser.start())
+    await log.append(eraser.close())
+    assert await way_to(log) == -eraser.conversation
+    with pytest.raises(StreamConflict):
+        await log.accept(scribe.acceptance())
+    await log.append(eraser.end())
+    assert await way_to(log) is None
+
+
+async def test_an_address_that_leads_elsewhere_is_left_alone(log: Log, scribe: Scribe) -> None:
+    """Neither closed nor gone: it is another conversation's by now."""
+    first = scribe.acceptance()
+    await log.accept(first)
+    eraser = Eraser(scribe, scribe.mint.next(scribe.tick()))
+    for call in (eraser.start(), eraser.close()):
+        await log.append(call)
+    assert await way_to(log) == first.conversation
+    await log.append(eraser.end())
+    assert await way_to(log) == first.conversation
+    assert await log.accept(scribe.acceptance()) == Stored()
+
+
+async def test_calls_made_at_once_are_as_one_after_another(log: Log, scribe: Scribe) -> None:
+    """A message before the close is there, one behind it conflicts, whatever shares a commit."""
+    first = scribe.acceptance()
+    await log.accept(first)
+    eraser = Eraser(scribe, first.conversation)
+    before, start, close, behind = scribe.acceptance(), eraser.start(), eraser.close(), scribe.acceptance()
+    other, erase = scribe.acceptance("bob@example.com"), eraser.erase(first.sealed.stream, before.sealed.stream)
+    end = eraser.end()
+    answers = await asyncio.gather(
+        *_asked(log, before, start, close, behind, other, erase, end), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers if isinstance(answer, Exception)] == [StreamConflict]
+    assert isinstance(answers[3], StreamConflict)
+    assert await log.sealed_of(before.sealed.stream) is None
+    assert await log.head_of(before.sealed.stream) is not None
+    assert await log.head_of(behind.sealed.stream) is None
+    assert await way_to(log) is None
+
+
+async def test_a_row_that_comes_and_goes_at_once_is_gone(log: Log, scribe: Scribe) -> None:
+    """And one that goes and comes again is there."""
+    first = scribe.acceptance()
+    eraser = Eraser(scribe, first.conversation)
+    await asyncio.gather(*_asked(log, first, eraser.start(), eraser.erase(first.sealed.stream)))
+    assert await log.sealed_of(first.sealed.stream) is None
+    other = Eraser(scribe, first.conversation)
+    await asyncio.gather(*_asked(log, other.start(), other.erase(other.stream), other.erase()))
+    assert await log.sealed_of(other.stream) is None
+
+
+async def test_a_key_is_known_when_all_else_is_erased(log: Log, scribe: Scribe) -> None:
+    """The same request is the same message, whoever it was for."""
+    first = scribe.acceptance(key="k")
+    await log.accept(first)
+    eraser = Eraser(scribe, first.conversation)
+    for call in (eraser.start(), eraser.close(), eraser.erase(first.sealed.stream), eraser.end()):
+        await log.append(call)
+    scribe.conversations.clear()
+    again = scribe.acceptance(key="k")
+    assert await log.accept(again) == Repeated(stream=first.sealed.stream, same=True)
+    assert await way_to(log) is None
+
+
+async def test_a_log_is_sound_at_every_step(store: Store, scribe: Scribe) -> None:
+    """Begun, half swept, closed with a latecomer, and gone: the check finds nothing, the next life reads the same."""
+    log = await store.open()
+    first, second = scribe.acceptance(), scribe.acceptance()
+    for acceptance in (first, second):
+        await log.accept(acceptance)
+    eraser = Eraser(scribe, first.conversation)
+    steps = [eraser.start(), eraser.erase(first.sealed.stream), eraser.close()]
+    steps += [eraser.erase(second.sealed.stream), eraser.end()]
+    ways: list[int | None] = []
+    for step in steps:
+        await log.append(step)
+        await log.close()
+        assert (await checked(store)).faults == ()
+        log = await store.open()
+        ways.append(await way_to(log))
+    conversation = first.conversation
+    assert ways == [conversation, conversation, -conversation, -conversation, None]
+    await log.close()
+
+
+async def test_the_check_names_an_erasure_whose_row_is_wrong(store: Store, scribe: Scribe) -> None:
+    """Gone too early, or left behind at its end."""
+    log = await store.open()
+    early, late = Eraser(scribe, 0), Eraser(scribe, 0)
+    for call in (early.start(), early.erase(early.stream), late.start()):
+        await log.append(call)
+    left = late.end()
+    await log.append(replace(left, erased=()))
+    await log.close()
+    found = {fault.stream: fault.what for fault in (await checked(store)).faults}
+    assert "has no vault row" in found[early.stream]
+    assert "still there" in found[late.stream]
+
+
+@pytest.mark.slow
+async def test_nothing_of_an_erased_row_is_left_in_the_file(tmp_path: Path, scribe: Scribe) -> None:
+    """Its bytes are overwritten, not only let go of; a rebuild brings nothing back, and a closed address stays so."""
+    path = tmp_path / "tidings.db"
+    log = await SqliteLog.open(path)
+    acceptances = [scribe.acceptance() for _ in range(50)]
+    for acceptance in acceptances:
+        await log.accept(acceptance)
+    secret = ANN.encode()
+    eraser = Eraser(scribe, acceptances[0].conversation)
+    for call in (eraser.start(), eraser.close(), eraser.erase(*(one.sealed.stream for one in acceptances))):
+        await log.append(call)
+    await log.close()
+    assert secret in path.read_bytes()
+    await to_thread.run_sync(rebuild, path)
+    log = await SqliteLog.open(path)
+    assert await way_to(log) == -eraser.conversation
+    await log.append(eraser.end())
+    await log.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert secret not in path.read_bytes()
+    assert not path.with_name("tidings.db-wal").exists()
+
+
+async def test_a_door_elsewhere_does_not_write_to_a_closed_address(nodes: Nodes, scribe: Scribe) -> None:
+    """Until it is gone: from then on the address is another conversation's."""
+    acting, standing = await nodes.arrive(), await nodes.arrive()
+    log, other = await acting.acted(), Scribe(slot=1)
+    first = scribe.acceptance()
+    await log.accept(first)
+    eraser = Eraser(scribe, first.conversation)
+    other.conversations[ANN] = first.conversation
+    for call in (eraser.start(), eraser.close()):
+        await log.append(call)
+    with pytest.raises(StreamConflict):
+        await standing.door.accept(other.acceptance())
+    for call in (eraser.erase(first.sealed.stream), eraser.end()):
+        await log.append(call)
+    other.conversations.clear()
+    anew = other.acceptance()
+    assert await standing.door.accept(anew) == Stored()
+    assert await way_to(log) == anew.conversation
+    await standing.close()
+    await acting.close()
+
+
+def _asked(log: Log, *calls: Append | Acceptance) -> list[asyncio.Future[object]]:
+    return [
+        asyncio.ensure_future(log.accept(call) if isinstance(call, Acceptance) else log.append(call)) for call in calls
+    ]
