@@ -26,6 +26,7 @@ from adapters.cli import (
     sealing,
     sending,
     shadow,
+    subjects,
 )
 from adapters.cli.ending import DOES_NOT_HOLD, Ended
 from adapters.cli.printing import aside, line
@@ -47,7 +48,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_about)
-    for module in (*_OF_MESSAGES, log, redrives, lanes, shadow, devices, keys, *_OF_THE_LOG):
+    for module in (*_OF_MESSAGES, log, redrives, lanes, shadow, devices, subjects, keys, *_OF_THE_LOG):
         module.mount(app)
     return app
 

@@ -24,6 +24,7 @@ from adapters.web import (
     states,
     stats,
     stream,
+    subjects,
 )
 from adapters.web.front import Route
 from core.contents import MessageRequest
@@ -155,6 +156,21 @@ ROUTES: Final[tuple[Route, ...]] = (
         role="operate",
         handler=redrives.cancel,
         answers={200: redrives.RedriveAnswer},
+    ),
+    Route(
+        call="POST /v1/subjects/forget",
+        says="Forget whoever has an address: cancel what is open, erase what is private; 202 while that is under way",
+        role="operate",
+        handler=subjects.forget,
+        body=subjects.ForgetRequest,
+        answers={200: subjects.ErasureAnswer, 202: subjects.ErasureAnswer},
+    ),
+    Route(
+        call="GET /v1/subjects/forget/{id}",
+        says="One erasure now",
+        role="read",
+        handler=subjects.show,
+        answers={200: subjects.ErasureAnswer},
     ),
     Route(
         call="GET /v1/conversations/{id}",

@@ -13,7 +13,7 @@ from eventstore.batches import Answer, Entry
 from eventstore.numbering import Numbering
 from eventstore.sheet import Sheet
 from eventstore.sqlite.bulk import Bulk
-from eventstore.sqlite.connecting import wrote_nothing
+from eventstore.sqlite.connecting import empty_wal, wrote_nothing
 from eventstore.sqlite.marks import write_mark
 from eventstore.sqlite.recovery import numbering_of, oldest_expiry_us
 from eventstore.sqlite.sheet import write
@@ -63,6 +63,8 @@ class Committing:
         # that are with the commit under way.
         self._addresses: dict[Address, int] = {}
         self._addressed: dict[Address, int] = {}
+        # Whether the write-ahead log may still hold rows that were erased.
+        self._has_erased = False
 
     def commit(self, connection: sqlite3.Connection, batch: list[Entry]) -> list[Answer]:
         """The answer to each call, all of them durable. Raises StoreUnavailable where nothing of the batch was written.
@@ -84,6 +86,9 @@ class Committing:
         if len(self._addresses) + len(self._addressed) > ADDRESSES_KEPT:
             self._addresses.clear()
         self._addresses |= self._addressed
+        if self._has_erased:
+            # Where somebody else reads there just now, the next commit tries again.
+            self._has_erased = not empty_wal(connection)
         return answers
 
     def probe(self, connection: sqlite3.Connection) -> None:
@@ -120,6 +125,7 @@ class Committing:
         known = self._addresses
         sheet.addresses = {address: peer for address, peer in sheet.addresses.items() if known.get(address) != peer}
         write(connection, sheet)
+        self._has_erased = self._has_erased or bool(sheet.erased)
         self._addressed |= sheet.addresses
         return answers
 

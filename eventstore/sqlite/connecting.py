@@ -52,6 +52,18 @@ def reading(path: Path, *, is_immutable: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def empty_wal(connection: sqlite3.Connection) -> bool:
+    """Moves the write-ahead log into the file and makes it empty; False where somebody else reads there just now."""
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:
+        return False  # What was committed is durable all the same.
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    return not is_busy
+
+
 def _spare_adapting() -> None:
     """Has Python's module take bytes, None and truth values as they are, without asking them for another form first.
 
