@@ -100,9 +100,12 @@ def show(durable: Durable, seen: Seen) -> None:
     for sealed in beside.sealed:
         if durable.sealed.get(sealed.stream) != sealed:
             durable.seal(sealed)
+    for stream in durable.sealed.keys() - {sealed.stream for sealed in beside.sealed}:
+        durable.unseal(stream)
     durable.tallies = {(row[0], row[1], row[2], row[3]): (row[4], row[5]) for row in beside.tallies}
-    for tenant, channel, subject, conversation in beside.addresses:
-        durable.addresses[tenant, channel, subject] = conversation
+    durable.addresses = {(row[0], row[1], row[2]): row[3] for row in beside.addresses}
+    durable.peers = {}
+    for tenant, channel, _, conversation in beside.addresses:
         durable.peers.setdefault(conversation, (tenant, channel))
     durable.aliases = {}
     for one in beside.aliases:

@@ -26,7 +26,7 @@ from scenarios.file.wishes import Device, Plan
 # Named here, since in a class body a field of the same name would stand in the way of the reading.
 Contents = Annotated[Mapping[str, object], content]
 
-Action = Literal["pause", "resume", "cancel", "redrive", "reset", "release", "reschedule"]
+Action = Literal["pause", "resume", "cancel", "redrive", "reset", "release", "reschedule", "forget"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 HeldBy = Literal["unknown", "parked"]
@@ -35,12 +35,13 @@ COUNTED = (
     *("accepted", "repeated", "refused", "rejected", "forged", "delivered", "duplicates", "attempts"),
     *("dead", "expired", "cancelled", "held", "redriven", "circuits_opened", "breakers_opened", "crashes"),
     *("told", "strays", "doubts", "proved", "failed", "moved", "replaced", "suppressed", "invalidated"),
+    "forgotten",
     *("rescheduled", "waiting", "sending", "circuits_open", "breakers_open", "lanes_paused", "takeovers"),
 )
 MEASURED = ("lateness", "tries", "peak", "in_flight")
 # What is no message's, so that no share of messages can be told of it.
 OF_NO_MESSAGE = frozenset({
-    *("strays", "invalidated", "crashes", "takeovers", "breakers_opened", "breakers_open", "lanes_paused"),
+    *("forgotten", "strays", "invalidated", "crashes", "takeovers", "breakers_opened", "breakers_open", "lanes_paused"),
 })  # fmt: skip  # one set
 
 
@@ -133,7 +134,8 @@ class Operator(Chosen, frozen=True, kw_only=True):
     """Something that a person does. `per_s` is the pace of a bulk redrive; without it, it goes as fast as limits allow.
 
     `pause` and `resume` name a lane; `reset` and `release` act on every conversation with a message that is meant;
-    `reschedule` moves those that were not tried yet to `send_at`, since the start.
+    `reschedule` moves those that were not tried yet to `send_at`, since the start; `forget` has every peer of such a
+    message forgotten, but those of hooks.
     """
 
     at_us: Annotated[SpanUs, Required] = field(default=0, name="at")

@@ -17,6 +17,7 @@ from scenarios.laws.evidence import Evidence
 from scenarios.laws.explained import explanations_come_true
 from scenarios.laws.finding import Finding
 from scenarios.laws.flight import attempts_keep_their_turn
+from scenarios.laws.forgetting import who_was_forgotten_stays_forgotten
 from scenarios.laws.hooks import hooks_are_taken_once_and_in_order
 from scenarios.laws.intent import intent_comes_first
 from scenarios.laws.lost import nothing_is_lost
@@ -70,6 +71,7 @@ LAWS: Final = (
     Law(number=13, name="hooks are taken once and in order", judge=hooks_are_taken_once_and_in_order),
     Law(number=14, name="explanations come true", judge=explanations_come_true),
     Law(number=15, name="one daemon acts at a time", judge=one_daemon_acts),
+    Law(number=16, name="who was forgotten stays forgotten", judge=who_was_forgotten_stays_forgotten),
 )
 
 

@@ -31,6 +31,9 @@ _STATUSES: Final = {
     "StrayDropped": "dropped",
     "PlanSet": "pending",
     "PlanApplied": "applied",
+    "ErasureStarted": "erasing",
+    "ErasureAdvanced": "erasing",
+    "SubjectErased": "erased",
 }
 _COMMITS: Final = (e.MessageAccepted, e.DeviceRegistered, e.PlanSet, e.PlanApplied)
 
@@ -125,12 +128,24 @@ def _vault(durable: Durable, stream: int, entries: Sequence[Recorded]) -> Iterat
         return
     sealed, last = durable.sealed.get(stream), entries[-1].event
     if sealed is None:
-        yield Finding(words=f"stream {stream} was accepted and has no vault row", streams=(stream,))
+        if not _may_be_erased(durable, entries):
+            yield Finding(words=f"stream {stream} was accepted and has no vault row", streams=(stream,))
     elif isinstance(last, e.DeviceRemoved):
         if sealed.private:
             yield Finding(words=f"device {stream} was removed, and the vault still knows it", streams=(stream,))
     elif commitment_of(sealed.private, sealed.salt) != commitments[-1]:
         yield Finding(words=f"the vault row of stream {stream} is not what was committed to", streams=(stream,))
+
+
+def _may_be_erased(durable: Durable, entries: Sequence[Recorded]) -> bool:
+    """Whether somebody was to be forgotten with it: whoever a message is for, or the user of a removed device."""
+    first, last = entries[0].event, entries[-1].event
+    jobs = [durable.streams[stream][0].event for stream, head in durable.heads.items() if head.kind == "sys"]
+    erasures = [event for event in jobs if isinstance(event, e.ErasureStarted)]
+    if isinstance(first, e.MessageAccepted):
+        return any(one.conversation == first.conversation for one in erasures)
+    is_of_user = any(one.channel == "push" for one in erasures)
+    return is_of_user and isinstance(last, e.DeviceRemoved)
 
 
 def _counts(durable: Durable) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from scenarios.laws.scopes import members_of
 from scenarios.run.happening import Counter, Happened, at
 from scenarios.run.standing import circuits_open, ended_as, lanes_open, sending, waiting
 from scenarios.world.choosing import Subject, fits
+from scenarios.world.naming import named
 
 
 def happened(evidence: Evidence, expect: Expect) -> list[Happened]:
@@ -65,7 +66,7 @@ def _between(evidence: Evidence, expect: Expect) -> Iterator[Attempt]:
 
 
 def _is_meant(evidence: Evidence, expect: Expect, key: str | None) -> bool:
-    subject: Subject | None = None if key is None else evidence.subjects.get(key)
+    subject: Subject | None = None if key is None else evidence.subjects.get(named(key))
     return subject is None or fits(expect, subject)
 
 
@@ -146,6 +147,12 @@ def _suppressed(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
                 yield at(evidence, entry, story.key)
 
 
+def _forgotten(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
+    for entries in evidence.chronicle.others.values():
+        if isinstance(entries[-1].event, e.SubjectErased):
+            yield at(evidence, entries[-1], None)
+
+
 def _crashes(evidence: Evidence, _by_us: int) -> Iterator[Happened]:
     start_us = evidence.scenario.start_us
     return (Happened(at_us=life.ended_us - start_us, key=None) for life in evidence.lives if life.ended_by == "crash")
@@ -184,6 +191,7 @@ COUNTERS: Final[Mapping[str, Counter]] = {
     "replaced": _events(e.FallbackStarted),
     "suppressed": _suppressed,
     "invalidated": _invalidated,
+    "forgotten": _forgotten,
     "rescheduled": _events(e.MessageRescheduled),
     "waiting": waiting,
     "sending": sending,

@@ -39,6 +39,7 @@ from scenarios.world.hooking import post_of, sources_of, subjects_in
 from scenarios.world.naming import after, key_of, named
 from scenarios.world.nature import Nature
 from scenarios.world.randomness import SimulatedSecrets
+from scenarios.world.remembering import RememberedDurable
 from scenarios.world.shared import InMemory, Shared
 from scenarios.world.tellings import Telling, of_accounts, of_people
 from scenarios.world.wishing import planned, wishes_of
@@ -122,7 +123,7 @@ class Ground:
         self.scenario = scenario
         self.parts = parts
         self.draws = Draws(seed)
-        self.durable = Durable()
+        self.durable = RememberedDurable()
         self.books = Books()
         self.borders = Borders(crash_at, [fault for fault in scenario.faults if fault.boundary is not None])
         self.secrets = SimulatedSecrets(self.draws)

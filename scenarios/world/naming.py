@@ -11,7 +11,7 @@ import msgspec
 from core import events as e
 from core.device_names import named_in
 from core.records import Private
-from eventstore.durable import Durable
+from scenarios.world.remembering import RememberedDurable
 
 # What the messages of a plan say instead of a name: whose they are.
 PLAN = "plan:"
@@ -20,7 +20,7 @@ _TRACED: Final = f"01-{'1' * 32}-{'1' * 16}-00-"
 _PRIVATE = msgspec.msgpack.Decoder(Private)
 
 
-def key_of(durable: Durable, stream: int) -> str:
+def key_of(durable: RememberedDurable, stream: int) -> str:
     """The name of a message. Its client, or the sender of a hook, sends it along as the trace.
 
     One that takes the place of another is called after it, one to a device after the push to its user, and one of a
@@ -65,6 +65,6 @@ def after(key: str) -> str:
     return f"{name}+{int(place or 0) + 1}"
 
 
-def private_of(durable: Durable, stream: int) -> Private:
-    """What the vault holds of a message."""
-    return _PRIVATE.decode(durable.sealed[stream].private)
+def private_of(durable: RememberedDurable, stream: int) -> Private:
+    """What the vault held of a message at first."""
+    return _PRIVATE.decode(durable.said[stream].private)

@@ -55,6 +55,9 @@ class Operators:
                     await self._to_message(order, system.errands, stream)
             case "reset" | "release":
                 await self._to_conversations(order, system.errands)
+            case "forget":
+                for tenant, channel, address in self._peers_of(order):
+                    await system.erasures.begin(tenant, channel, address)
 
     async def _to_message(self, order: Operator, errands: Errands, stream: int) -> None:
         try:
@@ -79,6 +82,11 @@ class Operators:
                 )
             except (Forbidden, NotFound):
                 pass  # Its circuit has closed by itself meanwhile.
+
+    def _peers_of(self, order: Operator) -> Iterator[tuple[str, str, str]]:
+        """Whoever gets the messages that are meant, each once; of a push to a device that is its user."""
+        meant = [subject for subject, _ in self._meant(order) if subject.channel != "hook"]
+        return iter(dict.fromkeys((one.tenant, one.channel, one.to.partition("\n")[0]) for one in meant))
 
     def _meant(self, order: Operator) -> Iterator[tuple[Subject, int]]:
         ground = self._ground
