@@ -16,7 +16,7 @@ from scenarios.file.sides import Fault, Provider
 from scenarios.laws.registry import LAWS
 from tests.edges.documents.pages import ROOT
 
-_IN_WORDS: Final = {5: "five", 10: "ten", 12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen"}
+_IN_WORDS: Final = {5: "five", 10: "ten", 12: "twelve", 13: "thirteen", 14: "fourteen", 16: "sixteen"}
 _CIRCUIT: Final = CircuitRule()
 _BREAKER: Final = BreakerRule()
 

@@ -18,6 +18,7 @@ from scenarios.world.ground import Parts
 from tests.planted.actors import ChangingActor, actors_of
 from tests.planted.plant import Planted, world
 from tests.promises import plants
+from tests.promises.plants_forgetting import NamelessLog
 
 
 class HurriedActor(ChangingActor):
@@ -76,6 +77,9 @@ def _redrive_at_once(system: System) -> None:
 
 
 POLICIES: Final[Mapping[str, Planted]] = {
+    "whoever is forgotten may be written to again": Planted(
+        parts=Parts(log_of=plants.log_of(NamelessLog)), file=world("forgotten_and_unwilling"), law=16
+    ),
     "Retry-After is ignored from the second time on": Planted(
         parts=Parts(started=actors_of(HurriedActor)), file=world("retry_after"), law=5
     ),

@@ -18,6 +18,7 @@ from scenarios.world.ground import Parts
 from tests.planted.actors import ChangingActor, actors_of
 from tests.planted.plant import Planted, world
 from tests.promises.plants import Through, log_of
+from tests.promises.plants_forgetting import OpenDoorLog, sweep_hastily
 
 
 class LooseScope(Scope):
@@ -88,5 +89,11 @@ RACES: Final[Mapping[str, Planted]] = {
     ),
     "a cancel and the send that it races both win": Planted(
         parts=Parts(started=actors_of(DecidedActor)), file=world("cancelled_in_flight"), law=0
+    ),
+    "what is private goes while its message is out": Planted(
+        parts=Parts(started=sweep_hastily), file=world("forgotten_in_flight"), law=16
+    ),
+    "messages slip in behind the sweep": Planted(
+        parts=Parts(log_of=log_of(OpenDoorLog)), file=world("forgotten_while_asking"), law=16
     ),
 }

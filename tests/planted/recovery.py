@@ -22,6 +22,7 @@ from scenarios.world.ground import Parts
 from tests.planted.actors import actors_of, in_later_lives
 from tests.planted.plant import Planted, world
 from tests.promises.plants import Through, log_of
+from tests.promises.plants_forgetting import forget_what_was_begun
 
 
 class HastyDoor(Through):
@@ -104,6 +105,9 @@ def _rename(system: System) -> None:
 
 
 RECOVERY: Final[Mapping[str, Planted]] = {
+    "an erasure ends with the life that began it": Planted(
+        parts=Parts(opened=forget_what_was_begun), file=world("forgotten_before_a_crash"), law=16
+    ),
     "a client is told before the commit is durable": Planted(
         parts=Parts(log_of=log_of(HastyDoor)), file=world("crash_in_a_commit"), law=1
     ),

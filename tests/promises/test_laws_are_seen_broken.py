@@ -10,7 +10,7 @@ from scenarios.file.loading import read
 from scenarios.laws.registry import LAWS, Breach, breaches
 from scenarios.run.judging import runs_of
 from scenarios.world.ground import Parts
-from tests.promises import plants, plants_explained
+from tests.promises import plants, plants_explained, plants_forgetting
 from tests.promises import plants_told as told
 from tests.promises.test_several_daemons_broken import PLANTED as PLANTED_TOGETHER
 
@@ -114,6 +114,11 @@ answer = { status = 410 }
 _SLOW_DISK = """\
 [disk]
 latency = { median = "50ms", p99 = "200ms" }
+"""
+_FORGOTTEN = """\
+[[operator]]
+at = "2m"
+do = "forget"
 """
 _TEXTS = """\
 [policies.whatsapp]
@@ -348,6 +353,7 @@ PLANTED: dict[str, tuple[int, str, Parts]] = {
         _CALLS + _DOWN_FOR_LONG,
         Parts(started=plants_explained.explain_gloomily),
     ),
+    "erased rows that are kept": (16, _MAILS + _FORGOTTEN, Parts(log_of=plants.log_of(plants_forgetting.HoardingLog))),
     "a clock that forgets sleepers": (12, _TOMORROW, Parts(clock_of=plants.clock_of(plants.ForgetfulClock))),
 }
 

@@ -1,0 +1,80 @@
+"""Broken parts of a daemon that forgets people: each leaves something of them, or takes somebody for another.
+
+Nothing of the production code is patched; a part is exchanged for one that wraps it.
+"""
+# ruff: noqa: SLF001 - what a daemon is made of is nobody's to choose, so it is taken from the inside
+
+from collections.abc import Awaitable
+
+from msgspec.structs import replace
+
+from actors.erasing import Sweeper
+from actors.erasure_streams import ErasureStreams
+from actors.system import System
+from core import events as e
+from core.ports import Log
+from core.records import Append, Head
+from tests.promises.plants import Through
+
+
+class _Appending(Through):
+    """A log that writes something else than it was told."""
+
+    def __init__(self, inner: Log) -> None:
+        super().__init__(inner)
+        self._log = inner
+
+    def append(self, append: Append) -> Awaitable[None]:
+        return self._log.append(self.instead(append))
+
+    def instead(self, append: Append) -> Append:
+        """What is written instead of an append."""
+        return append
+
+
+class HoardingLog(_Appending):
+    """Says that private rows are gone, and keeps them."""
+
+    def instead(self, append: Append) -> Append:
+        is_swept = any(isinstance(draft.event, e.ErasureAdvanced) for draft in append.drafts)
+        return replace(append, erased=()) if is_swept else append
+
+
+class OpenDoorLog(_Appending):
+    """Never closes an address."""
+
+    def instead(self, append: Append) -> Append:
+        return replace(append, addresses=tuple(one for one in append.addresses if one.becomes != "closed"))
+
+
+class NamelessLog(_Appending):
+    """Forgets with somebody that they wanted to hear nothing."""
+
+    def instead(self, append: Append) -> Append:
+        is_over = any(isinstance(draft.event, e.SubjectErased) for draft in append.drafts)
+        return replace(append, aliases=()) if is_over else append
+
+
+class HastySweeper(Sweeper):
+    """Does not wait for what is in flight."""
+
+    async def _is_out(self, head: Head) -> bool:
+        await super()._is_out(head)
+        return False
+
+
+class ForgetfulStreams(ErasureStreams):
+    """Knows of no erasure that an earlier life began."""
+
+    async def under_way(self) -> list[int]:
+        return []
+
+
+def sweep_hastily(system: System) -> None:
+    """Has private rows go at once."""
+    system.erasures._forgetting._sweeper.__class__ = HastySweeper
+
+
+def forget_what_was_begun(system: System) -> None:
+    """Has a daemon go on with nothing that was to be erased."""
+    system.erasures._streams.__class__ = ForgetfulStreams
