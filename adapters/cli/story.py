@@ -23,7 +23,10 @@ _DEAD: Final = {
     "ambiguous": "it may have been sent, and it must not go out twice",
     "suppressed": "its address is dead, or its owner wants no such messages",
 }
-_WHY_CANCELLED: Final = {"fallback": "the time of its fallback has come"}
+_WHY_CANCELLED: Final = {
+    "fallback": "the time of its fallback has come",
+    "erased": "whoever it was for is forgotten",
+}
 
 
 def told(state: Mapping[str, object], events: Sequence[Event]) -> Iterator[str]:

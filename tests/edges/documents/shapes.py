@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-_ID: Final = re.compile(r"(msg|hook|conv|lane|key|redrive|device|sys)_[0-9a-z]{13}")
+_ID: Final = re.compile(r"(msg|hook|conv|lane|key|redrive|device|erasure|sys)_[0-9a-z]{13}")
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # Texts of their own kind that nobody can foretell, and numbers that were measured.
 _OPAQUE: Final = {"next", "secret", "commitment", "correlation", "provider_id"}

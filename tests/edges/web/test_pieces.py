@@ -88,7 +88,7 @@ _SAMPLES: dict[str, object] = {
     **dict.fromkeys(("used", "probe"), True),
     **dict.fromkeys(("fallback_by_us", "told_us"), 1_000_000),
     **dict.fromkeys(("message", "fallbacks", "refusals", "strikes", "revision", "reminders"), 3),
-    **dict.fromkeys(("created", "cancelled", "kept"), 2),
+    **dict.fromkeys(("created", "cancelled", "kept", "messages", "devices", "plans"), 2),
     **dict.fromkeys(("caused_by",), "msg"),
     **dict.fromkeys(("scope", "platform", "app"), "x"),
     **dict.fromkeys(("has_template", "marketing", "by_template", "fans_out", "is_part"), False),
