@@ -257,6 +257,9 @@ MARKS: Final[Mapping[str, Reached]] = {
     "cancelled": _recorded(e.MessageCancelled),
     "cancel lost the race": _followed(e.CancelRequested, e.AttemptTaken, e.AttemptProved),
     "cancel won the race": _followed(e.CancelRequested, e.MessageCancelled),
+    "forgotten": _recorded(e.SubjectErased),
+    "forgotten while it waited": _said(e.MessageCancelled, reason="erased"),
+    "forgotten while it left": _said(e.CancelRequested, reason="erased"),
     "rescheduled": _recorded(e.MessageRescheduled),
     # Lanes, channels, peers.
     "account down": _said(e.LanePaused, by="provider"),

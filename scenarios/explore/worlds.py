@@ -16,7 +16,7 @@ from adapters.config.units import shown_span, span
 from core.policies import MINUTE_US
 from scenarios.draws import Draws
 from scenarios.explore.knobs import turn_knobs
-from scenarios.explore.stock import SHARES, Tree, Where, drawn_from_stock
+from scenarios.explore.stock import SHARES, Pick, Tree, Where, drawn_from_stock
 from scenarios.file.loading import read_tree
 from scenarios.file.scenario import Scenario
 
@@ -29,6 +29,8 @@ _PEERS: Final = (1, 3, 20)
 _SLOW: Final = ({"median": "800ms", "p99": "10s"}, {"median": "20s", "p99": "40s"})
 _LATENCIES: Final = (None, {"median": "1ms"}, {"median": "20ms", "p99": "300ms"}, *_SLOW)
 _COMMITS: Final = (None, None, {"median": "1ms", "p99": "5ms"}, {"median": "20ms", "p99": "200ms"})
+# In how many worlds people ask to be forgotten.
+_FORGETTING: Final = 0.25
 # A world that nobody thought of may take a while; what must hold is that it comes to rest at all.
 _RESTS_WITHIN: Final = "30d"
 
@@ -63,8 +65,18 @@ def world_of(tree: Mapping[str, object], base: Scenario, seed: int) -> World:
         daemons=base.daemons,
     )
     changed["fault"] = [*_kept(changed, draws), *drawn_from_stock(draws, where)]
+    _forgetting(changed, draws, where)
     turn_knobs(changed, draws)
     return World(tree=changed, scenario=read_tree(changed, Path(base.file), lines={}))
+
+
+def _forgetting(tree: Tree, draws: Draws, where: Where) -> None:
+    """Some of those that messages are for ask to be forgotten, in the midst of it all."""
+    if draws.draw("swarm forgetting") >= _FORGETTING:
+        return
+    picks = [Pick(draws, "forget", number, where) for number in range(1 + draws.integer("swarm forgets", below=3))]
+    orders = [{"at": pick.at(), "do": "forget", "share": pick.among("share", SHARES)} for pick in picks]
+    tree["operator"] = [*tables(tree, "operator"), *orders]
 
 
 def tables(tree: Mapping[str, object], name: str) -> list[Tree]:
