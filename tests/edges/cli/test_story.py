@@ -129,6 +129,7 @@ SAID: list[tuple[e.Event, str]] = [
     (e.CancelRequested(reason="requested"), "A cancel came while an attempt was out (requested)."),
     (e.MessageCancelled(reason="requested"), "Cancelled (requested)."),
     (e.MessageCancelled(reason="fallback"), "Cancelled (the time of its fallback has come)."),
+    (e.MessageCancelled(reason="erased"), "Cancelled (whoever it was for is forgotten)."),
     (e.MessageExpired(), "Expired before it could be delivered."),
     (e.MessageDead(reason="exhausted"), "A dead letter: every attempt of its schedule is used up."),
     (

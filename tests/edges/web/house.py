@@ -48,10 +48,14 @@ class Provider:
     def __init__(self) -> None:
         self.answers: list[Outcome] = []
         self.seen: list[Parcel] = []
+        # What its answers wait for, where a test wants attempts to stay out.
+        self.waits_for: anyio.Event | None = None
 
     async def send(self, parcel: Parcel, handed_over: Callable[[], None]) -> Outcome:
         self.seen.append(parcel)
         handed_over()
+        if self.waits_for is not None:
+            await self.waits_for.wait()
         return self.answers.pop(0) if self.answers else Taken(code="250", provider_id="at-the-provider")
 
     async def close(self) -> None:
