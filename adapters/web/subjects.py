@@ -22,7 +22,7 @@ from core.policies import SECOND_US
 from core.views import ErasureState
 
 # How long a call waits for the end: what takes longer has an attempt in flight, or very many messages.
-_WITHIN_US: Final = 2 * SECOND_US
+WITHIN_US: Final = 2 * SECOND_US
 
 
 class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +77,7 @@ async def forget(front: Front, request: web.Request, caller: Caller) -> web.Resp
     address, _ = address_of(asked.channel, asked.address, "/address")
     erasures = front.system.erasures
     erasure = await erasures.begin(caller.one_tenant, asked.channel, address)
-    return _answered(await erasures.done(caller.one_tenant, erasure, within_us=_WITHIN_US))
+    return _answered(await erasures.done(caller.one_tenant, erasure, within_us=WITHIN_US))
 
 
 async def show(front: Front, request: web.Request, caller: Caller) -> web.Response:

@@ -4,9 +4,11 @@ from typing import Final, get_args
 
 import pytest
 
+from actors.erasures import RUNNING_MAX
 from actors.errands import REFERENCE_MAX
 from adapters.channels.accounts import WebhookSettings
 from adapters.web.states import PAGE_MAX, MessageQuery
+from adapters.web.subjects import WITHIN_US
 from core.contents import METADATA_BYTES_MAX
 from core.lane_life import HOST_REFUSALS, HOST_REFUSALS_WITHIN_US
 from core.outcomes import OutcomeName
@@ -16,7 +18,7 @@ from scenarios.file.sides import Fault, Provider
 from scenarios.laws.registry import LAWS
 from tests.edges.documents.pages import ROOT
 
-_IN_WORDS: Final = {5: "five", 10: "ten", 12: "twelve", 13: "thirteen", 14: "fourteen", 16: "sixteen"}
+_IN_WORDS: Final = {2: "two", 5: "five", 10: "ten", 12: "twelve", 13: "thirteen", 14: "fourteen", 16: "sixteen"}
 _CIRCUIT: Final = CircuitRule()
 _BREAKER: Final = BreakerRule()
 
@@ -41,6 +43,11 @@ SENTENCES: Final = {
         f"{_IN_WORDS[HOST_REFUSALS]} conversations of a host",
         f"within {_IN_WORDS[_seconds(HOST_REFUSALS_WITHIN_US)]} seconds pause the host",
         f"All have a jitter of {Schedule(after_us=()).jitter}",
+    ],
+    "docs/erasure.md": [
+        f"longer than {_IN_WORDS[_seconds(WITHIN_US)]} seconds",
+        f"At most {RUNNING_MAX} are under way",
+        f"for {Bounds().dedup_for_us // DAY_US} days",
     ],
     "docs/messages.md": [
         f"remembered for {Bounds().dedup_for_us // DAY_US} days",
