@@ -12,6 +12,7 @@ import anyio
 from actors.errands import Errands
 from actors.parcels import Parcels
 from actors.sender import NONSENSE
+from core.erasures import ERASED
 from core.errors import Forbidden, NotFound
 from core.message import OPEN, fold
 from core.policies import SECOND_US
@@ -27,9 +28,6 @@ _ROWS_AT_ONCE: Final = 16
 _PARTS_MAX: Final = 1_000
 # How soon a message in flight is looked at again.
 _AGAIN_US: Final = SECOND_US // 4
-
-# What a message is cancelled for where its peer is to be forgotten.
-ERASED: Final = "erased"
 
 Swept = Callable[[Sequence[int], int], Awaitable[None]]
 """Makes durable that the private rows of these streams are gone, so many of which were open."""

@@ -16,6 +16,9 @@ from core.records import Head, Recorded, Sealed
 from core.sealing import commitment_of
 from core.views import ErasureState
 
+ERASED: Final = "erased"
+"""What a message is cancelled for where its peer is to be forgotten."""
+
 STATUSES: Final = frozenset({"erasing", "erased"})
 """What the heads of erasures show, and no others of the installation's streams."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from core import events as e
+from core.erasures import ERASED
 from core.message import FALLBACK_DUE
 from core.records import Recorded
 from scenarios.capsules.naming import Cast
@@ -19,7 +20,7 @@ from scenarios.capsules.stretch import Stretch, Tale
 BEHIND_US: Final = 50_000
 _LEAST_US: Final = 1_000
 # What nobody but a person or an application asks for.
-_NOT_ASKED: Final = frozenset({FALLBACK_DUE})
+_NOT_ASKED: Final = frozenset({FALLBACK_DUE, ERASED})
 
 
 def ends_of_lives(stretch: Stretch) -> Iterator[dict[str, object]]:
@@ -87,7 +88,8 @@ def _of_messages(stretch: Stretch, cast: Cast) -> Iterator[Order]:
             event = entry.event
             if isinstance(event, e.CancelRequested):
                 is_asked = True
-                yield entry.at_us, {"do": "cancel", "message": name}
+                if event.reason not in _NOT_ASKED:
+                    yield entry.at_us, {"do": "cancel", "message": name}
             elif isinstance(event, e.MessageCancelled) and event.reason not in _NOT_ASKED and not is_asked:
                 yield entry.at_us, {"do": "cancel", "message": name}
             elif isinstance(event, e.MessageRedriven) and event.job not in jobs and (place or not tale.is_carried):
@@ -99,7 +101,7 @@ def _of_messages(stretch: Stretch, cast: Cast) -> Iterator[Order]:
 
 
 def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
-    """Bulk redrives, and circuits that a person reset."""
+    """Bulk redrives, circuits that a person reset, and people who were forgotten."""
     by_conversation = {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
     for stream, entries in stretch.others.items():
         for entry in entries:
@@ -108,6 +110,8 @@ def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
                 yield from _bulk(entry, event, cast, lanes)
             elif isinstance(event, e.CircuitClosed) and event.by == "operator":
                 yield from _reset(entry, by_conversation.get(stream), cast)
+            elif isinstance(event, e.ErasureStarted):
+                yield from _forgotten(entry, by_conversation.get(event.conversation), cast)
 
 
 def people(stretch: Stretch, cast: Cast) -> Iterator[dict[str, object]]:
@@ -150,3 +154,10 @@ def _bulk(entry: Recorded, event: e.RedriveStarted, cast: Cast, lanes: Lanes) ->
 def _reset(entry: Recorded, tale: Tale | None, cast: Cast) -> Iterator[Order]:
     if tale is not None:
         yield entry.at_us, {"do": "reset", "message": cast.names[tale.stream]}
+
+
+def _forgotten(entry: Recorded, tale: Tale | None, cast: Cast) -> Iterator[Order]:
+    if tale is None:
+        cast.left_out["people who were forgotten and got no message in this stretch"] += 1
+    else:
+        yield entry.at_us, {"do": "forget", "message": cast.names[tale.stream]}
