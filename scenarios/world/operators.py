@@ -25,6 +25,9 @@ class Operators:
     def __init__(self, ground: Ground, reach: Reach) -> None:
         self._ground = ground
         self._reach = reach
+        # Who is being forgotten on the word of the present order: where the next one is refused, they are not asked for
+        # again. There may be more of them than erasures under way.
+        self._begun: set[tuple[str, str, str]] = set()
 
     async def run(self) -> None:
         """Gives every order that is still to be given."""
@@ -40,6 +43,7 @@ class Operators:
                 await asyncio.sleep(1)
             else:
                 self._ground.orders.pop(0)
+                self._begun.clear()
 
     async def _give(self, order: Operator, system: System) -> None:
         match order.do:
@@ -56,8 +60,10 @@ class Operators:
             case "reset" | "release":
                 await self._to_conversations(order, system.errands)
             case "forget":
-                for tenant, channel, address in self._peers_of(order):
-                    await system.erasures.begin(tenant, channel, address)
+                for peer in self._peers_of(order):
+                    if peer not in self._begun:
+                        await system.erasures.begin(*peer)
+                        self._begun.add(peer)
 
     async def _to_message(self, order: Operator, errands: Errands, stream: int) -> None:
         try:

@@ -11,6 +11,8 @@ from core.message import WAITING
 from scenarios.world.ground import Ground
 
 _MOVING: Final = WAITING | {"sending"}
+# What is under way besides messages, as its head shows it.
+_UNDER_WAY: Final = frozenset({("sys", "running"), ("sys", "erasing"), ("plan", "pending")})
 
 
 def moves(ground: Ground, system: System) -> bool:
@@ -23,7 +25,7 @@ def moves(ground: Ground, system: System) -> bool:
             messages and status in _MOVING and (lane not in paused or status == "sending")
             for (_, _, lane, status), (messages, _) in durable.tallies.items()
         )
-        or any((head.kind, head.status) in {("sys", "running"), ("plan", "pending")} for head in durable.heads.values())
+        or any((head.kind, head.status) in _UNDER_WAY for head in durable.heads.values())
         or (bool(paused) and _leaves(ground, system))
     )
 
