@@ -95,12 +95,17 @@ class Forgetting:
         known = await self._devices.of_user(subject.tenant, subject.address) or []
         found = {one.private.name.address for one in known if one.private is not None}
         if subject.conversation:
-            found |= await self._sweeper.addresses_of_parts(subject.conversation)
+            parts = await self._sweeper.addresses_of_parts(subject.conversation)
+            # A push may have come to somebody else's too: as its fallback. They are not whom this is about.
+            found |= {address for address in parts if _user_of(address) == subject.address}
         return found
 
     async def _close(self, account: "_Account", subject: Subject) -> None:
         """From here on nobody writes there; whoever did before is in the log when this returns."""
-        await account.advance(gone=Gone(addresses=(_change(subject, "closed"),)))
+        leads_to = await self._log.conversation_at(subject.tenant, subject.channel, subject.name)
+        if leads_to != -subject.conversation:
+            # Said once: what has to be done again in a time of trouble must not grow the log.
+            await account.advance(gone=Gone(addresses=(_change(subject, "closed"),)))
         if self._in_step is not None:
             await self._in_step()
 
@@ -162,6 +167,11 @@ class _Account:
 
 def _has_devices(subject: Subject) -> bool:
     return subject.channel == "push" and named_in(subject.address) is None
+
+
+def _user_of(address: str) -> str | None:
+    name = named_in(address)
+    return None if name is None else name.user
 
 
 def _change(subject: Subject, becomes: Literal["closed", "gone"]) -> AddressChange:

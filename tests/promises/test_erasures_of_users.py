@@ -141,3 +141,39 @@ def test_a_crash_anywhere_leaves_nothing_behind(after_commits: int) -> None:
     with pytest.raises(PowerCut) as cut:
         run_virtual(first)
     run_virtual(second, start_s=cut.value.now_s)
+
+
+def test_whoever_got_a_fallback_of_their_push_is_somebody_else() -> None:
+    """Bob keeps his devices and pushes where one to Ann came to one for him, and Ann is forgotten all the same."""
+
+    async def main() -> None:
+        async with pushing() as house:
+            await family(house, "bob")
+            await house.push("ann", 1, fallback=[_push_to("bob")])
+            await house.pass_time(5)
+            state = await forgotten(house)
+            assert (state.status, state.messages) == ("erased", 1)
+            assert {house.status("bob", device) for device in DEVICES} == {"active"}
+            assert sum(isinstance(event, e.ErasureStarted) for event in house.all_events()) == 1
+            house.assert_sound()
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("other", ["ann", "bob"])
+def test_pushes_that_fall_back_in_a_circle_are_no_circle_of_erasures(other: str) -> None:
+    """Nobody waits for themselves, nor for whoever waits for them."""
+
+    async def main() -> None:
+        async with pushing() as house:
+            await house.push("ann", 1, fallback=[_push_to(other)])
+            await house.push(other, 2, fallback=[_push_to("ann")])
+            await house.pass_time(5)
+            assert ((await forgotten(house)).status, (await forgotten(house, other)).status) == ("erased", "erased")
+            assert house.durable.sealed == {}
+
+    run_virtual(main)
+
+
+def _push_to(user: str) -> dict[str, object]:
+    return {"channel": "push", "to": user, "content": {"title": "News", "body": ".", "data": {"n": "9"}}}
