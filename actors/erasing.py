@@ -13,7 +13,7 @@ from actors.errands import Errands
 from actors.parcels import Parcels
 from actors.sender import NONSENSE
 from core.erasures import ERASED
-from core.errors import Forbidden, NotFound
+from core.errors import Forbidden, NotFound, TidingsError
 from core.message import OPEN, fold
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
@@ -112,13 +112,20 @@ class Sweeper:
 
     async def _rows(self, streams: Iterable[int]) -> dict[int, Sealed | None]:
         rows: dict[int, Sealed | None] = {}
+        troubles: list[TidingsError] = []
 
         async def read(stream: int) -> None:
-            rows[stream] = await self._log.sealed_of(stream)
+            try:
+                rows[stream] = await self._log.sealed_of(stream)
+            except TidingsError as error:
+                troubles.append(error)
 
         async with anyio.create_task_group() as group:
             for stream in streams:
                 group.start_soon(read, stream)
+        # Not by way of the group, which would make another error of it.
+        if troubles:
+            raise troubles[0]
         return rows
 
     async def _address_of(self, stream: int) -> str | None:

@@ -16,7 +16,7 @@ from actors.peers import Peers
 from actors.sender import LOG_TROUBLE, NONSENSE
 from actors.turns_by_name import TurnsByName
 from core.erasures import Erasure
-from core.errors import NotFound, Overloaded
+from core.errors import NotFound, Overloaded, StoreUnavailable
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
 from core.views import ErasureState
@@ -128,7 +128,8 @@ class Erasures:
                 self._launch(stream, b"" if sealed is None else sealed.subject)
 
     def _launch(self, stream: int, name: bytes) -> None:
-        if self._group is not None:
+        # Whoever looks for those under way may come upon one that just begins.
+        if self._group is not None and stream not in self._over:
             self._about[name] = stream
             self._over[stream] = anyio.Event()
             self._group.start_soon(self._work, stream, name)
@@ -145,18 +146,29 @@ class Erasures:
     async def _is_through(self, stream: int) -> bool:
         """Goes on with one as far as it gets; answers whether nothing is left to do, here and now."""
         try:
-            erasure = await self._streams.read(None, stream)
-            if erasure.state.status == "erasing":
+            erasure = await self._recorded(stream)
+            if erasure is not None and erasure.state.status == "erasing":
                 await self._carry_out(erasure, await self._streams.subject_of(erasure))
-        except NotFound:
-            return True  # It was not recorded after all.
         except NONSENSE as error:
             # It waits for a person, and for the next start.
             self._witness.note("erasure_parked", erasure=stream, error=str(error))
-        except LOG_TROUBLE as error:
+        except (NotFound, *LOG_TROUBLE) as error:
             self._witness.note("erasures_refused", error=type(error).__name__)
             return False
         return True
+
+    async def _recorded(self, stream: int) -> Erasure | None:
+        """One as the log has it; None where it was surely not recorded. Raises StoreUnavailable where none can tell."""
+        # Whoever began it may have left before the log had answered.
+        await self._log.settled()
+        health, why = self._log.health()
+        try:
+            return await self._streams.read(None, stream)
+        except NotFound:
+            if health == "failing":
+                # What it was writing when it failed may still come to be there.
+                raise StoreUnavailable(why) from None
+            return None
 
     async def _carry_out(self, erasure: Erasure, subject: Subject) -> None:
         begun: set[int] = set()

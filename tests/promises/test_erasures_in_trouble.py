@@ -1,0 +1,105 @@
+"""An erasure whose log fails, or whose asker leaves: it goes on, once, and nothing beside it ends."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import tzinfo
+
+import anyio
+import pytest
+
+from core import events as e
+from core.policies import SECOND_US
+from eventstore.disk import Border
+from eventstore.durable import Durable
+from scenarios.loop.run import run_virtual
+from tests.promises.house import House, living, mail, settings_of
+from tests.promises.other_side import ObedientDisk, Provider
+from tests.promises.test_erasures import ANN, LATER, assert_sound, private_of
+
+
+class BadSector(ObedientDisk):
+    """A disk of which some reads in a row fail, counted from when it is armed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: int | None = None
+
+    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
+        """Called at a border of a commit or a read."""
+        if border == "before_read" and self.left is not None:
+            self.left -= 1
+            self.is_unreadable = -3 <= self.left < 0
+        return super().at(border, rows)
+
+
+class LateAnswers(ObedientDisk):
+    """A disk whose commits are there a while before anybody is told."""
+
+    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
+        """Called at a border of a commit or a read."""
+        return asyncio.sleep(0.005) if border == "before_answer" and rows else super().at(border, rows)
+
+
+@pytest.mark.parametrize("reads", range(0, 26, 2))
+def test_reads_that_fail_only_delay_it(reads: int) -> None:
+    """Whichever read it is, be it one of many at once: the daemon lives on, and so does the erasure."""
+
+    async def main() -> None:
+        disk = BadSector()
+        async with living(disk=disk) as house:
+            for number in range(5):
+                await house.post(ANN, number, send_at=LATER)
+            erasure = await house.system.erasures.begin("org1", "email", ANN)
+            disk.left = reads
+            await house.pass_time(10)
+            state = await house.system.erasures.done("org1", erasure, within_us=60 * SECOND_US)
+            assert (state.status, private_of(house.durable)) == ("erased", set())
+            assert disk.left < 0
+            assert_sound(house.durable)
+
+    run_virtual(main)
+
+
+def test_whoever_asked_and_left_before_the_answer_is_served() -> None:
+    """What was on its way to the log is carried out once it is there, not first after the next start."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        async with living(disk=disk) as house:
+            await house.post(ANN, 1, send_at=LATER)
+            disk.commit_us = 5_000
+            async with anyio.create_task_group() as group:
+                group.start_soon(house.system.erasures.begin, "org1", "email", ANN)
+                await house.pass_time(0.002)
+                group.cancel_scope.cancel()
+            assert not [event for event in house.all_events() if isinstance(event, e.ErasureStarted)]
+            await house.pass_time(30)
+            assert [event.cancelled for event in house.all_events() if isinstance(event, e.SubjectErased)] == [1]
+            assert private_of(house.durable) == set()
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("later_ms", range(0, 30, 3))
+def test_one_that_begins_while_others_are_found_again_is_carried_out_once(later_ms: int) -> None:
+    """Whoever looks for those under way may come upon it before it is known here to have begun."""
+
+    async def main() -> None:
+        disk = LateAnswers()
+        house = House(Durable(), settings_of(), provider=Provider(), disk=disk, zone_of=_nowhere)
+        await house.open()
+        disk.read_us = 5_000
+        erasures = house.system.erasures
+        async with anyio.create_task_group() as group:
+            group.start_soon(erasures.begin, "org1", "email", mail(2))
+            await house.pass_time(later_ms / 1_000)
+            group.start_soon(erasures.run)
+            await house.pass_time(1)
+            group.cancel_scope.cancel()
+        assert [type(event) for event in house.all_events()] == [e.ErasureStarted, e.SubjectErased]
+
+    run_virtual(main)
+
+
+def _nowhere(_: str) -> tzinfo:
+    raise AssertionError("nobody asks for a zone")
