@@ -133,7 +133,12 @@ def _receipt(_event: Event, data: Event) -> str:
 
 
 def _cancelled(_event: Event, data: Event) -> str:
-    return f"Cancelled ({_WHY_CANCELLED.get(str(data['reason']), data['reason'])})."
+    return f"Cancelled ({_why_cancelled(data)})."
+
+
+def _why_cancelled(data: Event) -> str:
+    reason = str(data["reason"])
+    return _WHY_CANCELLED.get(reason, reason)
 
 
 _TELLERS: Final[Mapping[str, Callable[[Event, Event], str]]] = {
@@ -151,7 +156,7 @@ _TELLERS: Final[Mapping[str, Callable[[Event, Event], str]]] = {
     "MessageSetAside": lambda _event, _data: "Set aside: it goes on, and others no longer wait behind it.",
     "MessageRescheduled": lambda _, data: f"Moved to {instant(data['due'])}.",
     "MessageRedriven": _redriven,
-    "CancelRequested": lambda _, data: f"A cancel came while an attempt was out ({data['reason']}).",
+    "CancelRequested": lambda _, data: f"A cancel came while an attempt was out ({_why_cancelled(data)}).",
     "MessageCancelled": _cancelled,
     "MessageExpired": lambda _event, _data: "Expired before it could be delivered.",
     "MessageDead": _dead,

@@ -127,6 +127,10 @@ SAID: list[tuple[e.Event, str]] = [
         "Redriven by redrive_0000000000001: its schedule begins anew, next try at once.",
     ),
     (e.CancelRequested(reason="requested"), "A cancel came while an attempt was out (requested)."),
+    (
+        e.CancelRequested(reason="erased"),
+        "A cancel came while an attempt was out (whoever it was for is forgotten).",
+    ),
     (e.MessageCancelled(reason="requested"), "Cancelled (requested)."),
     (e.MessageCancelled(reason="fallback"), "Cancelled (the time of its fallback has come)."),
     (e.MessageCancelled(reason="erased"), "Cancelled (whoever it was for is forgotten)."),
