@@ -5,7 +5,7 @@ from typing import Final, cast
 import anyio
 import pytest
 
-from core.outcomes import Permanent, Transient
+from core.outcomes import Permanent, Recipient, Transient
 from core.records import Append
 from eventstore.memory import MemoryLog
 from tests.edges.web.house import EMAIL, Given, House, Json, later, running
@@ -55,8 +55,9 @@ async def over(house: House, erasure: Json) -> Json:
 
 async def test_somebody_is_forgotten(house: House) -> None:
     """The answer counts what went, can be had again, and like every event of it says nothing of the address."""
-    sent = await house.accepted(reference="event42", metadata={"a": 1})
-    await house.until(sent, "sent")
+    asked = EMAIL | {"reference": "event42", "metadata": {"a": 1}}
+    sent = (await house.ask("POST /v1/messages", asked, headers={"X-Correlation-Id": "trip7"})).json
+    assert (await house.until(sent, "sent"))["correlation"] == "trip7"
     planned = await house.accepted(send_at=later(days=1), reference="event42")
     other = await house.accepted(to="bob@example.com", send_at=later(days=1), reference="event42")
     given = await house.ask(FORGET, ANN, role="operate")
@@ -74,7 +75,7 @@ async def test_somebody_is_forgotten(house: House) -> None:
     assert [(state["status"], state["reason"], state["reference"]) for state in states] == [
         ("sent", None, None), ("cancelled", "erased", None), ("scheduled", None, "event42"),
     ]  # fmt: skip
-    assert states[0]["metadata"] is None
+    assert (states[0]["metadata"], states[0]["correlation"]) == (None, None)
     found = (await house.ask("GET /v1/messages?reference=event42")).json
     assert [message["id"] for message in cast("list[Json]", found["messages"])] == [other["id"]]
     page = await house.ask("GET /v1/events?limit=1000")
@@ -178,6 +179,27 @@ async def test_a_repeat_is_a_repeat_afterwards_too(house: House) -> None:
     assert new["conversation"] != message["conversation"]
     await house.until(new, "sent")
     assert len(house.provider.seen) == 2
+
+
+async def test_whoever_wanted_no_more_gets_none_afterwards(house: House) -> None:
+    """A message dies in the old conversation, whose release ends that; another conversation is not there any more."""
+    house.provider.answers = [Recipient(code="550 5.1.1")]
+    dead = await house.accepted()
+    await house.until(dead, "dead")
+    other = await house.accepted(to="bob@example.com")
+    await house.until(other, "sent")
+    await forgotten(house, ANN | {"address": "bob@example.com"})
+    await forgotten(house)
+    assert (await house.ask(f"GET /v1/conversations/{other['conversation']}")).status == 404
+    path = f"/v1/conversations/{dead['conversation']}"
+    assert (await house.ask(f"GET {path}")).json["suppressed"] == {"scope": "all", "reason": "recipient"}
+    after = await house.accepted()
+    assert after["conversation"] == dead["conversation"]
+    assert (await house.until(after, "dead"))["reason"] == "suppressed"
+    assert (await house.ask(f"POST {path}/release", role="operate")).json == {"released": 0}
+    await house.until(await house.accepted(), "sent")
+    await forgotten(house)
+    assert (await house.accepted())["conversation"] != dead["conversation"]
 
 
 async def test_a_user_goes_with_their_devices(house: House) -> None:
