@@ -35,7 +35,7 @@ _STATUSES: Final = {
     "ErasureAdvanced": "erasing",
     "SubjectErased": "erased",
 }
-_COMMITS: Final = (e.MessageAccepted, e.DeviceRegistered, e.PlanSet, e.PlanApplied)
+_COMMITS: Final = (e.MessageAccepted, e.DeviceRegistered, e.PlanSet, e.PlanApplied, e.ErasureStarted)
 
 
 def state_is_the_fold(evidence: Evidence) -> Iterator[Finding]:
@@ -138,14 +138,23 @@ def _vault(durable: Durable, stream: int, entries: Sequence[Recorded]) -> Iterat
 
 
 def _may_be_erased(durable: Durable, entries: Sequence[Recorded]) -> bool:
-    """Whether somebody was to be forgotten with it: whoever a message is for, or the user of a removed device."""
-    first, last = entries[0].event, entries[-1].event
-    jobs = [durable.streams[stream][0].event for stream, head in durable.heads.items() if head.kind == "sys"]
-    erasures = [event for event in jobs if isinstance(event, e.ErasureStarted)]
-    if isinstance(first, e.MessageAccepted):
-        return any(one.conversation == first.conversation for one in erasures)
-    is_of_user = any(one.channel == "push" for one in erasures)
-    return is_of_user and isinstance(last, e.DeviceRemoved)
+    """Whether somebody was to be forgotten with it: whoever a message is for, or the user of a removed device.
+
+    What came after an erasure was over is none of it; of an erasure itself the row goes with its end.
+    """
+    first, last = entries[0], entries[-1]
+    if isinstance(first.event, e.ErasureStarted):
+        return isinstance(last.event, e.SubjectErased)
+    jobs = [durable.streams[stream] for stream, head in durable.heads.items() if head.kind == "sys"]
+    erasures = [(job[0].event, job[-1]) for job in jobs if isinstance(job[0].event, e.ErasureStarted)]
+    if isinstance(first.event, e.MessageAccepted):
+        return any(
+            begun.conversation == first.event.conversation
+            and (first.at_us <= end.at_us or not isinstance(end.event, e.SubjectErased))
+            for begun, end in erasures
+        )
+    is_of_user = any(begun.channel == "push" for begun, _ in erasures)
+    return is_of_user and isinstance(last.event, e.DeviceRemoved)
 
 
 def _counts(durable: Durable) -> Iterator[Finding]:
