@@ -31,8 +31,6 @@ REFERENCE_MAX: Final = 10_000
 _TAKEN_IN_US: Final = (SECOND_US // 20, SECOND_US // 4, SECOND_US)
 # Open messages of one conversation that are counted for people.
 _COUNTED_MAX: Final = 10_000
-# With what a conversation begins whose peer did something of their own accord before any message was sent.
-_FIRST_ACTS: Final = (e.WindowOpened, e.PeerSuppressed)
 
 
 class Errands:
@@ -229,13 +227,13 @@ class Errands:
         return await head_in(self._log, tenant, stream)
 
     async def _peer_of(self, tenant: str | None, conversation: int) -> tuple[str, str | None]:
-        """Tenant and channel of a conversation; no channel where its peer acted and we never wrote to them."""
+        """Tenant and channel of a conversation; no channel where we never wrote to its peer, or they were forgotten."""
         peer: tuple[str, str | None] | None = await self._log.peer_of(conversation)
         if peer is None:
-            begun = next(iter(await self._log.events_of(conversation)), None)
-            # Any stream's number may be asked for: only a conversation's begins like this.
-            if begun is not None and isinstance(begun.event, _FIRST_ACTS):
-                peer = begun.tenant, None
+            head = await self._log.head_of(conversation)
+            # Any stream's number may be asked for.
+            if head is not None and head.kind == "conv":
+                peer = head.tenant, None
         if peer is None or (tenant is not None and peer[0] != tenant):
             raise NotFound("there is no such conversation")
         return peer
