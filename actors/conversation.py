@@ -5,7 +5,7 @@ the conversation's open messages; the rest is in the log. It must never carry on
 forgets what it knew and reads the log again.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import islice
 from typing import Final
 
@@ -211,6 +211,16 @@ class ConversationActor(Recording):
         async with self.turn:
             message, now_us = await self._recalled(stream)
             return await self._mailed(message, decide(message, now_us), at_us=now_us)
+
+    async def change_together(self, streams: Sequence[int], decide: Decide) -> list[Message]:
+        """Records what `decide` makes of several messages, all in one commit; its errors change nothing."""
+        async with self.turn:
+            await self._recall()
+            messages = [await self._lines.read(stream) for stream in streams]
+            now_us = self._world.clock.now_us()
+            after = await self._record_together([(one, decide(one, now_us)) for one in messages], at_us=now_us)
+            await self._look_ahead()
+            return after
 
     async def tidy(self, stream: int) -> Message:
         """Records what time alone has decided about a waiting message, for which there is no room."""

@@ -13,7 +13,7 @@ from actors.errands import Errands
 from actors.parcels import Parcels
 from actors.sender import NONSENSE
 from core.erasures import ERASED
-from core.errors import Forbidden, NotFound, TidingsError
+from core.errors import Forbidden, NotFound, StreamConflict, TidingsError
 from core.message import OPEN, fold
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
@@ -22,6 +22,8 @@ from core.sealing import unseal
 
 # Messages looked at in one go: their private rows go in one commit.
 _PAGE: Final = 256
+# Messages that are cancelled in one commit, while nothing else happens in their conversation.
+_CANCELLED_AT_ONCE: Final = 64
 # Private rows read at once, each of them as large as a content may be.
 _ROWS_AT_ONCE: Final = 16
 # Messages that a push has come to, at most.
@@ -77,20 +79,33 @@ class Sweeper:
 
     async def _clear(self, heads: Sequence[Head], were_open: Collection[int], swept: Swept) -> list[int]:
         """Has the private rows of all go but those in flight, which it answers with."""
-        is_out = {head.stream: await self._is_out(head) for head in heads}
-        ready = [stream for stream, out in is_out.items() if not out]
+        out = await self._in_flight([head for head in heads if head.status in OPEN])
+        ready = [head.stream for head in heads if head.stream not in out]
         kept = await self._kept(ready)
         if kept:
             ended = await self._log.heads_by([stream for stream in kept if stream in were_open])
             await swept(kept, sum(head.status == "cancelled" for head in ended.values()))
         for stream in ready:
             self._parcels.forget(stream)
-        return [stream for stream, out in is_out.items() if out]
+        return [head.stream for head in heads if head.stream in out]
+
+    async def _in_flight(self, heads: Sequence[Head]) -> set[int]:
+        """Which of these are in flight still; all others of them are cancelled here."""
+        found: set[int] = set()
+        for first in range(0, len(heads), _CANCELLED_AT_ONCE):
+            found |= await self._in_flight_together(heads[first : first + _CANCELLED_AT_ONCE])
+        return found
+
+    async def _in_flight_together(self, heads: Sequence[Head]) -> set[int]:
+        try:
+            messages = await self._errands.cancel_together(heads, reason=ERASED)
+        except (StreamConflict, *NONSENSE):
+            # One of them keeps the others from it, so each is looked at by itself.
+            return {head.stream for head in heads if await self._is_out(head)}
+        return {message.id for message in messages if message.in_flight}
 
     async def _is_out(self, head: Head) -> bool:
-        """Whether a message is in flight still; one that is open and not is cancelled here."""
-        if head.status not in OPEN:
-            return False
+        """Whether a message that was open is in flight still; one that is not is cancelled here."""
         try:
             message = await self._errands.cancel(None, head.stream, reason=ERASED)
         except (Forbidden, NotFound):

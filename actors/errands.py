@@ -5,7 +5,7 @@ actor in its turn, recorded, and only then answered. `tenant` None stands for al
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from actors.conversation import ConversationActor
@@ -65,17 +65,28 @@ class Errands:
         def decide(message: Message, _now_us: int) -> tuple[e.Event, ...]:
             if message.status not in OPEN:
                 raise Forbidden(f"a message that is {message.status} cannot be cancelled, only an open one")
-            if message.cancel is not None:
-                return ()
-            if message.in_flight:
-                return (e.CancelRequested(reason=reason),)
-            cancelled = e.MessageCancelled(reason=reason)
-            if message.doubt_us is None:
-                return (cancelled,)
-            # Its last attempt may have arrived all the same; nobody waits for evidence any more.
-            return e.AmbiguityResolved(attempt=message.attempt, resolution="fail", evidence="operator"), cancelled
+            return _cancelled(message, reason)
 
         return await self._change(await self._head(tenant, stream), decide)
+
+    async def cancel_together(self, heads: Sequence[Head], *, reason: str) -> list[Message]:
+        """The same of several of one conversation, in one commit; those that ended meanwhile stay as they are.
+
+        One of which nothing can be recorded now keeps all the others from it.
+        """
+
+        def decide(message: Message, _now_us: int) -> tuple[e.Event, ...]:
+            return _cancelled(message, reason) if message.status in OPEN else ()
+
+        actor = self._roster.wake(heads[0].conversation, heads[0].tenant)
+        try:
+            messages = await actor.change_together([head.stream for head in heads], decide)
+        except AppendUnknown:
+            for head in heads:
+                self._scheduler.look_into(head)
+            raise
+        self._scheduler.remind(actor)
+        return messages
 
     async def redrive(self, tenant: str | None, stream: int, *, due_us: int = 0, job: int = 0) -> Message:
         """Puts a dead letter back on the agenda, due at `due_us` or now."""
@@ -294,6 +305,19 @@ def redrive_refused(message: Message) -> str | None:
     if any(told.status != "failed" for told in message.receipts):
         return "the message's provider says that it has it: sent again, it would arrive twice"
     return None
+
+
+def _cancelled(message: Message, reason: str) -> tuple[e.Event, ...]:
+    """What cancelling an open message comes to; nothing where that was asked for before."""
+    if message.cancel is not None:
+        return ()
+    if message.in_flight:
+        return (e.CancelRequested(reason=reason),)
+    cancelled = e.MessageCancelled(reason=reason)
+    if message.doubt_us is None:
+        return (cancelled,)
+    # Its last attempt may have arrived all the same; nobody waits for evidence any more.
+    return e.AmbiguityResolved(attempt=message.attempt, resolution="fail", evidence="operator"), cancelled
 
 
 def _release(message: Message, now_us: int) -> tuple[e.Event, ...]:

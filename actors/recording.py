@@ -4,6 +4,7 @@ This file answers for one append for a message and its conversation, and for not
 must never decide what is recorded, nor whose turn it is.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import anyio
@@ -61,6 +62,36 @@ class Recording:
         if own and wants_snapshot(self.state, len(own)):
             await keep_snapshot(self._world.log, self.state)
         return after
+
+    async def _record_together(
+        self, changes: Sequence[tuple[Message, tuple[e.Event, ...]]], *, at_us: int
+    ) -> list[Message]:
+        """One append for several messages, none of which gets another lane or a provider's id with it."""
+        drafts, heads, told = list[Draft](), list[HeadChange](), list[Message]()
+        for message, events in changes:
+            after = message
+            for event in events:
+                after = evolve(after, event, at_us)
+                drafts.append(Draft(stream=after.id, version=after.version, event=event))
+            if events:
+                heads.append(HeadChange(head=head_of(after, self.shard), was=message.status))
+            told.append(after)
+        changed = [after for after, (_, events) in zip(told, changes, strict=True) if events]
+        try:
+            await self._commit(drafts, heads, (), at_us=at_us)
+        except (AppendUnknown, anyio.get_cancelled_exc_class()):
+            for after in changed:
+                self._world.unsure(after)
+                self._notice(after)
+            raise
+        for after in changed:
+            self._notice(after)
+            self._lines.keep(after)
+        return told
+
+    def _notice(self, after: Message) -> None:
+        if _concerns_others(after):
+            self._world.noticed(after)
 
     async def _record_own(self, own: tuple[e.Event, ...], *, at_us: int, names: tuple[Alias, ...] = ()) -> None:
         """One append for the conversation alone."""

@@ -4,7 +4,7 @@ Nothing of the production code is patched; a part is exchanged for one that wrap
 """
 # ruff: noqa: SLF001 - what a daemon is made of is nobody's to choose, so it is taken from the inside
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from msgspec.structs import replace
 
@@ -58,9 +58,9 @@ class NamelessLog(_Appending):
 class HastySweeper(Sweeper):
     """Does not wait for what is in flight."""
 
-    async def _is_out(self, head: Head) -> bool:
-        await super()._is_out(head)
-        return False
+    async def _in_flight(self, heads: Sequence[Head]) -> set[int]:
+        await super()._in_flight(heads)
+        return set()
 
 
 class ForgetfulStreams(ErasureStreams):

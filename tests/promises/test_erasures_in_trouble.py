@@ -8,6 +8,8 @@ import anyio
 import pytest
 
 from core import events as e
+from core.errors import NotFound
+from core.outcomes import OptOut, Transient
 from core.policies import SECOND_US
 from eventstore.disk import Border
 from eventstore.durable import Durable
@@ -29,6 +31,19 @@ class BadSector(ObedientDisk):
         if border == "before_read" and self.left is not None:
             self.left -= 1
             self.is_unreadable = -3 <= self.left < 0
+        return super().at(border, rows)
+
+
+class CountingDisk(ObedientDisk):
+    """A disk that counts its commits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = 0
+
+    def at(self, border: Border, rows: int) -> Awaitable[None] | None:
+        """Called at a border of a commit or a read."""
+        self.commits += border == "before_sync"
         return super().at(border, rows)
 
 
@@ -97,6 +112,65 @@ def test_one_that_begins_while_others_are_found_again_is_carried_out_once(later_
             await house.pass_time(1)
             group.cancel_scope.cancel()
         assert [type(event) for event in house.all_events()] == [e.ErasureStarted, e.SubjectErased]
+
+    run_virtual(main)
+
+
+def test_many_that_wait_are_cancelled_in_few_commits() -> None:
+    """Whoever has hundreds of reminders to come is forgotten in a moment, each of them cancelled for that reason."""
+
+    async def main() -> None:
+        disk = CountingDisk()
+        async with living(disk=disk) as house:
+            streams = [(await house.post(ANN, number, send_at=LATER, order="any")).id for number in range(300)]
+            disk.commits = 0
+            erasure = await house.system.erasures.begin("org1", "email", ANN)
+            state = await house.system.erasures.done("org1", erasure, within_us=60 * SECOND_US)
+            assert (state.status, state.messages, state.cancelled) == ("erased", 300, 300)
+            assert {house.message(stream).reason for stream in streams} == {"erased"}
+            assert disk.commits < 20
+            assert_sound(house.durable)
+
+    run_virtual(main)
+
+
+def test_a_conversation_that_makes_no_sense_keeps_nothing_private_of_its_messages() -> None:
+    """It waits for a person, who is told; nothing can be sent of it any more, and nobody else is held up."""
+
+    async def main() -> None:
+        async with living() as house:
+            streams = [(await house.post(ANN, number, send_at=LATER, order="any")).id for number in range(5)]
+            await house.write_behind(streams[2], e.DaemonStopped(boot=1))
+            erasures = house.system.erasures
+            erasure = await erasures.begin("org1", "email", ANN)
+            assert (await erasures.done("org1", erasure, within_us=60 * SECOND_US)).status == "erasing"
+            assert private_of(house.durable) == {erasure}
+            assert house.notes.count("erasure_parked")
+            other = await erasures.begin("org1", "email", mail(2))
+            assert (await erasures.done("org1", other, within_us=60 * SECOND_US)).status == "erased"
+
+    run_virtual(main)
+
+
+def test_a_conversation_that_began_without_its_peer_is_released_by_a_person() -> None:
+    """Whoever was forgotten and wanted no more is taken back by its id, whatever the conversation began with."""
+
+    async def main() -> None:
+        provider = Provider()
+        provider.answers[ANN] += (Transient(code="451"), OptOut(code="complaint"))
+        async with living(provider=provider) as house:
+            before = await house.post(ANN, 1)
+            await house.pass_time(60)
+            erasure = await house.system.erasures.begin("org1", "email", ANN)
+            await house.system.erasures.done("org1", erasure, within_us=60 * SECOND_US)
+            errands = house.system.errands
+            assert (await errands.conversation("org1", before.conversation)).suppressed == "all"
+            await errands.release("org1", before.conversation)
+            after = await house.post(ANN, 2)
+            await house.pass_time(1)
+            assert house.message(after.id).status == "sent"
+            with pytest.raises(NotFound):
+                await errands.release("org2", before.conversation)
 
     run_virtual(main)
 
