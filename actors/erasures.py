@@ -61,7 +61,8 @@ class Erasures:
 
         One that is under way about the same address is that one. Raises Overloaded where RUNNING_MAX are under way.
         """
-        if len(self._over) >= RUNNING_MAX:
+        is_new = self._peers.name(tenant, channel, address) not in self._about
+        if is_new and len(self._over) >= RUNNING_MAX:
             raise Overloaded(f"{RUNNING_MAX} erasures are under way already")
         return await self._begin(tenant, channel, address)
 
