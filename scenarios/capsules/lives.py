@@ -19,8 +19,6 @@ from scenarios.capsules.stretch import Stretch, Tale
 # A re-run may be so much behind the log, and must still have recorded what the log has.
 BEHIND_US: Final = 50_000
 _LEAST_US: Final = 1_000
-# What nobody but a person or an application asks for.
-_NOT_ASKED: Final = frozenset({FALLBACK_DUE, ERASED})
 
 
 def ends_of_lives(stretch: Stretch) -> Iterator[dict[str, object]]:
@@ -81,28 +79,48 @@ def _of_lanes(stretch: Stretch, lanes: Lanes) -> Iterator[Order]:
 
 def _of_messages(stretch: Stretch, cast: Cast) -> Iterator[Order]:
     jobs = {stream for stream, entries in stretch.others.items() if isinstance(entries[0].event, e.RedriveStarted)}
+    forgotten = set(_forgotten_in(stretch, _firsts(cast)))
     for tale in cast.tales.values():
-        name = cast.names[tale.stream]
-        is_asked = False
-        for place, entry in enumerate(tale.entries):
-            event = entry.event
-            if isinstance(event, e.CancelRequested):
-                is_asked = True
-                if event.reason not in _NOT_ASKED:
-                    yield entry.at_us, {"do": "cancel", "message": name}
-            elif isinstance(event, e.MessageCancelled) and event.reason not in _NOT_ASKED and not is_asked:
+        # What an order to forget leads to anyway is not asked for; one from before the stretch is not told of.
+        not_asked = {FALLBACK_DUE, ERASED} if tale.accepted.conversation in forgotten else {FALLBACK_DUE}
+        yield from _of_message(tale, cast, jobs, not_asked)
+
+
+def _of_message(tale: Tale, cast: Cast, jobs: set[int], not_asked: set[str]) -> Iterator[Order]:
+    name = cast.names[tale.stream]
+    is_asked = False
+    for place, entry in enumerate(tale.entries):
+        event = entry.event
+        if isinstance(event, e.CancelRequested | e.MessageCancelled):
+            is_request = isinstance(event, e.CancelRequested)
+            if event.reason not in not_asked and (is_request or not is_asked):
                 yield entry.at_us, {"do": "cancel", "message": name}
-            elif isinstance(event, e.MessageRedriven) and event.job not in jobs and (place or not tale.is_carried):
-                yield entry.at_us, {"do": "redrive", "message": name}
-            elif isinstance(event, e.MessageReleased):
-                yield entry.at_us, {"do": "release", "message": name}
-            elif isinstance(event, e.MessageRescheduled):
-                cast.left_out["moves of messages to another time: they stand at their last one from the start"] += 1
+            is_asked = is_asked or is_request
+        elif isinstance(event, e.MessageRedriven) and event.job not in jobs and (place or not tale.is_carried):
+            yield entry.at_us, {"do": "redrive", "message": name}
+        elif isinstance(event, e.MessageReleased):
+            yield entry.at_us, {"do": "release", "message": name}
+        elif isinstance(event, e.MessageRescheduled):
+            cast.left_out["moves of messages to another time: they stand at their last one from the start"] += 1
+
+
+def _firsts(cast: Cast) -> dict[int, Tale]:
+    """The first message of each conversation."""
+    return {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
+
+
+def _forgotten_in(stretch: Stretch, firsts: dict[int, Tale]) -> Iterator[int]:
+    """Conversations whose peers an order can name when they are to be forgotten: a message to them has come by then."""
+    for entry in (entry for entries in stretch.others.values() for entry in entries):
+        if isinstance(entry.event, e.ErasureStarted):
+            tale = firsts.get(entry.event.conversation)
+            if tale is not None and tale.asked_us <= entry.at_us:
+                yield entry.event.conversation
 
 
 def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
     """Bulk redrives, circuits that a person reset, and people who were forgotten."""
-    by_conversation = {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
+    by_conversation = _firsts(cast)
     for stream, entries in stretch.others.items():
         for entry in entries:
             event = entry.event
@@ -116,7 +134,7 @@ def _of_others(stretch: Stretch, cast: Cast, lanes: Lanes) -> Iterator[Order]:
 
 def people(stretch: Stretch, cast: Cast) -> Iterator[dict[str, object]]:
     """What people did of their own accord. What comes of an answer or a receipt comes again by itself."""
-    by_conversation = {tale.accepted.conversation: tale for tale in reversed(cast.tales.values())}
+    by_conversation = _firsts(cast)
     for stream, entries in stretch.others.items():
         for entry in entries:
             did = _did(entry.event)
@@ -157,7 +175,7 @@ def _reset(entry: Recorded, tale: Tale | None, cast: Cast) -> Iterator[Order]:
 
 
 def _forgotten(entry: Recorded, tale: Tale | None, cast: Cast) -> Iterator[Order]:
-    if tale is None:
+    if tale is None or tale.asked_us > entry.at_us:
         cast.left_out["people who were forgotten and got no message in this stretch"] += 1
     else:
         yield entry.at_us, {"do": "forget", "message": cast.names[tale.stream]}
