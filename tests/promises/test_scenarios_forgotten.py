@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import pytest
+
 from actors.erasures import RUNNING_MAX
 from core import events as e
 from scenarios.laws.evidence import Evidence
@@ -78,3 +80,18 @@ def test_who_writes_meanwhile_is_asked_to_come_again() -> None:
     assert len(begun) == 150
     assert refused
     assert {begun[key] for key in refused} == {second} != {first}
+
+
+@pytest.mark.slow
+def test_an_address_is_closed_however_much_keeps_coming() -> None:
+    """What comes faster than it can be cancelled is not run after: the sweep behind the closed address finds it."""
+    text = (
+        '[disk]\nlatency = {{ median = "200ms", p99 = "200ms" }}\n'
+        '[[arrive]]\nname = "before"\ncount = 300\nchannel = "webhook"\nto = "{to}"\nsend_at = "1h"\n'
+        '[[arrive]]\nname = "later"\nat = "10s"\nover = "3m"\ncount = 1100\nchannel = "webhook"\nto = "{to}"\n'
+        'send_at = "1h"\n[[operator]]\nat = "20s"\ndo = "forget"\n'
+    )
+    world = run(text.format(to="https://shop.example/orders"))
+    refused = [one.at_us for one in world.books.told if one.what == "refused"]
+    assert min(refused) < 180_000_000
+    assert _counts(world) == (1, 1)
