@@ -22,6 +22,7 @@ from types import FunctionType
 from typing import Any, Final, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+import anyio
 from anyio import lowlevel
 from anyio._backends import _asyncio as anyio_asyncio
 from anyio._core import _synchronization as anyio_events
@@ -119,6 +120,9 @@ class InOrder(WeakKeyDictionary[AsyncGenerator[Any, Any], None]):
 @contextmanager
 def numbered_primitives(loop: Numbering) -> Iterator[None]:
     """While it is entered, anyio makes numbered scopes and events; every other loop gets back the classes it knows."""
+    for name in ("CancelScope", "Event"):
+        # anyio keeps what it finds when a name of its own is first used: found in here, it would outlast this.
+        getattr(anyio, name)
     replaced: list[tuple[Any, str, object]] = [
         (anyio_asyncio, "CancelScope", _NumberedScope),
         (anyio_asyncio, "Event", _NumberedEvent),

@@ -193,3 +193,16 @@ def test_the_hook_sees_each_round_of_callbacks() -> None:
         run_virtual(main, after_batch=look)
     assert seen == sorted(seen)
     assert {instant for instant, _ in seen} == {0.0, 1.0, 2.0, 3.0, 4.0, 5.0}
+
+
+@pytest.mark.parametrize("name", ["CancelScope", "Event"])
+def test_what_a_run_is_first_to_use_is_left_as_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of anyio that nobody used before a run is the same afterwards as if the run had not been."""
+    before = getattr(anyio, name)
+    monkeypatch.delitem(vars(anyio), name)
+
+    async def main() -> None:
+        getattr(anyio, name)()
+
+    run_virtual(main)
+    assert getattr(anyio, name) is before
