@@ -23,6 +23,7 @@ UNLIKE: Final = frozenset({
     "every_provider_over_the_wire",
     "exhausted_then_redriven_in_bulk",
     "expires_while_its_lane_is_paused",
+    "forgotten_while_it_leaves",
     "green_api_logged_out_for_an_hour",
     "limits_hold_across_restarts",
     "meta_retries_and_duplicates",
