@@ -106,6 +106,8 @@ class Forgetting:
         if leads_to != -subject.conversation:
             # Said once: what has to be done again in a time of trouble must not grow the log.
             await account.advance(gone=Gone(addresses=(_change(subject, "closed"),)))
+        # Whoever comes later asks the log, also once that knows nobody there any more.
+        self._peers.drop(subject.tenant, subject.channel, subject.address)
         if self._in_step is not None:
             await self._in_step()
 

@@ -4,7 +4,7 @@ This file answers for finding the conversation with a peer, and for minting one 
 are remembered, so that accepting for them reads nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import anyio
@@ -175,6 +175,11 @@ class Peers:
     def drop(self, tenant: str, channel: str, address: str) -> None:
         """Nothing is remembered of an address."""
         self._known.pop((tenant, channel, address), None)
+
+    def drop_conversations(self, conversations: Collection[int]) -> None:
+        """The same of whoever these conversations are with."""
+        for key in [key for key, peer in self._known.items() if peer.conversation in conversations]:
+            del self._known[key]
 
     # -- first words
 

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from actors.errands import message_in
+from actors.followed_erasures import FollowedErasures
 from actors.followed_lanes import FollowedLanes
 from actors.hooks import Brought, HookIntake, LeftNews
 from actors.intake import Intake
@@ -24,7 +25,7 @@ from core.policies import SECOND_US
 from core.ports import Door, Secrets
 from core.settings import Settings
 
-# How long a new key, the end of one or a lane's pause may go unnoticed here.
+# How long a new key, the end of one, a lane's pause or the end of an erasure may go unnoticed here.
 _LOOK_US: Final = SECOND_US
 
 
@@ -60,6 +61,7 @@ class Standby:
             arrivals=None,
             settings=settings,
         )
+        self._erasures = FollowedErasures(log=world.log, peers=self.intake.peers, witness=world.witness)
         self.hooks = StandbyHooks(self.intake, door, world.secrets)
         self.keys = Keys(log=world.log, clock=world.clock, secrets=world.secrets, mint=self.mint)
         self._active: frozenset[int] = frozenset()
@@ -133,6 +135,7 @@ class Standby:
                 self.keys.forget(key)
                 self._world.witness.note("key_parked", key=key, error=str(error))
         self._active = active
+        await self._erasures.look_again()
         if await self._lanes.look_again():
             self.intake.adopt(self._lanes.settings())
 
