@@ -298,6 +298,31 @@ async def test_a_row_is_not_left_where_somebody_read_while_it_went(tmp_path: Pat
     await log.close()
 
 
+async def test_a_row_is_not_left_where_the_power_went_out_after_its_end(tmp_path: Path, scribe: Scribe) -> None:
+    """What the write-ahead log of an earlier life still holds goes with the first commit of the next."""
+    path, wal = tmp_path / "tidings.db", tmp_path / "tidings.db-wal"
+    log = await SqliteLog.open(path)
+    acceptance = scribe.acceptance()
+    await log.accept(acceptance)
+    eraser = Eraser(scribe, acceptance.conversation)
+    await log.append(eraser.start())
+    left = tmp_path / "left"
+    left.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM event").fetchone()
+        await log.append(eraser.erase(acceptance.sealed.stream))
+        await log.append(eraser.end())
+        for file in (path, wal):
+            (left / file.name).write_bytes(file.read_bytes())
+    await log.close()
+    assert ANN.encode() in (left / wal.name).read_bytes()
+    log = await SqliteLog.open(left / path.name)
+    await log.accept(scribe.acceptance("bob@example.com"))
+    assert ANN.encode() not in (left / path.name).read_bytes() + (left / wal.name).read_bytes()
+    await log.close()
+
+
 @pytest.mark.slow
 async def test_a_rebuild_brings_nothing_back(tmp_path: Path, scribe: Scribe) -> None:
     """What was erased stays so, and a closed address stays closed."""
