@@ -159,11 +159,13 @@ class Durable:
         address, conversation = (tenant, change.channel, change.subject), change.conversation
         if abs(self.addresses.get(address, conversation)) != conversation:
             return
-        self.peers.pop(conversation, None)
         if change.becomes == "closed":
             self.addresses[address] = -conversation
         else:
             self.addresses.pop(address, None)
+        # Another address may lead there still.
+        if conversation not in self.addresses.values():
+            self.peers.pop(conversation, None)
 
     # -- one row, as a call of ours or another store has it
 
