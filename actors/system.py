@@ -16,6 +16,7 @@ from actors.wiring import Wired
 from actors.world import World as World
 from core import events as e
 from core.erasures import STATUSES
+from core.errors import StreamParked
 from core.ids import INSTALLATION
 from core.policies import Policy
 from core.ports import Channel
@@ -170,7 +171,12 @@ class System(Wired):
         for head in await self._world.log.heads_of_kind("sys"):
             if head.stream == INSTALLATION or head.status in STATUSES:
                 continue
-            recorded = await self._world.log.events_of(head.stream)
+            try:
+                recorded = await self._world.log.events_of(head.stream)
+            except StreamParked as error:
+                # A key with it may have been revoked, so it opens nothing; whatever else it is waits as well.
+                self._world.witness.note("sys_parked", stream=head.stream, error=str(error))
+                continue
             if isinstance(recorded[0].event, e.KeyAdded):
                 self.keys.replay(recorded)
             else:

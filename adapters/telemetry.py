@@ -66,6 +66,7 @@ _LEVEL_OF: Final[Mapping[str, Level]] = {
     "call_unread": "warning",
     "send_withheld": "warning",
     "erasure_parked": "error",
+    "sys_parked": "error",
     "erasures_refused": "warning",
     "inbox_refused": "warning",
     "inbox_parked": "error",
