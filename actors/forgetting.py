@@ -76,8 +76,8 @@ class Forgetting:
             await settled()
         if conversation:
             await self._close(account, subject)
-            # One that was set meanwhile.
-            await self._leave_plans(account, subject)
+            # One that was set meanwhile. No others: while they are looked through nobody can write there.
+            await self._leave_plans(account, subject, since_us=erasure.state.started_us)
             await self._sweeper.sweep(conversation, account.swept)
             actor = self._roster.wake(conversation, subject.tenant)
             await actor.hold(lambda state: self._end(account, subject, state))
@@ -85,8 +85,8 @@ class Forgetting:
             await self._end(account, subject, None)
         self._peers.drop(subject.tenant, subject.channel, subject.address)
 
-    async def _leave_plans(self, account: "_Account", subject: Subject) -> None:
-        plans = await self._plans.forget(subject.tenant, subject.channel, subject.address)
+    async def _leave_plans(self, account: "_Account", subject: Subject, *, since_us: int = 0) -> None:
+        plans = await self._plans.forget(subject.tenant, subject.channel, subject.address, since_us=since_us)
         if plans:
             await account.advance(plans=plans)
 

@@ -208,9 +208,10 @@ class Plans:
 
     # -- somebody is forgotten
 
-    async def forget(self, tenant: str, channel: str, address: str) -> int:
+    async def forget(self, tenant: str, channel: str, address: str, *, since_us: int = 0) -> int:
         """Has every plan go on without whoever has an address, in its normal form, and keep nothing of them.
 
+        Those that were not changed since `since_us` are taken as looked through already.
         Answers how many plans had something of them; done again, it goes on where it was cut short. Raises what the log
         answers where it is in trouble. A plan that makes no sense is left to a person.
         """
@@ -219,7 +220,8 @@ class Plans:
         changed = after = 0
         while heads := await self._log.heads_of_kind("plan", after=after, limit=_PAGE):
             for head in heads:
-                changed += head.tenant == tenant and await self._forgets(head.stream, sought)
+                is_meant = head.tenant == tenant and head.changed_us >= since_us
+                changed += is_meant and await self._forgets(head.stream, sought)
             after = heads[-1].stream
         return changed
 

@@ -378,3 +378,21 @@ async def close(house: House, number: int) -> None:
     erasure = await streams.start(streams.fresh(), subject)
     closed = AddressChange(channel="webhook", subject=name, conversation=7, becomes="closed")
     await streams.record(erasure, e.ErasureAdvanced(messages=0, cancelled=0, plans=0), Gone(addresses=(closed,)))
+
+
+def test_plans_that_were_looked_through_before_are_not_read_again() -> None:
+    """While nobody can write to an address, only what was set meanwhile is looked at, be there any number of plans."""
+
+    async def main() -> None:
+        async with living() as house:
+            for number in range(20):
+                await put(house, plan("day_before", people=[number + 2]), f"event{number}")
+            await house.pass_time(1)
+            since_us = house.clock.now_us()
+            await put(house, plan("day_before"))
+            forget_since = partial(house.system.plans.forget, "org1", "webhook", address(1), since_us=since_us)
+            reads = house.disk.reads
+            assert (await forget_since(), await forget_since()) == (1, 0)
+            assert house.disk.reads - reads < 20
+
+    run_virtual(main)
