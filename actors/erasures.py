@@ -16,7 +16,7 @@ from actors.peers import Peers
 from actors.sender import LOG_TROUBLE, NONSENSE
 from actors.turns_by_name import TurnsByName
 from core.erasures import Erasure
-from core.errors import NotFound, Overloaded, StoreUnavailable
+from core.errors import AppendUnknown, NotFound, Overloaded, StoreUnavailable
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
 from core.views import ErasureState
@@ -82,7 +82,8 @@ class Erasures:
         name = self._peers.name(tenant, channel, address)
         async with self._turns.of(name):
             known = self._about.get(name)
-            if known is not None:
+            # One whose beginning nobody could tell of may not be there after all.
+            if known is not None and await self._recorded(known) is not None:
                 return known
             # What was asked for before and is on its way to the log may be the first message there.
             await self._log.settled()
@@ -96,9 +97,11 @@ class Erasures:
             stream = self._streams.fresh()
             try:
                 await self._streams.start(stream, subject)
-            finally:
+            except (AppendUnknown, anyio.get_cancelled_exc_class()):
                 # Where nobody can tell whether it was recorded, it may have begun all the same.
                 self._launch(stream, name)
+                raise
+            self._launch(stream, name)
             return stream
 
     # -- the work

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from core import events as e
-from core.errors import NotFound
+from core.errors import AppendUnknown, NotFound, StoreUnavailable
 from core.outcomes import OptOut, Transient
 from core.policies import SECOND_US
 from eventstore.disk import Border
@@ -93,6 +93,59 @@ def test_whoever_asked_and_left_before_the_answer_is_served() -> None:
             assert private_of(house.durable) == set()
 
     run_virtual(main)
+
+
+def test_whoever_asks_while_writing_fails_is_told_so_each_time() -> None:
+    """Nobody is given the id of an erasure that there is none of, and once it works again one call does it."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        async with living(disk=disk) as house:
+            await house.post(ANN, 1, send_at=LATER)
+            disk.fill()
+            await _refused(house)
+            await house.pass_time(0.3)
+            await _refused(house)
+            disk.empty()
+            await house.pass_time(10)
+            erasure = await house.system.erasures.begin("org1", "email", ANN)
+            state = await house.system.erasures.done("org1", erasure, within_us=60 * SECOND_US)
+            assert (state.status, private_of(house.durable)) == ("erased", set())
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("border", ["before_write", "before_answer"])
+def test_one_that_nobody_knows_of_is_begun_once(border: Border) -> None:
+    """Whoever repeats the call gets an erasure that is there: the one that was recorded after all, or a new one."""
+
+    async def main() -> None:
+        disk = ObedientDisk()
+        async with living(disk=disk) as house:
+            await house.post(ANN, 1, send_at=LATER)
+            disk.fail_later(border)
+            with pytest.raises(AppendUnknown):
+                await house.system.erasures.begin("org1", "email", ANN)
+            erasure = await _begun_in_time(house)
+            state = await house.system.erasures.done("org1", erasure, within_us=60 * SECOND_US)
+            await house.pass_time(10)
+            assert (state.status, private_of(house.durable)) == ("erased", set())
+            assert sum(isinstance(event, e.ErasureStarted) for event in house.all_events()) == 1
+
+    run_virtual(main)
+
+
+async def _refused(house: House) -> None:
+    with pytest.raises(StoreUnavailable):
+        await house.system.erasures.begin("org1", "email", ANN)
+
+
+async def _begun_in_time(house: House) -> int:
+    while True:
+        try:
+            return await house.system.erasures.begin("org1", "email", ANN)
+        except StoreUnavailable:
+            await house.pass_time(0.05)
 
 
 @pytest.mark.parametrize("later_ms", range(0, 30, 3))
