@@ -55,7 +55,7 @@ Address = tuple[str, str, bytes]
 class Committing:
     """The writer's side of the store: where the log goes on, and the next transaction."""
 
-    def __init__(self, numbering: Numbering, expiry_us: int | None) -> None:
+    def __init__(self, numbering: Numbering, expiry_us: int | None, *, may_hold_erased: bool = False) -> None:
         self.numbering = numbering
         # When the oldest dedup row expires; None where there is none.
         self._expiry_us = expiry_us
@@ -64,7 +64,7 @@ class Committing:
         self._addresses: dict[Address, int] = {}
         self._addressed: dict[Address, int] = {}
         # Whether the write-ahead log may still hold rows that were erased.
-        self._has_erased = False
+        self._has_erased = may_hold_erased
 
     def commit(self, connection: sqlite3.Connection, batch: list[Entry]) -> list[Answer]:
         """The answer to each call, all of them durable. Raises StoreUnavailable where nothing of the batch was written.

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from eventstore.sqlite.committing import Committing
+from eventstore.sqlite.connecting import empty_wal
 from eventstore.sqlite.connection import Connection
 from eventstore.sqlite.locking import Lock
 from eventstore.sqlite.opening import open_again, open_to_write, refusing
@@ -58,4 +59,9 @@ class SqliteLog(WritingLog, ReadOnlyLog):
 
 
 def _recovered(path: Path, connection: sqlite3.Connection) -> Committing:
-    return refusing(path, lambda: Committing(numbering_of(connection), oldest_expiry_us(connection)))
+    def recovered() -> Committing:
+        # Whoever reads while we start keeps the write-ahead log as the life before us left it, with what went there.
+        is_kept = not empty_wal(connection)
+        return Committing(numbering_of(connection), oldest_expiry_us(connection), may_hold_erased=is_kept)
+
+    return refusing(path, recovered)
