@@ -73,6 +73,8 @@ class Sheet:
         if sealed.stream in self.sealed or sealed.stream in self.resealed:
             raise StreamConflict(f"stream {sealed.stream}: its vault row is there already")
         self.sealed[sealed.stream] = sealed_row(sealed)
+        # What was to go before it came was another, or none.
+        self.erased.discard(sealed.stream)
         address = acceptance.append.tenant, acceptance.channel, sealed.subject
         known = self.addresses.setdefault(address, acceptance.conversation)
         if known != acceptance.conversation or address in self.changes:

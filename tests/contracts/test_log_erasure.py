@@ -4,103 +4,28 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from anyio import to_thread
 from msgspec.structs import replace
 
-from core import events as e
-from core.erasures import Erasure, Forgotten, begun, evolve, head_of, seal_forgotten
 from core.errors import StreamConflict
-from core.ids import shard_of
 from core.ports import Log
-from core.records import (
-    Acceptance,
-    AddressChange,
-    Append,
-    Draft,
-    HeadChange,
-    MessageFilter,
-    Repeated,
-    Sealed,
-    Stored,
-)
+from core.records import Acceptance, Append, MessageFilter, Repeated, Stored
 from eventstore.audit.findings import Report
 from eventstore.integrity import check
+from eventstore.marking import EVENTS_A_MARK
 from eventstore.memory_book import MemoryBook
 from eventstore.postgres.checking import verify as verify_server
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.rebuilding import rebuild
+from tests.contracts.eraser import ANN, Eraser
 from tests.contracts.nodes import Nodes
 from tests.contracts.scribe import Scribe, digest
 from tests.contracts.stores import MemoryStore, PostgresStore, SqliteStore, Store
 
 pytestmark = pytest.mark.anyio
-
-ANN = "ann@example.com"
-
-
-class Eraser:
-    """Writes the calls of one erasure."""
-
-    def __init__(self, scribe: Scribe, conversation: int) -> None:
-        self._scribe = scribe
-        self.conversation = conversation
-        self.stream = scribe.mint.next(scribe.tick())
-        salt = digest("salt", self.stream)
-        body, self._commitment = seal_forgotten(Forgotten(channel="email", address=ANN), salt)
-        self._sealed = Sealed(
-            stream=self.stream, tenant="org1", subject=digest("subject", ANN), salt=salt, private=body
-        )
-        self._erasure: Erasure | None = None
-
-    def start(self) -> Append:
-        """The intent."""
-        event = e.ErasureStarted(channel="email", conversation=self.conversation, commitment=self._commitment)
-        return self._call(event, sealed=(self._sealed,))
-
-    def erase(self, *streams: int) -> Append:
-        """These rows go."""
-        return self._call(e.ErasureAdvanced(messages=len(streams), cancelled=0), erased=streams)
-
-    def close(self) -> Append:
-        """Nobody writes there any more."""
-        return self._call(e.ErasureAdvanced(messages=0, cancelled=0), addresses=(self._change("closed"),))
-
-    def end(self) -> Append:
-        """Nothing leads there any more."""
-        event = e.SubjectErased(messages=0, cancelled=0)
-        return self._call(event, erased=(self.stream,), addresses=(self._change("gone"),))
-
-    def _change(self, becomes: Literal["closed", "gone"]) -> AddressChange:
-        subject = digest("subject", ANN)
-        return AddressChange(channel="email", subject=subject, conversation=self.conversation, becomes=becomes)
-
-    def _call(
-        self,
-        event: e.Event,
-        *,
-        sealed: tuple[Sealed, ...] = (),
-        erased: tuple[int, ...] = (),
-        addresses: tuple[AddressChange, ...] = (),
-    ) -> Append:
-        at_us, before = self._scribe.tick(), self._erasure
-        after = begun(self.stream, "org1", event, at_us) if before is None else evolve(before, event, at_us)
-        self._erasure = after
-        shard = shard_of("org1", self.stream)
-        was = None if before is None else before.state.status
-        return Append(
-            shard=shard,
-            tenant="org1",
-            at_us=at_us,
-            drafts=(Draft(stream=self.stream, version=after.version, event=event),),
-            heads=(HeadChange(head=head_of(after, shard), was=was),),
-            sealed=sealed,
-            erased=erased,
-            addresses=addresses,
-        )
 
 
 async def way_to(log: Log) -> int | None:
@@ -213,6 +138,29 @@ async def test_a_row_that_comes_and_goes_at_once_is_gone(log: Log, scribe: Scrib
     assert await log.sealed_of(other.stream) is None
 
 
+async def test_a_row_that_comes_behind_its_erasing_is_there(log: Log, scribe: Scribe) -> None:
+    """What was not there when it was to go has not gone, whatever shares a commit."""
+    first = scribe.acceptance()
+    eraser = Eraser(scribe, first.conversation)
+    answers = await asyncio.gather(*_asked(log, eraser.start(), eraser.erase(first.sealed.stream), first))
+    assert answers[-1] == Stored()
+    assert await log.sealed_of(first.sealed.stream) == first.sealed
+
+
+async def test_a_peer_is_known_while_an_address_leads_there(log: Log, scribe: Scribe) -> None:
+    """The last open one that is let go of takes the peer along, closed ones are none."""
+    first = scribe.acceptance()
+    scribe.conversations["second"] = first.conversation
+    second = scribe.acceptance("second")
+    await asyncio.gather(*_asked(log, first, second))
+    eraser = Eraser(scribe, first.conversation)
+    for call in (eraser.start(), eraser.close()):
+        await log.append(call)
+    assert await log.peer_of(first.conversation) == ("org1", "email")
+    await log.append(eraser.end())
+    assert await log.peer_of(first.conversation) == ("org1", "email")
+
+
 async def test_a_key_is_known_when_all_else_is_erased(log: Log, scribe: Scribe) -> None:
     """The same request is the same message, whoever it was for."""
     first = scribe.acceptance(key="k")
@@ -323,6 +271,31 @@ async def test_a_row_is_not_left_where_the_power_went_out_after_its_end(tmp_path
     await log.close()
 
 
+async def test_a_row_is_not_left_where_somebody_read_over_a_restart(
+    tmp_path: Path, scribe: Scribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next life does not know what went in the one before it, and empties the write-ahead log all the same."""
+    # How long a start waits for whoever reads.
+    monkeypatch.setattr("eventstore.sqlite.connecting.BUSY_MS", 1)
+    path, wal = tmp_path / "tidings.db", tmp_path / "tidings.db-wal"
+    log = await SqliteLog.open(path)
+    acceptance = scribe.acceptance()
+    await log.accept(acceptance)
+    eraser = Eraser(scribe, acceptance.conversation)
+    await log.append(eraser.start())
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM event").fetchone()
+        await log.append(eraser.erase(acceptance.sealed.stream))
+        await log.append(eraser.end())
+        await log.close()
+        log = await SqliteLog.open(path)
+        assert ANN.encode() in wal.read_bytes()
+    await log.accept(scribe.acceptance("bob@example.com"))
+    assert ANN.encode() not in path.read_bytes() + wal.read_bytes()
+    await log.close()
+
+
 @pytest.mark.slow
 async def test_a_rebuild_brings_nothing_back(tmp_path: Path, scribe: Scribe) -> None:
     """What was erased stays so, and a closed address stays closed."""
@@ -343,6 +316,53 @@ async def test_a_rebuild_brings_nothing_back(tmp_path: Path, scribe: Scribe) -> 
     assert ANN.encode() not in path.read_bytes()
 
 
+@pytest.mark.slow
+async def test_an_erasure_goes_on_behind_a_rebuild(tmp_path: Path, scribe: Scribe) -> None:
+    """A row that is still there leads to its conversation again, and the erasure closes it again."""
+    path = tmp_path / "tidings.db"
+    log = await SqliteLog.open(path)
+    swept, left = scribe.acceptance(), scribe.acceptance()
+    for acceptance in (swept, left):
+        await log.accept(acceptance)
+    eraser = Eraser(scribe, swept.conversation)
+    for call in (eraser.start(), eraser.erase(swept.sealed.stream), eraser.close()):
+        await log.append(call)
+    await log.close()
+    await to_thread.run_sync(rebuild, path)
+    log = await SqliteLog.open(path)
+    assert [head.status for head in await log.heads_of_kind("sys")] == ["erasing"]
+    assert await log.sealed_of(eraser.stream) is not None
+    assert await log.sealed_of(left.sealed.stream) == left.sealed
+    for call in (eraser.close(), eraser.erase(left.sealed.stream)):
+        await log.append(call)
+    assert await way_to(log) == -eraser.conversation
+    await log.append(eraser.end())
+    await log.close()
+    await to_thread.run_sync(rebuild, path)
+    log = await SqliteLog.open(path)
+    assert await way_to(log) is None
+    await log.close()
+    assert ANN.encode() not in path.read_bytes()
+
+
+@pytest.mark.slow
+async def test_many_that_check_find_an_erased_log_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are gone, and an address that is closed, are missed by nobody who looks at a part."""
+    path, scribe = tmp_path / "tidings.db", Scribe()
+    log = await SqliteLog.open(path)
+    acceptances = [scribe.acceptance(ANN if n % 2 else f"p{n}") for n in range(3 * EVENTS_A_MARK)]
+    await asyncio.gather(*_asked(log, *acceptances))
+    eraser = Eraser(scribe, scribe.conversation(ANN))
+    streams = [acceptance.sealed.stream for acceptance in acceptances[1::4]]
+    for call in (eraser.start(), eraser.erase(*streams), eraser.close()):
+        await log.append(call)
+    await log.close()
+    monkeypatch.setattr("eventstore.sqlite.parts.EVENTS_A_PART", EVENTS_A_MARK)
+    alone = verify(path, processes=1)
+    assert (alone.faults, alone.messages) == ((), len(acceptances))
+    assert verify(path, processes=2) == alone
+
+
 async def test_a_door_elsewhere_does_not_write_to_a_closed_address(nodes: Nodes, scribe: Scribe) -> None:
     """Until it is gone: from then on the address is another conversation's."""
     acting, standing = await nodes.arrive(), await nodes.arrive()
@@ -353,8 +373,13 @@ async def test_a_door_elsewhere_does_not_write_to_a_closed_address(nodes: Nodes,
     other.conversations[ANN] = first.conversation
     for call in (eraser.start(), eraser.close()):
         await log.append(call)
-    with pytest.raises(StreamConflict):
-        await standing.door.accept(other.acceptance())
+    refused, beside = other.acceptance(key="k"), other.acceptance("bob@example.com")
+    answers = await asyncio.gather(standing.door.accept(refused), standing.door.accept(beside), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StreamConflict, Stored]
+    assert log.inbox is not None
+    assert [row.stream for row in await log.inbox.waiting(after=0, limit=9)] == [beside.sealed.stream]
+    assert await log.sealed_of(refused.sealed.stream) is None
+    assert await log.repeated("org1", digest("key", "k")) is None
     for call in (eraser.erase(first.sealed.stream), eraser.end()):
         await log.append(call)
     other.conversations.clear()

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from core.errors import StoreRefused
+from core.errors import StoreRefused, StreamConflict
 from core.parked import append_of, unparked
 from core.records import Stored
 from eventstore.copying.copying import copy_to_file, copy_to_server, extract
-from eventstore.postgres.opening import open_node
+from eventstore.postgres.opening import open_log, open_node
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.log import SqliteLog
+from tests.contracts.eraser import ANN, Eraser
 from tests.contracts.scribe import Scribe
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -70,3 +71,39 @@ async def test_a_copy_to_look_at_holds_the_log_and_nothing_that_waits(postgres_u
     assert (report.faults, report.messages) == ((), 1)
     await standing.close()
     await acting.close()
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+async def test_an_erasure_goes_on_where_its_log_was_copied_to(
+    postgres_url: str,
+    tmp_path: Path,
+    is_swept: bool,  # noqa: FBT001  # A column of the table above.
+) -> None:
+    """A closed address is closed there too, with or without a message's row; and what was erased stays so."""
+    source, back, scribe = tmp_path / "tidings.db", tmp_path / "back.db", Scribe()
+    log = await SqliteLog.open(source)
+    first = scribe.acceptance(ANN)
+    await log.accept(first)
+    eraser = Eraser(scribe, first.conversation)
+    await log.append(eraser.start())
+    if is_swept:
+        await log.append(eraser.erase(first.sealed.stream))
+    await log.append(eraser.close())
+    await log.close()
+
+    await copy_to_server(source, postgres_url, identity=1)
+    server = await open_log(postgres_url, identity=2)
+    assert [head.status for head in await server.heads_of_kind("sys")] == ["erasing"]
+    assert await server.sealed_of(eraser.stream) is not None
+    with pytest.raises(StreamConflict):
+        await server.accept(scribe.acceptance(ANN))
+    for call in (eraser.erase(first.sealed.stream), eraser.end()):
+        await server.append(call)
+    await server.close()
+
+    await copy_to_file(postgres_url, back, identity=3)
+    log = await SqliteLog.open(back)
+    assert await log.conversation_at("org1", "email", first.sealed.subject) is None
+    assert (await log.sealed_of(eraser.stream), await log.sealed_of(first.sealed.stream)) == (None, None)
+    await log.close()
+    assert ANN.encode() not in back.read_bytes()

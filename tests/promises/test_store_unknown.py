@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import AppendUnknown, StoreUnavailable
+from core.errors import AppendUnknown, StoreUnavailable, StreamConflict
 from core.records import Stored
 from eventstore.sqlite.checking import verify
 from eventstore.sqlite.committing import Committing
@@ -17,6 +17,7 @@ from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.recovery import numbering_of
 from eventstore.sqlite.writer import Writer
 from eventstore.waking import Waking
+from tests.contracts.eraser import ANN, Eraser
 from tests.contracts.scribe import Scribe
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -106,6 +107,25 @@ async def test_a_commit_of_unknown_fate_is_called_unknown(bench: Bench, path: Pa
     assert report.faults == ()
     assert report.events == 1 + keeps
     assert bench.writer.numbering.pos == 1 + keeps
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_what_an_address_came_to_is_asked_of_the_file(bench: Bench, path: Path, keeps: bool) -> None:  # noqa: FBT001  # A column of the table above.
+    """Whether one was closed by a commit of unknown fate, or not, is not told from memory when a message comes."""
+    first = bench.scribe.acceptance(ANN)
+    assert await bench.writer.put(first) == Stored()
+    eraser = Eraser(bench.scribe, first.conversation)
+    await bench.writer.put(eraser.start())
+    bench.disk.fault, bench.disk.keeps = SYNC, keeps
+    with pytest.raises(AppendUnknown):
+        await bench.writer.put(eraser.close())
+    await bench.recovered()
+    if keeps:
+        with pytest.raises(StreamConflict):
+            await bench.writer.put(bench.scribe.acceptance(ANN))
+    else:
+        assert await bench.writer.put(bench.scribe.acceptance(ANN)) == Stored()
+    assert verify(path).faults == ()
 
 
 async def test_a_commit_that_surely_failed_is_called_unavailable(bench: Bench, path: Path) -> None:
