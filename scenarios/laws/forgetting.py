@@ -1,10 +1,11 @@
 """Law 16: who was forgotten stays forgotten.
 
 Once an erasure is over, nothing private of what came before is kept, nothing of it leaves any more, no address leads
-there; and whoever wanted to hear nothing still hears nothing.
+there; and whoever wanted to hear nothing still hears nothing, while everybody else is somebody new.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from scenarios.laws.chronicle import CONCLUSIONS, Story
 from scenarios.laws.evidence import Evidence
 from scenarios.laws.finding import Finding
 from scenarios.world.naming import named
+
+# Where people say themselves that they want no more: of these a suppression outlives an erasure.
+_WITH_A_WILL: Final = frozenset({"email", "whatsapp"})
 
 
 class _Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +59,12 @@ def _forgotten(evidence: Evidence, erasure: _Erasure) -> Iterator[Finding]:
         yield from _is_over(evidence, erasure, story)
     if len(before) == len(in_it):
         yield from _leads_nowhere(evidence, erasure)
-    if before:
+    if _was_suppressed(evidence, erasure):
         yield from _is_left_alone(evidence, erasure, before)
+        in_it = [story for story in in_it if story.accepted.channel not in _WITH_A_WILL]
+    for story in in_it:
+        if story not in before:
+            yield _finding(erasure, story, "came after its peer was forgotten, and is of the old conversation")
 
 
 def _is_over(evidence: Evidence, erasure: _Erasure, story: Story) -> Iterator[Finding]:
@@ -90,8 +98,6 @@ def _leads_nowhere(evidence: Evidence, erasure: _Erasure) -> Iterator[Finding]:
 
 def _is_left_alone(evidence: Evidence, erasure: _Erasure, before: Sequence[Story]) -> Iterator[Finding]:
     """Whoever wanted nothing more, or could not be reached, is no other person for having been forgotten."""
-    if not _was_suppressed(evidence, erasure):
-        return
     places = evidence.once(_places)
     peers = {_peer_of(evidence, story) for story in before} - {None}
     for story in evidence.chronicle.stories.values():
@@ -125,7 +131,7 @@ def _was_suppressed(evidence: Evidence, erasure: _Erasure) -> bool:
 def _peer_of(evidence: Evidence, story: Story) -> tuple[str, str, str] | None:
     """Whom a message is for; None where an opt-out is nobody's who can be named before any message."""
     subject = evidence.subjects.get(named(story.key))
-    if subject is None or subject.channel not in {"email", "whatsapp"}:
+    if subject is None or subject.channel not in _WITH_A_WILL:
         return None
     return subject.tenant, subject.channel, subject.to
 

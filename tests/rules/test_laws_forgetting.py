@@ -137,6 +137,19 @@ def test_whoever_wanted_no_more_is_nobody_new() -> None:
     )
 
 
+def test_whoever_is_written_to_afterwards_is_not_who_they_were(evidence: Evidence) -> None:
+    """A message that lands in the conversation of somebody who was forgotten is found: it begins a new one."""
+    forgotten = _first(evidence, e.ErasureStarted).event
+    later = evidence.chronicle.stories[_streams(evidence)["later/1"]].entries[0]
+    assert isinstance(forgotten, e.ErasureStarted)
+    assert isinstance(later.event, e.MessageAccepted)
+    same = replace(later, event=replace(later.event, conversation=forgotten.conversation))
+    events = [same if entry == later else entry for entry in evidence.events]
+    assert "later/1 came after its peer was forgotten, and is of the old conversation" in _words(
+        replace(evidence, events=events)
+    )
+
+
 def test_whoever_wanted_more_is_somebody_new(evidence: Evidence) -> None:
     """Without a suppression the very same is right, and so is a suppression that was taken back before."""
     assert len({story.accepted.conversation for story in evidence.chronicle.stories.values()}) == 2
