@@ -1,7 +1,7 @@
 """Who was forgotten, as a daemon that stands by learns it: it remembers nothing of them any more.
 
-This file answers for what it takes in for them beginning anew, a moment after the erasure is over. It must never record
-anything of an erasure: that is the acting daemon's.
+This file answers for what it takes in for them beginning anew once the erasure is over: while the address is closed it
+forgets where that led. It must never record anything of an erasure: that is the acting daemon's.
 """
 
 from actors.peers import Peers
@@ -19,18 +19,25 @@ class FollowedErasures:
         self._witness = witness
         # What was over before had nothing remembered here.
         self._newest = log.newest()[0]
-        self._under_way: frozenset[int] = frozenset()
+        # The conversations of those that are under way.
+        self._under_way: dict[int, int] = {}
 
     async def look_again(self) -> None:
-        """Whose erasures are over by now is not remembered. Raises Refused where the log cannot be read."""
-        under_way = frozenset(head.stream for head in await self._log.heads_of_kind("sys", status="erasing"))
+        """Whoever is being forgotten is not remembered, nor whose erasure is over by now.
+
+        Raises Refused where the log cannot be read.
+        """
+        under_way = [head.stream for head in await self._log.heads_of_kind("sys", status="erasing")]
         # Those that began and ended since the last look were never seen under way.
         over = [head.stream for head in await self._log.heads_of_kind("sys", status="erased", after=self._newest)]
-        ended = (self._under_way - under_way).union(over)
-        if ended:
-            self._peers.drop_conversations({await self._conversation_of(stream) for stream in sorted(ended)})
-        self._under_way = under_way
-        self._newest = max([self._newest, *under_way, *over])
+        known = self._under_way
+        for stream in (*under_way, *over):
+            if stream not in known:
+                known[stream] = await self._conversation_of(stream)
+        if known:
+            self._peers.drop_conversations(frozenset(known.values()))
+        self._under_way = {stream: known[stream] for stream in under_way}
+        self._newest = max([self._newest, *known])
 
     async def _conversation_of(self, erasure: int) -> int:
         try:

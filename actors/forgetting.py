@@ -20,9 +20,13 @@ from core import events as e
 from core.conversation import Conversation
 from core.device_names import named_in
 from core.erasures import Erasure
-from core.ports import Log
+from core.policies import SECOND_US
+from core.ports import Clock, Log
 from core.records import AddressChange, Alias
 
+# So long an address stays closed at least where other daemons take messages in: each of them looks every second who is
+# being forgotten, and remembers them no more. One that did would lead there again what comes after the end.
+_CLOSED_US: Final = 3 * SECOND_US
 # What goes with most steps.
 _NOTHING: Final = Gone()
 
@@ -37,6 +41,7 @@ class Forgetting:
         self,
         *,
         log: Log,
+        clock: Clock,
         streams: ErasureStreams,
         sweeper: Sweeper,
         peers: Peers,
@@ -47,6 +52,7 @@ class Forgetting:
     ) -> None:
         """`in_step` ends when what other daemons took in before is in the log; None: there are no others."""
         self._log = log
+        self._clock = clock
         self._streams = streams
         self._sweeper = sweeper
         self._peers = peers
@@ -109,6 +115,7 @@ class Forgetting:
         # Whoever comes later asks the log, also once that knows nobody there any more.
         self._peers.drop(subject.tenant, subject.channel, subject.address)
         if self._in_step is not None:
+            await self._clock.sleep_until(self._clock.now_us() + _CLOSED_US)
             await self._in_step()
 
     async def _end(self, account: "_Account", subject: Subject, state: Conversation | None) -> None:

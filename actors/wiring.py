@@ -229,6 +229,7 @@ class Wired:
         sweeper = Sweeper(log=log, clock=clock, errands=self.errands, parcels=self._parcels, witness=world.witness)
         forgetting = Forgetting(
             log=log,
+            clock=clock,
             streams=streams,
             sweeper=sweeper,
             peers=peers,
