@@ -203,6 +203,21 @@ def _key_known(evidence: Evidence) -> bool:
     return arrived > taken
 
 
+def _forgotten_and_suppressed(evidence: Evidence) -> bool:
+    """A message died as suppressed after its peer had been forgotten: the wish outlived the person."""
+    erased_us = {
+        entries[0].event.conversation: entries[-1].at_us
+        for entries in evidence.chronicle.others.values()
+        if isinstance(entries[0].event, e.ErasureStarted) and isinstance(entries[-1].event, e.SubjectErased)
+    }
+    return any(
+        story.entries[0].at_us > erased_us[story.accepted.conversation]
+        for story in evidence.chronicle.stories.values()
+        if story.accepted.conversation in erased_us
+        and any(isinstance(one.event, e.MessageDead) and one.event.reason == "suppressed" for one in story.entries)
+    )
+
+
 def _told(what: str) -> Reached:
     return lambda evidence: any(told.what == what for told in evidence.books.told)
 
@@ -260,6 +275,7 @@ MARKS: Final[Mapping[str, Reached]] = {
     "forgotten": _recorded(e.SubjectErased),
     "forgotten while it waited": _said(e.MessageCancelled, reason="erased"),
     "forgotten while it left": _said(e.CancelRequested, reason="erased"),
+    "forgotten and suppressed": _forgotten_and_suppressed,
     "rescheduled": _recorded(e.MessageRescheduled),
     # Lanes, channels, peers.
     "account down": _said(e.LanePaused, by="provider"),
