@@ -16,7 +16,7 @@ from actors.peers import Peers
 from actors.sender import LOG_TROUBLE, NONSENSE
 from actors.turns_by_name import TurnsByName
 from core.erasures import Erasure
-from core.errors import AppendUnknown, NotFound, Overloaded, StoreUnavailable
+from core.errors import AppendUnknown, CorruptLog, NotFound, Overloaded, StoreUnavailable
 from core.policies import SECOND_US
 from core.ports import Clock, Log, Witness
 from core.views import ErasureState
@@ -186,5 +186,7 @@ class Erasures:
             for other in sorted(begun):
                 if other in self._over:
                     await self._over[other].wait()
+                if (await self._streams.read(None, other)).state.status != "erased":
+                    raise CorruptLog(f"erasure {other}, of another address of the same person, waits for a person")
 
         await self._forgetting.carry_out(erasure, subject, others=others, settled=settled)

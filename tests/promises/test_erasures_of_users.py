@@ -160,6 +160,26 @@ def test_whoever_got_a_fallback_of_their_push_is_somebody_else() -> None:
     run_virtual(main)
 
 
+def test_nobody_is_forgotten_while_one_of_their_devices_is_not() -> None:
+    """Where a device's messages make no sense its user waits for a person as well, and nothing else goes wrong."""
+
+    async def main() -> None:
+        provider = Provider()
+        async with pushing(provider=provider) as house:
+            await family(house)
+            provider.always[to("phone")] = Transient(code="UNAVAILABLE")
+            push = (await house.push("ann", 1)).id
+            await house.pass_time(1)
+            await house.write_behind(house.children(push)["phone"].id, e.DaemonStopped(boot=1))
+            erasure = await house.system.erasures.begin("org1", "push", "ann")
+            await house.pass_time(60)
+            assert (await house.system.erasures.state("org1", erasure)).status == "erasing"
+            assert sum(head.status == "erasing" for head in house.durable.heads.values()) == 2
+            assert house.notes.count("erasure_parked")
+
+    run_virtual(main)
+
+
 @pytest.mark.parametrize("other", ["ann", "bob"])
 def test_pushes_that_fall_back_in_a_circle_are_no_circle_of_erasures(other: str) -> None:
     """Nobody waits for themselves, nor for whoever waits for them."""
