@@ -18,7 +18,7 @@ from scenarios.world.ground import Parts
 from tests.planted.actors import ChangingActor, actors_of
 from tests.planted.plant import Planted, world
 from tests.promises.plants import Through, log_of
-from tests.promises.plants_forgetting import OpenDoorLog, sweep_hastily
+from tests.promises.plants_forgetting import OpenDoorLog, sweep_hastily, wait_for_no_door
 
 
 class LooseScope(Scope):
@@ -95,5 +95,8 @@ RACES: Final[Mapping[str, Planted]] = {
     ),
     "messages slip in behind the sweep": Planted(
         parts=Parts(log_of=log_of(OpenDoorLog)), file=world("forgotten_while_asking"), law=16
+    ),
+    "another daemon remembers who was forgotten": Planted(
+        parts=Parts(opened=wait_for_no_door), file=world("forgotten_behind_a_door"), law=16
     ),
 }
