@@ -8,6 +8,7 @@ from typing import Final, Literal
 from core import events as e
 from core.erasures import Erasure, Forgotten, begun, evolve, head_of, seal_forgotten
 from core.ids import shard_of
+from core.ports import Log
 from core.records import AddressChange, Append, Draft, HeadChange, Sealed
 from tests.contracts.scribe import Scribe, digest
 
@@ -73,3 +74,8 @@ class Eraser:
             erased=erased,
             addresses=addresses,
         )
+
+
+async def way_to(log: Log) -> int | None:
+    """Where the address leads."""
+    return await log.conversation_at("org1", "email", digest("subject", ANN))

@@ -1,9 +1,6 @@
 """What every log promises of erasing: vault rows go for good, and an address is closed before it leads nowhere."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from anyio import to_thread
@@ -14,23 +11,15 @@ from core.ports import Log
 from core.records import Acceptance, Append, MessageFilter, Repeated, Stored
 from eventstore.audit.findings import Report
 from eventstore.integrity import check
-from eventstore.marking import EVENTS_A_MARK
 from eventstore.memory_book import MemoryBook
 from eventstore.postgres.checking import verify as verify_server
 from eventstore.sqlite.checking import verify
-from eventstore.sqlite.log import SqliteLog
-from eventstore.sqlite.rebuilding import rebuild
-from tests.contracts.eraser import ANN, Eraser
+from tests.contracts.eraser import ANN, Eraser, way_to
 from tests.contracts.nodes import Nodes
 from tests.contracts.scribe import Scribe, digest
 from tests.contracts.stores import MemoryStore, PostgresStore, SqliteStore, Store
 
 pytestmark = pytest.mark.anyio
-
-
-async def way_to(log: Log) -> int | None:
-    """Where the address leads."""
-    return await log.conversation_at("org1", "email", digest("subject", ANN))
 
 
 async def checked(store: Store) -> Report:
@@ -128,7 +117,7 @@ async def test_calls_made_at_once_are_as_one_after_another(log: Log, scribe: Scr
 
 
 async def test_a_row_that_comes_and_goes_at_once_is_gone(log: Log, scribe: Scribe) -> None:
-    """And one that goes and comes again is there."""
+    """Whether it was new to the store or not."""
     first = scribe.acceptance()
     eraser = Eraser(scribe, first.conversation)
     await asyncio.gather(*_asked(log, first, eraser.start(), eraser.erase(first.sealed.stream)))
@@ -136,6 +125,27 @@ async def test_a_row_that_comes_and_goes_at_once_is_gone(log: Log, scribe: Scrib
     other = Eraser(scribe, first.conversation)
     await asyncio.gather(*_asked(log, other.start(), other.erase(other.stream), other.erase()))
     assert await log.sealed_of(other.stream) is None
+
+
+async def test_a_row_that_goes_and_comes_again_at_once_is_there(log: Log, scribe: Scribe) -> None:
+    """The last call says what is kept."""
+    eraser = Eraser(scribe, 0)
+    await log.append(eraser.start())
+    before = await log.sealed_of(eraser.stream)
+    assert before is not None
+    goes, comes = eraser.erase(eraser.stream), replace(eraser.erase(), sealed=(before,))
+    await asyncio.gather(*_asked(log, goes, comes))
+    assert await log.sealed_of(eraser.stream) == before
+
+
+async def test_an_address_that_comes_and_is_closed_at_once_stays_closed(log: Log, scribe: Scribe) -> None:
+    """Whoever comes after that commit is refused like whoever shares it."""
+    first = scribe.acceptance()
+    eraser = Eraser(scribe, first.conversation)
+    await asyncio.gather(*_asked(log, first, eraser.start(), eraser.close()))
+    with pytest.raises(StreamConflict):
+        await log.accept(scribe.acceptance())
+    assert await way_to(log) == -first.conversation
 
 
 async def test_a_row_that_comes_behind_its_erasing_is_there(log: Log, scribe: Scribe) -> None:
@@ -207,160 +217,6 @@ async def test_the_check_names_an_erasure_whose_row_is_wrong(store: Store, scrib
     found = {fault.stream: fault.what for fault in (await checked(store)).faults}
     assert "has no vault row" in found[early.stream]
     assert "still there" in found[late.stream]
-
-
-async def test_nothing_of_an_erased_row_is_left_in_the_file(tmp_path: Path, scribe: Scribe) -> None:
-    """Its bytes are overwritten, not only let go of, and not left in the write-ahead log of a daemon that goes on."""
-    path = tmp_path / "tidings.db"
-    log = await SqliteLog.open(path)
-    acceptances = [scribe.acceptance() for _ in range(50)]
-    for acceptance in acceptances:
-        await log.accept(acceptance)
-    eraser, streams = Eraser(scribe, acceptances[0].conversation), [one.sealed.stream for one in acceptances]
-    for call in (eraser.start(), eraser.close(), eraser.erase(*streams)):
-        await log.append(call)
-    files = path, path.with_name("tidings.db-wal")
-    assert [ANN.encode() in file.read_bytes() for file in files].count(True) == 1
-    await log.append(eraser.end())
-    assert not any(ANN.encode() in file.read_bytes() for file in files)
-    assert await log.accept(scribe.acceptance("bob@example.com")) == Stored()
-    await log.close()
-
-
-async def test_a_row_is_not_left_where_somebody_read_while_it_went(tmp_path: Path, scribe: Scribe) -> None:
-    """A reader keeps the write-ahead log as it is; once it is gone, the next commit empties that."""
-    path, wal = tmp_path / "tidings.db", tmp_path / "tidings.db-wal"
-    log = await SqliteLog.open(path)
-    acceptance = scribe.acceptance()
-    await log.accept(acceptance)
-    eraser = Eraser(scribe, acceptance.conversation)
-    await log.append(eraser.start())
-    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM event").fetchone()
-        await log.append(eraser.erase(acceptance.sealed.stream))
-        await log.append(eraser.end())
-        assert ANN.encode() in wal.read_bytes()
-    await log.accept(scribe.acceptance("bob@example.com"))
-    assert ANN.encode() not in path.read_bytes() + wal.read_bytes()
-    await log.close()
-
-
-async def test_a_row_is_not_left_where_the_power_went_out_after_its_end(tmp_path: Path, scribe: Scribe) -> None:
-    """What the write-ahead log of an earlier life still holds goes with the first commit of the next."""
-    path, wal = tmp_path / "tidings.db", tmp_path / "tidings.db-wal"
-    log = await SqliteLog.open(path)
-    acceptance = scribe.acceptance()
-    await log.accept(acceptance)
-    eraser = Eraser(scribe, acceptance.conversation)
-    await log.append(eraser.start())
-    left = tmp_path / "left"
-    left.mkdir()
-    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM event").fetchone()
-        await log.append(eraser.erase(acceptance.sealed.stream))
-        await log.append(eraser.end())
-        for file in (path, wal):
-            (left / file.name).write_bytes(file.read_bytes())
-    await log.close()
-    assert ANN.encode() in (left / wal.name).read_bytes()
-    log = await SqliteLog.open(left / path.name)
-    await log.accept(scribe.acceptance("bob@example.com"))
-    assert ANN.encode() not in (left / path.name).read_bytes() + (left / wal.name).read_bytes()
-    await log.close()
-
-
-async def test_a_row_is_not_left_where_somebody_read_over_a_restart(
-    tmp_path: Path, scribe: Scribe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next life does not know what went in the one before it, and empties the write-ahead log all the same."""
-    # How long a start waits for whoever reads.
-    monkeypatch.setattr("eventstore.sqlite.connecting.BUSY_MS", 1)
-    path, wal = tmp_path / "tidings.db", tmp_path / "tidings.db-wal"
-    log = await SqliteLog.open(path)
-    acceptance = scribe.acceptance()
-    await log.accept(acceptance)
-    eraser = Eraser(scribe, acceptance.conversation)
-    await log.append(eraser.start())
-    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM event").fetchone()
-        await log.append(eraser.erase(acceptance.sealed.stream))
-        await log.append(eraser.end())
-        await log.close()
-        log = await SqliteLog.open(path)
-        assert ANN.encode() in wal.read_bytes()
-    await log.accept(scribe.acceptance("bob@example.com"))
-    assert ANN.encode() not in path.read_bytes() + wal.read_bytes()
-    await log.close()
-
-
-@pytest.mark.slow
-async def test_a_rebuild_brings_nothing_back(tmp_path: Path, scribe: Scribe) -> None:
-    """What was erased stays so, and a closed address stays closed."""
-    path = tmp_path / "tidings.db"
-    log = await SqliteLog.open(path)
-    acceptance = scribe.acceptance()
-    await log.accept(acceptance)
-    eraser = Eraser(scribe, acceptance.conversation)
-    for call in (eraser.start(), eraser.close(), eraser.erase(acceptance.sealed.stream)):
-        await log.append(call)
-    await log.close()
-    await to_thread.run_sync(rebuild, path)
-    log = await SqliteLog.open(path)
-    assert await way_to(log) == -eraser.conversation
-    assert await log.sealed_of(acceptance.sealed.stream) is None
-    await log.append(eraser.end())
-    await log.close()
-    assert ANN.encode() not in path.read_bytes()
-
-
-@pytest.mark.slow
-async def test_an_erasure_goes_on_behind_a_rebuild(tmp_path: Path, scribe: Scribe) -> None:
-    """A row that is still there leads to its conversation again, and the erasure closes it again."""
-    path = tmp_path / "tidings.db"
-    log = await SqliteLog.open(path)
-    swept, left = scribe.acceptance(), scribe.acceptance()
-    for acceptance in (swept, left):
-        await log.accept(acceptance)
-    eraser = Eraser(scribe, swept.conversation)
-    for call in (eraser.start(), eraser.erase(swept.sealed.stream), eraser.close()):
-        await log.append(call)
-    await log.close()
-    await to_thread.run_sync(rebuild, path)
-    log = await SqliteLog.open(path)
-    assert [head.status for head in await log.heads_of_kind("sys")] == ["erasing"]
-    assert await log.sealed_of(eraser.stream) is not None
-    assert await log.sealed_of(left.sealed.stream) == left.sealed
-    for call in (eraser.close(), eraser.erase(left.sealed.stream)):
-        await log.append(call)
-    assert await way_to(log) == -eraser.conversation
-    await log.append(eraser.end())
-    await log.close()
-    await to_thread.run_sync(rebuild, path)
-    log = await SqliteLog.open(path)
-    assert await way_to(log) is None
-    await log.close()
-    assert ANN.encode() not in path.read_bytes()
-
-
-@pytest.mark.slow
-async def test_many_that_check_find_an_erased_log_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that are gone, and an address that is closed, are missed by nobody who looks at a part."""
-    path, scribe = tmp_path / "tidings.db", Scribe()
-    log = await SqliteLog.open(path)
-    acceptances = [scribe.acceptance(ANN if n % 2 else f"p{n}") for n in range(3 * EVENTS_A_MARK)]
-    await asyncio.gather(*_asked(log, *acceptances))
-    eraser = Eraser(scribe, scribe.conversation(ANN))
-    streams = [acceptance.sealed.stream for acceptance in acceptances[1::4]]
-    for call in (eraser.start(), eraser.erase(*streams), eraser.close()):
-        await log.append(call)
-    await log.close()
-    monkeypatch.setattr("eventstore.sqlite.parts.EVENTS_A_PART", EVENTS_A_MARK)
-    alone = verify(path, processes=1)
-    assert (alone.faults, alone.messages) == ((), len(acceptances))
-    assert verify(path, processes=2) == alone
 
 
 async def test_a_door_elsewhere_does_not_write_to_a_closed_address(nodes: Nodes, scribe: Scribe) -> None:
