@@ -106,7 +106,7 @@ class Fallbacks:
         try:
             private = await self._private_of(message)
         except (CorruptLog, NotFound):
-            return e.FallbackRefused(code="content_gone")
+            return await self._begun_before(message) or e.FallbackRefused(code="content_gone")
         code, fallbacks = "none", unsealed_fallbacks(private.fallbacks)
         for place, first in enumerate(fallbacks):
             submission = _submission(message, private, first, fallbacks[place + 1 :])
@@ -118,6 +118,14 @@ class Fallbacks:
             else:
                 return e.FallbackStarted(message=acknowledged.id, channel=await self._channel_of(acknowledged, first))
         return e.FallbackRefused(code=code)
+
+    async def _begun_before(self, message: Message) -> e.FallbackStarted | None:
+        """What an earlier life accepted in its place: it was killed before it said so, and the content went since."""
+        # Newest first: all that a push came to for its devices was there before.
+        for head in await self._log.heads(MessageFilter(cause=message.id), limit=1):
+            if not fold(await self._log.events_of(head.stream)).is_part:
+                return e.FallbackStarted(message=head.stream, channel=head.channel)
+        return None
 
     async def _channel_of(self, acknowledged: Acknowledgement, first: Alternative) -> str:
         """The channel of what was accepted: before a crash that may have been another of the fallbacks."""

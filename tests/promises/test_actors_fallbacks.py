@@ -28,6 +28,7 @@ from tests.promises.accounts import (
     settings_with,
 )
 from tests.promises.house import PLAIN, address, mail, under
+from tests.promises.other_side import ObedientDisk
 
 ONCE: Final = under(PLAIN, name="once", retry=Schedule(after_us=()))
 CHANNELS: Final = settings_with(lane("post", ONCE), lane("calls", channel="webhook", has_receipts=False))
@@ -234,6 +235,30 @@ def test_a_content_that_was_erased_owes_nothing() -> None:
             await house.pass_time(1)
             assert last_of(house, stream) == e.FallbackRefused(code="content_gone")
             assert house.system.ready() == []
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("after_commits", range(6))
+def test_a_fallback_that_had_begun_is_told_of_though_the_content_was_erased(after_commits: int) -> None:
+    """Whichever commit failed: with the content gone what was accepted before is named, and nothing else refused."""
+
+    async def main() -> None:
+        given, disk = accounts_for(*LANES), ObedientDisk()
+        given["post"].always = REFUSED
+        async with open_branches(CHANNELS, given, disk=disk) as house:
+            due = house.moment(house.clock.now_us() + 10 * SECOND_US)
+            stream = (await house.post(mail(1), send_at=due, fallback=[a_call()])).id
+            await house.pass_time(9.5)
+            disk.fail_later("before_sync", after_commits=after_commits)
+            await house.pass_time(1)
+            disk.calm()
+            del house.durable.sealed[stream]
+            await house.pass_time(60)
+            begun = await caused_by(house, stream)
+            is_named = last_of(house, stream) == e.FallbackStarted(message=max(begun, default=0), channel="webhook")
+            assert is_named == bool(begun)
+            assert not house.durable.heads[stream].owes
 
     run_virtual(main)
 
