@@ -74,6 +74,7 @@ class FirstCommits:
             conversation=asked.peer.conversation,
             channel=asked.submission.channel,
             dedup=self.dedup(asked.tenant, asked.submission, now_us),
+            is_known=asked.peer.is_known,
         )
         return Prepared(acceptance=acceptance, message=message, private=private)
 

@@ -31,11 +31,13 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A peer as the log knows it: the keyed hash of its address, and the conversation with it.
 
     `person` is what the address is called over all tenants, while the log has no message to it: the first takes it in.
+    `is_known`: the log has, or had, a row that leads from the address there.
     """
 
     subject: bytes
     conversation: int
     person: bytes | None = None
+    is_known: bool = False
 
     def names_with(self, message: int) -> tuple[Alias, ...]:
         """The names that the commit of a message to this peer brings."""
@@ -99,7 +101,7 @@ class Peers:
         if found is not None and found < 0:
             raise BeingForgotten("whoever has this address is just being forgotten")
         if found is not None:
-            return Peer(subject=subject, conversation=found)
+            return Peer(subject=subject, conversation=found, is_known=True)
         minted = self._mint.next(self._clock.now_us())
         if len(self._unborn) >= self._known_max:
             self._unborn.clear()
@@ -119,15 +121,16 @@ class Peers:
     def forget(self, tenant: str, channel: str, address: str, peer: Peer) -> None:
         """A conversation that was minted here is nobody's: another daemon was first. The log has the right one."""
         key = (tenant, channel, address)
-        if self._known.get(key) == peer:
+        known = self._known.get(key)
+        if known is not None and known.conversation == peer.conversation:
             del self._known[key]
         self._unborn.pop(peer.conversation, None)
 
     def has_message(self, tenant: str, channel: str, address: str) -> None:
-        """The first message to a peer is durable, and what its person is called with it."""
+        """A message to a peer is durable, with its address and what its person is called."""
         known = self._known.get((tenant, channel, address))
-        if known is not None and known.person is not None:
-            self._known[tenant, channel, address] = replace(known, person=None)
+        if known is not None and not known.is_known:
+            self._known[tenant, channel, address] = replace(known, person=None, is_known=True)
 
     async def everywhere(self, channel: str, address: str, lanes: Iterable[str]) -> list[tuple[str, int]]:
         """(tenant, conversation) of everybody who wrote to an address through any of these lanes."""

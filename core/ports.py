@@ -165,8 +165,9 @@ class Door(Protocol):
     def accept(self, acceptance: Acceptance) -> Awaitable[Stored | Repeated]:
         """Takes charge of a message: key, vault row, address and an inbox row in one commit; no event yet.
 
-        Raises StreamConflict where the address has come to belong to another conversation: whoever called asks again
-        who the peer is, and Overloaded where too much waits to be taken in. Otherwise it answers and raises as the log.
+        Raises StreamConflict where the address has come to belong to another conversation, or a peer that is known has
+        none any more: whoever called asks again who the peer is. Raises Overloaded where too much waits to be taken in.
+        Otherwise it answers and raises as the log.
         """
         ...
 

@@ -214,13 +214,18 @@ class Private(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A message to take charge of: first event and head, dedup row, vault row and address, in one commit."""
+    """A message to take charge of: first event and head, dedup row, vault row and address, in one commit.
+
+    `is_known`: the log had its peer's address when it was asked. A door that finds none there writes nothing then
+    (StreamConflict): whoever is remembered may have been forgotten meanwhile.
+    """
 
     append: Append
     sealed: Sealed
     conversation: int
     channel: str
     dedup: Dedup | None = None
+    is_known: bool = False
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):

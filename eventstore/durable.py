@@ -91,6 +91,9 @@ class Durable:
         if repeated is not None:
             return repeated
         self._check_vault(acceptance)
+        address = acceptance.append.tenant, acceptance.channel, acceptance.sealed.subject
+        if acceptance.is_known and address not in self.addresses:
+            raise StreamConflict(f"stream {acceptance.sealed.stream}: its peer's address leads nowhere any more")
         self._write_vault(acceptance)
         self.parking.park(acceptance)
         # Whoever gets the slot of this daemon goes on above its ids, taken in or not.

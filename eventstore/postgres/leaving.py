@@ -19,16 +19,21 @@ from eventstore.rows import sealed_row
 
 # The lock on our own row is what a takeover waits for. One key is in a batch once. An expired one is taken over as the
 # log's writer does it, and one that is there, be it from a moment ago, keeps its message out. A peer that belongs to
-# another conversation breaks the column's NOT NULL, and the batch is sent again without that message.
+# another conversation, or whom nothing leads to any more, breaks the column's NOT NULL, and the batch is sent again
+# without that message.
 _LEAVE: Final = """
 WITH fence AS MATERIALIZED (
   SELECT 1 FROM node WHERE node = $1::bigint AND state = 'up' AND door = $2::bigint FOR SHARE
 ), asked AS MATERIALIZED (
   SELECT new.* FROM fence, unnest(
     $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::text[],
-    $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bigint[], $16::bigint[]
-  ) AS new (stream, tenant, subject, salt, private, reference, key_id, channel, conversation, body, key_hash,
+    $11::bigint[], $12::boolean[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bigint[], $17::bigint[]
+  ) AS new (stream, tenant, subject, salt, private, reference, key_id, channel, conversation, is_known, body, key_hash,
     request_hash, expires_us, at_us)
+), there AS MATERIALIZED (
+  SELECT address.tenant, address.channel, address.subject FROM asked JOIN address ON address.tenant = asked.tenant
+    AND address.channel = asked.channel AND address.subject = asked.subject
+    WHERE asked.is_known FOR KEY SHARE OF address
 ), keys AS (
   INSERT INTO idem (tenant, key_hash, request_hash, stream, expires_us)
     SELECT tenant, key_hash, request_hash, stream, expires_us FROM asked WHERE key_hash IS NOT NULL
@@ -40,7 +45,9 @@ WITH fence AS MATERIALIZED (
   SELECT * FROM asked WHERE key_hash IS NULL OR stream IN (SELECT stream FROM keys)
 ), addresses AS (
   INSERT INTO address (tenant, channel, subject, conversation)
-    SELECT DISTINCT tenant, channel, subject, conversation FROM won ORDER BY tenant, channel, subject
+    SELECT DISTINCT tenant, channel, subject,
+      CASE WHEN NOT is_known OR (tenant, channel, subject) IN (SELECT * FROM there) THEN conversation END
+      FROM won ORDER BY tenant, channel, subject
     ON CONFLICT (tenant, channel, subject)
       DO UPDATE SET conversation = NULL WHERE address.conversation <> excluded.conversation
 ), sealed AS (
@@ -52,9 +59,9 @@ WITH fence AS MATERIALIZED (
 ), notes AS (
   INSERT INTO inbox (kind, stream, tenant, asker, number, taken, body)
     SELECT note.kind, 0, note.tenant, $1, note.number, FALSE, note.body
-      FROM fence, unnest($17::text[], $18::text[], $19::bigint[], $20::bytea[]) AS note (kind, tenant, number, body)
+      FROM fence, unnest($18::text[], $19::text[], $20::bigint[], $21::bytea[]) AS note (kind, tenant, number, body)
 ) SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT stream FROM won)"""
-_MESSAGE_COLUMNS: Final = 14
+_MESSAGE_COLUMNS: Final = 15
 _NOTE_COLUMNS: Final = 4
 
 _SEALED: Final = "SELECT stream FROM vault WHERE stream = ANY($1::bigint[])"
@@ -187,7 +194,7 @@ def _stream(acceptance: Acceptance) -> int:
 def _message_row(acceptance: Acceptance) -> tuple[object, ...]:
     dedup = acceptance.dedup
     key = (None, None, None) if dedup is None else (dedup.key_hash, dedup.request_hash, dedup.expires_us)
-    beside = acceptance.channel, acceptance.conversation, parked(acceptance)
+    beside = acceptance.channel, acceptance.conversation, acceptance.is_known, parked(acceptance)
     return (*sealed_row(acceptance.sealed), *beside, *key, acceptance.append.at_us)
 
 

@@ -51,7 +51,8 @@ async def strangers(trip: Trip, messages: Mapping[int, Acceptance]) -> Late:
     known = {(row[0], row[1], row[2]): row[3] for row in rows}
     late: Late = {}
     for at, peer in peers.items():
-        conversation = known.get(peer, messages[at].conversation)
+        message = messages[at]
+        conversation = known.get(peer, None if message.is_known else message.conversation)
         if conversation != messages[at].conversation:
             stream = messages[at].sealed.stream
             late[at] = StreamConflict(f"stream {stream}: its peer belongs to conversation {conversation}")

@@ -214,3 +214,17 @@ async def test_ids_go_on_above_those_that_wait(nodes: Nodes, standing: AnyNode, 
     later = await nodes.arrive()
     assert later.log_for_reading.newest()[0] >= max(acceptance.sealed.stream, acceptance.conversation)
     await later.close()
+
+
+async def test_a_peer_that_is_known_must_have_an_address(standing: AnyNode, other_scribe: Scribe) -> None:
+    """Whom nothing leads to any more was forgotten: only who is met for the first time gets an address of their own."""
+    first, second = other_scribe.acceptance("ann@example.com"), other_scribe.acceptance("bob@example.com")
+    assert await standing.door.accept(first) == Stored()
+    known = replace(other_scribe.acceptance("ann@example.com"), is_known=True)
+    unheard_of = replace(second, is_known=True)
+    answers = await asyncio.gather(
+        standing.door.accept(known), standing.door.accept(unheard_of), return_exceptions=True
+    )
+    assert answers[0] == Stored()
+    assert isinstance(answers[1], StreamConflict)
+    assert await standing.door.accept(replace(second, is_known=False)) == Stored()
