@@ -2,7 +2,7 @@
 # ruff: noqa: SLF001 - what a daemon is made of is nobody's to choose, so it is taken from the inside
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, cast
 
 from msgspec.structs import replace
 
@@ -12,13 +12,13 @@ from core import events as e
 from core.limits import UNKNOWN, Scope
 from core.message import Message
 from core.news import Receipt
-from core.ports import Log
+from core.ports import Door, Log
 from core.records import Acceptance, Repeated, Stored
 from scenarios.world.ground import Parts
 from tests.planted.actors import ChangingActor, actors_of
 from tests.planted.plant import Planted, world
 from tests.promises.plants import Through, log_of
-from tests.promises.plants_forgetting import OpenDoorLog, sweep_hastily, wait_for_no_door
+from tests.promises.plants_forgetting import OpenDoorLog, TrustingDoor, sweep_hastily, wait_for_no_door
 
 
 class LooseScope(Scope):
@@ -97,6 +97,8 @@ RACES: Final[Mapping[str, Planted]] = {
         parts=Parts(log_of=log_of(OpenDoorLog)), file=world("forgotten_while_asking"), law=16
     ),
     "another daemon remembers who was forgotten": Planted(
-        parts=Parts(opened=wait_for_no_door), file=world("forgotten_behind_a_door"), law=16
+        parts=Parts(opened=wait_for_no_door, door_of=lambda door: cast("Door", TrustingDoor(door))),
+        file=world("forgotten_behind_a_door"),
+        law=16,
     ),
 }

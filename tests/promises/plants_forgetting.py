@@ -12,8 +12,8 @@ from actors.erasing import Sweeper
 from actors.erasure_streams import ErasureStreams
 from actors.system import System
 from core import events as e
-from core.ports import Log
-from core.records import Append, Head
+from core.ports import Door, Log
+from core.records import Acceptance, Append, Head, Repeated, Stored
 from tests.promises.plants import Through
 
 
@@ -53,6 +53,17 @@ class NamelessLog(_Appending):
     def instead(self, append: Append) -> Append:
         is_over = any(isinstance(draft.event, e.SubjectErased) for draft in append.drafts)
         return replace(append, aliases=()) if is_over else append
+
+
+class TrustingDoor(Through):
+    """Writes to whoever it remembers, whether or not anything still leads there."""
+
+    def __init__(self, inner: Door) -> None:
+        super().__init__(inner)
+        self._door = inner
+
+    def accept(self, acceptance: Acceptance) -> Awaitable[Stored | Repeated]:
+        return self._door.accept(replace(acceptance, is_known=False))
 
 
 class HastySweeper(Sweeper):
